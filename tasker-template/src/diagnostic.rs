@@ -1,0 +1,231 @@
+//! What is wrong with a template, and where: one [`Diagnostic`] a fault, [`Diagnostics`] for all.
+
+use std::fmt;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde::Serialize;
+
+/// Whether a template with this fault can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The template is refused.
+    Error,
+    /// The template is used; the author has probably meant something else.
+    Warning,
+}
+
+/// The kind of a fault. Its serialized form (`MISSING_DEP_REF`) is stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub enum Code {
+    /// The file cannot be read, is too large, or is not UTF-8.
+    Unreadable,
+    /// The text is not YAML, or breaks a limit on depth, size or alias expansion.
+    Syntax,
+    /// A mapping holds the same key twice.
+    DuplicateKey,
+    /// A key has no meaning here.
+    UnknownKey,
+    /// A key that must be given is missing.
+    MissingKey,
+    /// A value has the wrong type.
+    WrongType,
+    /// A value has the right type but is out of range, or is not one of the accepted words.
+    InvalidValue,
+    /// The template has no steps.
+    NoSteps,
+    /// Two steps have the same name.
+    DuplicateStepName,
+    /// A dependency names no step of the template.
+    MissingDepRef,
+    /// A step depends on itself.
+    SelfDependency,
+    /// Steps depend on each other in a circle.
+    CycleDetected,
+    /// A step has no dependency and no dependent in a template with several steps.
+    OrphanStep,
+    /// A step's type and its settings contradict each other.
+    StepType,
+    /// No handler is registered for a callable.
+    UnknownCallable,
+    /// A handler needs the result of a step that is not an ancestor of its own step.
+    NotAnAncestor,
+    /// A handler's dependency names a handler that the template binds to another step.
+    OtherHandler,
+    /// The template uses something that this version does not run.
+    Unsupported,
+}
+
+/// A range of a source text, as byte offsets, with the line and column of its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Span {
+    pub(crate) start: usize,
+    pub(crate) len: usize,
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+}
+
+impl Span {
+    /// The line of its start, counted from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
+    /// The column of its start in characters, counted from 1.
+    #[must_use]
+    pub fn column(&self) -> usize {
+        self.column
+    }
+}
+
+/// One fault of a template: what is wrong, where, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    /// Error or warning.
+    pub severity: Severity,
+    /// The kind of fault.
+    pub code: Code,
+    /// What is wrong, in lower case and without a full stop.
+    pub message: String,
+    /// The file, or the name that was given to a text that came from elsewhere.
+    pub file: String,
+    /// The line, counted from 1; 0 when the fault has no place in the text.
+    pub line: usize,
+    /// The column in characters, counted from 1; 0 when the fault has no place in the text.
+    pub column: usize,
+    /// The text of the line.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub source_line: String,
+    /// What to write instead, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<String>,
+    #[serde(skip)]
+    pub(crate) marked: Range<usize>,
+}
+
+impl Diagnostic {
+    /// The fault drawn with its source line, in colours when `styled`.
+    ///
+    /// ```
+    /// let faults = tasker_template::load_str("demo.yaml", "name: [").unwrap_err();
+    /// assert!(faults.iter().next().unwrap().render(false).contains("demo.yaml:1:"));
+    /// ```
+    #[must_use]
+    pub fn render(&self, styled: bool) -> String {
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let title = level.primary_title(self.message.as_str());
+        let group = if self.line == 0 {
+            let where_ = Level::NOTE.message(format!("in {}", self.file));
+            let group = Group::with_title(title).element(where_);
+            match &self.suggestion {
+                Some(suggestion) => group.element(Level::HELP.message(suggestion.as_str())),
+                None => group,
+            }
+        } else {
+            let mark = AnnotationKind::Primary.span(self.marked.clone());
+            let mark = match &self.suggestion {
+                Some(suggestion) => mark.label(suggestion.as_str()),
+                None => mark,
+            };
+            let snippet = Snippet::source(self.source_line.as_str())
+                .path(self.file.as_str())
+                .line_start(self.line)
+                .annotation(mark);
+            Group::with_title(title).element(snippet)
+        };
+        let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
+        renderer.render(&[group])
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+/// All faults that were found, in the order of the text; errors and warnings mixed.
+///
+/// As an error it means that there is at least one of severity error.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Diagnostics(pub(crate) Vec<Diagnostic>);
+
+impl Diagnostics {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether one of them is an error.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.0.iter().any(|one| one.severity == Severity::Error)
+    }
+
+    /// Each of them in turn.
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.0.iter()
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.0.push(diagnostic);
+    }
+
+    /// Adds those of another collection.
+    pub fn extend(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
+    /// Errors before warnings, likely slips before keys that are merely unknown, then by place.
+    pub(crate) fn sorted(mut self) -> Self {
+        self.0.sort_by_key(|one| {
+            (one.severity, one.suggestion.is_none() && one.code == Code::UnknownKey, one.line)
+        });
+        self
+    }
+}
+
+impl From<Diagnostic> for Diagnostics {
+    fn from(one: Diagnostic) -> Self {
+        Self(vec![one])
+    }
+}
+
+impl IntoIterator for Diagnostics {
+    type Item = Diagnostic;
+    type IntoIter = std::vec::IntoIter<Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, one) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n\n")?;
+            }
+            one.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Diagnostics {}

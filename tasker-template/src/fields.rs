@@ -1,0 +1,289 @@
+//! Reads one mapping key by key, collecting every fault instead of stopping at the first.
+
+use std::fmt::Write as _;
+use std::ops::RangeInclusive;
+
+use serde_json::Map;
+
+use crate::diagnostic::{Code, Diagnostics, Span};
+use crate::node::{Node, Value};
+use crate::source::Source;
+use crate::suggest::nearest;
+
+/// Where faults go while a template is read.
+pub(crate) struct Report<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) faults: Diagnostics,
+}
+
+impl Report<'_> {
+    pub(crate) fn error(&mut self, span: Span, code: Code, message: impl Into<String>) {
+        self.faults.push(self.source.error(span, code, message, None));
+    }
+
+    pub(crate) fn error_with(&mut self, span: Span, code: Code, message: String, suggestion: Option<String>) {
+        self.faults.push(self.source.error(span, code, message, suggestion));
+    }
+
+    pub(crate) fn warning(&mut self, span: Span, code: Code, message: impl Into<String>) {
+        self.faults.push(self.source.warning(span, code, message, None));
+    }
+}
+
+/// One mapping. Whoever reads a key makes it a known key.
+pub(crate) struct Fields<'n> {
+    /// What the mapping is, for messages: ``step `a` ``.
+    what: String,
+    span: Span,
+    entries: &'n [(Node, Node)],
+    known: Vec<&'static str>,
+}
+
+impl<'n> Fields<'n> {
+    /// `None`, with a fault, when the node is no mapping.
+    pub(crate) fn open(node: &'n Node, what: impl Into<String>, report: &mut Report<'_>) -> Option<Self> {
+        let what = what.into();
+        let Value::Map(entries) = &node.value else {
+            let message = format!("{what} must be a mapping, but is {}", node.value.kind());
+            report.error(node.span, Code::WrongType, message);
+            return None;
+        };
+        for (index, (key, _)) in entries.iter().enumerate() {
+            let Some(name) = key.text(report.source) else {
+                report.error(key.span, Code::WrongType, format!("a key of {what} must be text"));
+                continue;
+            };
+            let earlier =
+                entries[..index].iter().find(|(other, _)| other.text(report.source).as_ref() == Some(&name));
+            if let Some((first, _)) = earlier {
+                let message = format!("{what} has `{name}` twice, first at line {}", first.span.line);
+                report.error(key.span, Code::DuplicateKey, message);
+            }
+        }
+        let span = entries.first().map_or(node.span, |(key, _)| key.span);
+        Some(Self { what, span, entries, known: Vec::new() })
+    }
+
+    /// The same mapping under a name that says more.
+    pub(crate) fn renamed(self, what: String) -> Self {
+        Self { what, ..self }
+    }
+
+    pub(crate) fn span(&self) -> Span {
+        self.span
+    }
+
+    /// Every entry, for a mapping whose keys are names that the author chose.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &'n (Node, Node)> + use<'n> {
+        self.entries.iter()
+    }
+
+    /// The value of the first of `names` that is there and not empty. Two spellings at once are a fault.
+    pub(crate) fn get(&mut self, names: &[&'static str], report: &mut Report<'_>) -> Option<&'n Node> {
+        self.known.extend_from_slice(names);
+        let entries: &'n [(Node, Node)] = self.entries;
+        let mut found: Option<&'n (Node, Node)> = None;
+        for entry in entries {
+            let Value::String(key) = &entry.0.value else { continue };
+            if !names.contains(&key.as_str()) || matches!(entry.1.value, Value::Null) {
+                continue;
+            }
+            match found {
+                None => found = Some(entry),
+                // The very same key twice has been reported by `open`.
+                Some((first, _)) if first.text(report.source).as_ref() == Some(key) => {}
+                Some((first, _)) => {
+                    let other = first.text(report.source).unwrap_or_default();
+                    let message =
+                        format!("{} has both `{other}` and `{key}`, which mean the same", self.what);
+                    report.error_with(
+                        entry.0.span,
+                        Code::DuplicateKey,
+                        message,
+                        Some("remove one".to_owned()),
+                    );
+                }
+            }
+        }
+        found.map(|(_, value)| value)
+    }
+
+    /// Like [`get`](Self::get); a missing key is a fault.
+    pub(crate) fn require(&mut self, name: &'static str, report: &mut Report<'_>) -> Option<&'n Node> {
+        let found = self.get(&[name], report);
+        if found.is_none() {
+            let near = self.near_miss(name, report.source);
+            let (span, suggestion) = match near {
+                Some((span, key)) => (span, Some(format!("is `{key}` meant to be `{name}`?"))),
+                None => (self.span, None),
+            };
+            report.error_with(span, Code::MissingKey, format!("{} has no `{name}`", self.what), suggestion);
+        }
+        found
+    }
+
+    fn near_miss(&self, name: &'static str, source: &Source) -> Option<(Span, String)> {
+        self.entries.iter().find_map(|(key, _)| {
+            let text = key.text(source)?;
+            (text != name && nearest(&text, [name]).is_some()).then_some((key.span, text))
+        })
+    }
+
+    pub(crate) fn text(&mut self, name: &'static str, report: &mut Report<'_>) -> Option<String> {
+        let node = self.get(&[name], report)?;
+        self.text_of(name, node, report).map(|(text, _)| text)
+    }
+
+    /// Text that must be there and have 1 to `longest` characters.
+    pub(crate) fn required_text(
+        &mut self,
+        name: &'static str,
+        longest: usize,
+        report: &mut Report<'_>,
+    ) -> Option<(String, Span)> {
+        let node = self.require(name, report)?;
+        let (text, span) = self.text_of(name, node, report)?;
+        if text.trim().is_empty() {
+            report.error(span, Code::InvalidValue, format!("`{name}` of {} is empty", self.what));
+            return None;
+        }
+        if text.chars().count() > longest {
+            let message = format!("`{name}` of {} is longer than {longest} characters", self.what);
+            report.error(span, Code::InvalidValue, message);
+            return None;
+        }
+        Some((text, span))
+    }
+
+    fn text_of(&self, name: &str, node: &Node, report: &mut Report<'_>) -> Option<(String, Span)> {
+        let text = node.text(report.source);
+        if text.is_none() {
+            self.wrong_type(name, "text", node, report);
+        }
+        text.map(|text| (text, node.span))
+    }
+
+    pub(crate) fn flag(&mut self, name: &'static str, report: &mut Report<'_>) -> Option<bool> {
+        let node = self.get(&[name], report)?;
+        if let Value::Bool(value) = node.value {
+            return Some(value);
+        }
+        self.wrong_type(name, "true or false", node, report);
+        None
+    }
+
+    /// A whole number in `range`, under one of `names`.
+    pub(crate) fn integer(
+        &mut self,
+        names: &[&'static str],
+        range: RangeInclusive<u32>,
+        report: &mut Report<'_>,
+    ) -> Option<(u32, Span)> {
+        let node = self.get(names, report)?;
+        let Value::Number(number) = &node.value else {
+            self.wrong_type(names[0], "a whole number", node, report);
+            return None;
+        };
+        let value = number.as_u64().and_then(|value| u32::try_from(value).ok());
+        if let Some(value) = value.filter(|value| range.contains(value)) {
+            return Some((value, node.span));
+        }
+        let (from, to) = range.into_inner();
+        let message = format!("`{}` of {} must be a whole number from {from} to {to}", names[0], self.what);
+        report.error(node.span, Code::InvalidValue, message);
+        None
+    }
+
+    /// A number of seconds, fractions allowed, from 0 to `most`; in milliseconds.
+    pub(crate) fn seconds(
+        &mut self,
+        name: &'static str,
+        most: u32,
+        report: &mut Report<'_>,
+    ) -> Option<(u64, Span)> {
+        let node = self.get(&[name], report)?;
+        let Value::Number(number) = &node.value else {
+            self.wrong_type(name, "a number of seconds", node, report);
+            return None;
+        };
+        let seconds = number.as_f64().filter(|seconds| (0.0..=f64::from(most)).contains(seconds));
+        match seconds.map(std::time::Duration::from_secs_f64) {
+            Some(duration) => Some((u64::try_from(duration.as_millis()).unwrap_or(u64::MAX), node.span)),
+            None => {
+                let message = format!("`{name}` of {} must be from 0 to {most} seconds", self.what);
+                report.error(node.span, Code::InvalidValue, message);
+                None
+            }
+        }
+    }
+
+    /// One of a few words.
+    pub(crate) fn word<T: Copy>(
+        &mut self,
+        names: &[&'static str],
+        words: &[(&'static str, T)],
+        report: &mut Report<'_>,
+    ) -> Option<T> {
+        let node = self.get(names, report)?;
+        let (text, span) = self.text_of(names[0], node, report)?;
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return Some(*value);
+        }
+        let mut message = format!("`{}` of {} is `{text}`, which is none of ", names[0], self.what);
+        for (index, (word, _)) in words.iter().enumerate() {
+            let _ = write!(message, "{}`{word}`", if index == 0 { "" } else { ", " });
+        }
+        let suggestion = nearest(&text, words.iter().map(|(word, _)| *word));
+        report.error_with(span, Code::InvalidValue, message, suggestion.map(did_you_mean));
+        None
+    }
+
+    pub(crate) fn list(&mut self, names: &[&'static str], report: &mut Report<'_>) -> &'n [Node] {
+        let Some(node) = self.get(names, report) else { return &[] };
+        if let Value::List(items) = &node.value {
+            return items;
+        }
+        self.wrong_type(names[0], "a list", node, report);
+        &[]
+    }
+
+    pub(crate) fn json(&mut self, name: &'static str, report: &mut Report<'_>) -> Option<serde_json::Value> {
+        self.get(&[name], report).map(|node| node.to_json(report.source))
+    }
+
+    pub(crate) fn json_map(
+        &mut self,
+        name: &'static str,
+        report: &mut Report<'_>,
+    ) -> Map<String, serde_json::Value> {
+        let Some(node) = self.get(&[name], report) else { return Map::new() };
+        let _ = Fields::open(node, format!("`{name}` of {}", self.what), report);
+        match node.to_json(report.source) {
+            serde_json::Value::Object(map) => map,
+            _ => Map::new(),
+        }
+    }
+
+    fn wrong_type(&self, name: &str, expected: &str, node: &Node, report: &mut Report<'_>) {
+        let message = format!("`{name}` of {} must be {expected}, but is {}", self.what, node.value.kind());
+        report.error(node.span, Code::WrongType, message);
+    }
+
+    /// Warns of every key that nobody asked for.
+    pub(crate) fn close(self, report: &mut Report<'_>) {
+        for (key, _) in self.entries {
+            let Some(name) = key.text(report.source) else { continue };
+            if self.known.contains(&name.as_str()) {
+                continue;
+            }
+            let near = nearest(&name, self.known.iter().copied());
+            let message = format!("`{name}` has no meaning in {}", self.what);
+            let warning = report.source.warning(key.span, Code::UnknownKey, message, near.map(did_you_mean));
+            report.faults.push(warning);
+        }
+    }
+}
+
+pub(crate) fn did_you_mean(name: &str) -> String {
+    format!("did you mean `{name}`?")
+}

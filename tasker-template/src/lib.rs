@@ -1,0 +1,28 @@
+//! Task templates of Tasker: YAML in, a checked [`TaskTemplate`] and its [`Plan`] out.
+//!
+//! [`load_str`] and [`load_file`] read both dialects of the format, report every fault of a file at
+//! once, each with its place, and fill in every default. This crate runs nothing and reads nothing
+//! but the file that it is given.
+
+mod check;
+mod diagnostic;
+mod fields;
+mod graph;
+mod load;
+mod node;
+mod plan;
+mod read;
+mod source;
+mod suggest;
+mod template;
+
+pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, Span};
+pub use graph::{dot, mermaid, text};
+pub use load::{LoadedTemplate, MAX_BYTES, load_file, load_str, template_files};
+pub use plan::{Plan, PlanError, StepIndex};
+pub use source::Source;
+pub use suggest::nearest;
+pub use template::{
+    Backoff, BatchConfig, Environment, EventTemplate, FailureStrategy, HandlerTemplate, Lifecycle,
+    RetryPolicy, StepOverride, StepTemplate, StepType, TaskTemplate,
+};

@@ -1,0 +1,187 @@
+//! From a file or a text to a checked template.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use crate::check;
+use crate::diagnostic::{Code, Diagnostics, Span};
+use crate::fields::Report;
+use crate::node::Node;
+use crate::plan::Plan;
+use crate::read::{self, Places};
+use crate::source::Source;
+use crate::template::TaskTemplate;
+
+/// A larger file is refused unread.
+pub const MAX_BYTES: u64 = 8 * 1024 * 1024;
+
+/// A template without errors, its plan, and where its parts stand in its text.
+#[derive(Clone, Debug)]
+pub struct LoadedTemplate {
+    template: TaskTemplate,
+    plan: Plan,
+    source: Source,
+    places: Places,
+    warnings: Diagnostics,
+}
+
+impl LoadedTemplate {
+    /// The template.
+    #[must_use]
+    pub fn template(&self) -> &TaskTemplate {
+        &self.template
+    }
+
+    /// Its graph.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Its text, to report further faults in.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// What the author probably did not mean.
+    #[must_use]
+    pub fn warnings(&self) -> &Diagnostics {
+        &self.warnings
+    }
+
+    /// Where the step's name stands.
+    ///
+    /// # Panics
+    ///
+    /// When the template has no step of this index.
+    #[must_use]
+    pub fn step_span(&self, step: usize) -> Span {
+        self.places.steps[step].name
+    }
+
+    /// Where the step's callable stands.
+    ///
+    /// # Panics
+    ///
+    /// When the template has no step of this index.
+    #[must_use]
+    pub fn callable_span(&self, step: usize) -> Span {
+        self.places.steps[step].callable
+    }
+
+    /// The template alone.
+    #[must_use]
+    pub fn into_template(self) -> TaskTemplate {
+        self.template
+    }
+}
+
+/// Reads and checks a template. `name` is what messages call the text.
+///
+/// # Errors
+///
+/// Every fault that was found, warnings among them, when at least one is an error.
+///
+/// ```
+/// let yaml = "
+/// name: a
+/// namespace_name: b
+/// version: 1
+/// steps:
+///   - {name: account, handler: {callable: A}}
+///   - {name: billing, handler: {callable: B}, dependencies: [acount]}
+/// ";
+/// let faults = tasker_template::load_str("demo.yaml", yaml).unwrap_err();
+/// let fault = faults.iter().next().unwrap();
+/// assert_eq!((fault.line, fault.column), (7, 60));
+/// assert_eq!(fault.suggestion.as_deref(), Some("did you mean `account`?"));
+/// ```
+pub fn load_str(name: &str, text: &str) -> Result<LoadedTemplate, Diagnostics> {
+    let source = Source::new(name, text);
+    if text.len() as u64 > MAX_BYTES {
+        return Err(too_large(&source, text.len() as u64));
+    }
+    let root = Node::parse(&source, text)?;
+    let mut report = Report { source: &source, faults: Diagnostics::default() };
+    let (template, places) = read::template(&root, &mut report);
+    check::graph(&template, &places, &mut report);
+    let faults = report.faults.sorted();
+    if faults.has_errors() {
+        return Err(faults);
+    }
+    let plan = Plan::new(&template)
+        .map_err(|error| source.error(places.template, Code::CycleDetected, error.to_string(), None))?;
+    Ok(LoadedTemplate { template, plan, source, places, warnings: faults })
+}
+
+/// Reads and checks a template file.
+///
+/// # Errors
+///
+/// As [`load_str`]; also when the file cannot be read, is larger than [`MAX_BYTES`], or is not UTF-8.
+///
+/// ```
+/// let faults = tasker_template::load_file("no/such/file.yaml").unwrap_err();
+/// assert!(faults.to_string().contains("no/such/file.yaml"));
+/// ```
+pub fn load_file(path: impl AsRef<Path>) -> Result<LoadedTemplate, Diagnostics> {
+    let path = path.as_ref();
+    let name = path.display().to_string();
+    let text = read_text(path, &Source::new(&name, ""))?;
+    load_str(&name, &text)
+}
+
+/// The template files of a directory and the directories below it (`.yaml`, `.yml`), in order of their paths.
+///
+/// # Errors
+///
+/// When a directory cannot be read.
+pub fn template_files(directory: impl AsRef<Path>) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut open = vec![directory.as_ref().to_path_buf()];
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(&directory)? {
+            let entry = entry?;
+            let path = entry.path();
+            // A link to a directory is not followed: it may lead back up.
+            if entry.file_type()?.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read_text(path: &Path, source: &Source) -> Result<String, Diagnostics> {
+    let unreadable =
+        |message: String| Diagnostics::from(source.error(Span::default(), Code::Unreadable, message, None));
+    let cannot_read = |error: std::io::Error| unreadable(format!("cannot read the template: {error}"));
+    let mut bytes = Vec::new();
+    // One byte over the limit is enough to know; a pipe or a growing file has no length to ask for.
+    File::open(path)
+        .map_err(cannot_read)?
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(cannot_read)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        let size = std::fs::metadata(path).map_or(bytes.len() as u64, |metadata| metadata.len());
+        return Err(too_large(source, size));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        unreadable(format!(
+            "the template is not UTF-8: line {line} has a byte that is no part of a character"
+        ))
+    })
+}
+
+fn too_large(source: &Source, size: u64) -> Diagnostics {
+    let message = format!("the template has {size} bytes; a template may have {MAX_BYTES}");
+    source.error(Span::default(), Code::Unreadable, message, None).into()
+}

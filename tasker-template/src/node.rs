@@ -1,0 +1,195 @@
+//! YAML as a tree in which each value knows its place: what [`read`](crate::read) works on.
+
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Number;
+use serde_yaml::{DuplicateKeyPolicy, Location, Spanned};
+
+use crate::diagnostic::{Code, Diagnostics, Span};
+use crate::source::Source;
+
+/// Nesting deeper than this is refused.
+const MAX_DEPTH: usize = 64;
+/// More values than this in one file are refused; aliases count as often as they are used.
+const MAX_NODES: usize = 500_000;
+
+/// Enough for [`MAX_DEPTH`] several times over.
+const PARSER_STACK: usize = 16 * 1024 * 1024;
+
+/// A YAML value and its place.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) value: Value,
+    pub(crate) span: Span,
+}
+
+#[derive(Debug)]
+pub(crate) enum Value {
+    Null,
+    Bool(bool),
+    Number(Number),
+    String(String),
+    List(Vec<Node>),
+    Map(Vec<(Node, Node)>),
+}
+
+impl Value {
+    /// The type as a person would call it.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "nothing",
+            Self::Bool(_) => "true or false",
+            Self::Number(_) => "a number",
+            Self::String(_) => "text",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a mapping",
+        }
+    }
+}
+
+impl Node {
+    /// Reads one YAML document.
+    pub(crate) fn parse(source: &Source, text: &str) -> Result<Self, Diagnostics> {
+        // The parser recurses with frames of tens of kilobytes in debug builds; the caller's stack may be small.
+        std::thread::scope(|scope| {
+            let parser = std::thread::Builder::new().stack_size(PARSER_STACK);
+            let thread = parser.spawn_scoped(scope, || Self::parse_here(source, text));
+            let joined = thread.map_err(|error| error.to_string()).and_then(|thread| {
+                thread.join().map_err(|_| "the YAML parser panicked; this is a bug of ours".to_owned())
+            });
+            joined.unwrap_or_else(|message| {
+                Err(source.error(Span::default(), Code::Syntax, message, None).into())
+            })
+        })
+    }
+
+    fn parse_here(source: &Source, text: &str) -> Result<Self, Diagnostics> {
+        let limits = serde_yaml::budget! { max_depth: MAX_DEPTH, max_nodes: MAX_NODES };
+        // Duplicate keys pass through, so that all of them are reported and each with both places.
+        let options = serde_yaml::options! {
+            budget: limits,
+            duplicate_keys: DuplicateKeyPolicy::PassThrough,
+            strict_booleans: true,
+            with_snippet: false,
+        };
+        serde_yaml::from_str_with_options(text, options).map_err(|error| {
+            let span = error.location().map(span_of).unwrap_or_default();
+            Diagnostics::from(source.error(span, Code::Syntax, one_line(&error.to_string()), None))
+        })
+    }
+
+    /// The value as JSON; keys that are not text are written as text.
+    pub(crate) fn to_json(&self, source: &Source) -> serde_json::Value {
+        match &self.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(value) => (*value).into(),
+            Value::Number(value) => value.clone().into(),
+            Value::String(value) => value.clone().into(),
+            Value::List(items) => items.iter().map(|item| item.to_json(source)).collect(),
+            Value::Map(entries) => entries
+                .iter()
+                .map(|(key, value)| (key.text(source).unwrap_or_default(), value.to_json(source)))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
+        }
+    }
+
+    /// A scalar as it is written, so that `version: 1.0` stays `1.0`.
+    pub(crate) fn text(&self, source: &Source) -> Option<String> {
+        match &self.value {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(_) | Value::Bool(_) => Some(source.slice(self.span).to_owned()),
+            Value::Null | Value::List(_) | Value::Map(_) => None,
+        }
+    }
+}
+
+fn span_of(location: Location) -> Span {
+    let span = location.span();
+    let part = |value: Option<u64>| value.and_then(|value| usize::try_from(value).ok()).unwrap_or_default();
+    Span {
+        start: part(span.byte_offset()),
+        len: part(span.byte_len()),
+        line: part(Some(location.line())),
+        column: part(Some(location.column())),
+    }
+}
+
+/// The library's messages end with a place of their own and may span lines.
+fn one_line(message: &str) -> String {
+    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    message.rsplit_once(" at line ").map_or(message.clone(), |(head, _)| head.to_owned())
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<Value>::deserialize(deserializer)?;
+        // An alias is shown where it is written out: that is the text which is wrong.
+        Ok(Self { value: spanned.value, span: span_of(spanned.defined) })
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a YAML value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number must be finite"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element()? {
+            items.push(item);
+        }
+        Ok(Value::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = access.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Value::Map(entries))
+    }
+}
