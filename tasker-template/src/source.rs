@@ -34,7 +34,7 @@ impl Source {
     /// let yaml = "{name: a, namespace_name: b, version: 1, steps: [{name: s, handler: {callable: C}}]}";
     /// let loaded = load_str("demo.yaml", yaml).unwrap();
     /// let fault = loaded.source().error(loaded.callable_span(0), Code::UnknownCallable, "no handler", None);
-    /// assert_eq!((fault.line, fault.column), (1, 76));
+    /// assert_eq!((fault.line, fault.column), (1, 80));
     /// ```
     #[must_use]
     pub fn error(

@@ -1,0 +1,27 @@
+//! All mistakes at once: errors are collected, and told together.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::Error;
+
+#[derive(Default)]
+pub(crate) struct Errors(Option<Error>);
+
+impl Errors {
+    /// A mistake on these very tokens.
+    pub(crate) fn on(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
+        self.push(Error::new_spanned(tokens, message));
+    }
+
+    pub(crate) fn push(&mut self, error: Error) {
+        match &mut self.0 {
+            Some(first) => first.combine(error),
+            None => self.0 = Some(error),
+        }
+    }
+
+    /// `None` when there is no mistake.
+    pub(crate) fn into_compile_errors(self) -> Option<TokenStream> {
+        self.0.map(|error| error.into_compile_error())
+    }
+}

@@ -1,0 +1,363 @@
+//! Describes a runtime, checks the whole description at once, and starts it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tasker_template::{Diagnostics, LoadedTemplate, Plan, load_file, load_str, template_files};
+
+use crate::bind::{self, BoundTemplate, Templates};
+use crate::build_error::{BuildError, BuildFault};
+use crate::clock::Clock;
+use crate::engine::{Engine, Settings};
+use crate::handler::private;
+use crate::handler::{Registration, States, StepContext, StepHandler, StepOutcome};
+use crate::registry::{DEFAULT_METHOD, Handler, Key, Registry};
+use crate::step_error::StepError;
+use crate::store::{MemoryStore, SqliteStore, Store, StoreError};
+use crate::tasker::Tasker;
+
+/// Where tasks are kept when the application does not say.
+const DEFAULT_STORE: &str = "sqlite://tasker.db";
+
+/// Describes a runtime: templates, handlers, states and a store. See [`Tasker::builder`].
+#[derive(Debug)]
+pub struct Builder {
+    templates: Vec<TemplateSource>,
+    environment: Option<String>,
+    listed: Vec<(Key, Handler)>,
+    collected: bool,
+    states: States,
+    store: StoreSource,
+    clock: Clock,
+    settings: Settings,
+    works: bool,
+    grace: Duration,
+    faults: Vec<BuildFault>,
+}
+
+#[derive(Debug)]
+enum TemplateSource {
+    Directory(PathBuf),
+    File(PathBuf),
+    Text(String, String),
+}
+
+#[derive(Debug)]
+enum StoreSource {
+    Url(String),
+    Value(Arc<dyn Store>),
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            templates: Vec::new(),
+            environment: None,
+            listed: Vec::new(),
+            collected: true,
+            states: States::default(),
+            store: StoreSource::Url(DEFAULT_STORE.to_owned()),
+            clock: Clock::system(),
+            settings: Settings::default(),
+            works: true,
+            grace: Duration::from_secs(10),
+            faults: Vec::new(),
+        }
+    }
+}
+
+impl Builder {
+    /// All templates of a directory and the directories below it (`.yaml`, `.yml`).
+    #[must_use]
+    pub fn templates(mut self, directory: impl AsRef<Path>) -> Self {
+        self.templates.push(TemplateSource::Directory(directory.as_ref().to_owned()));
+        self
+    }
+
+    /// A template from a file.
+    #[must_use]
+    pub fn template_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.templates.push(TemplateSource::File(path.as_ref().to_owned()));
+        self
+    }
+
+    /// A template from a text, such as one that `include_str!` brought; `name` is for messages.
+    #[must_use]
+    pub fn template_str(mut self, name: impl Into<String>, yaml: impl Into<String>) -> Self {
+        self.templates.push(TemplateSource::Text(name.into(), yaml.into()));
+        self
+    }
+
+    /// Applies the overrides that the templates have for this environment.
+    #[must_use]
+    pub fn environment(mut self, name: impl Into<String>) -> Self {
+        self.environment = Some(name.into());
+        self
+    }
+
+    /// Registers a handler by its type. Those with `#[step_handler]` register themselves, unless the
+    /// linker drops the crate that they are in or [`only_listed_handlers`](Self::only_listed_handlers)
+    /// is set.
+    #[must_use]
+    pub fn handler<H: StepHandler>(mut self) -> Self {
+        let name = std::any::type_name::<H>();
+        let registration = Registration::of::<H>(name.rsplit("::").next().unwrap_or(name));
+        self.listed.push(listed(&registration));
+        self
+    }
+
+    /// Registers a closure, which may read the result of every step that its own step waits for.
+    ///
+    /// ```
+    /// use tasker_runtime::{StepContext, StepResult, Tasker};
+    ///
+    /// let builder = Tasker::builder().handler_fn("Double", |context: StepContext| async move {
+    ///     let number: u64 = context.input_field("number")?;
+    ///     StepResult::Ok(number * 2)
+    /// });
+    /// ```
+    #[must_use]
+    pub fn handler_fn<F, T, E>(
+        mut self,
+        callable: &str,
+        handler: impl Fn(StepContext) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Serialize,
+        E: Into<StepError>,
+    {
+        let call = move |context| -> crate::handler::StepFuture {
+            let future = handler(context);
+            Box::pin(async move {
+                match future.await {
+                    Ok(value) => private::complete(&value),
+                    Err(error) => StepOutcome::Fail(error.into()),
+                }
+            })
+        };
+        let key = (callable.to_owned(), DEFAULT_METHOD.to_owned());
+        self.listed.push((key, Handler::closure(callable, call)));
+        self
+    }
+
+    /// Leaves out the handlers that registered themselves.
+    #[must_use]
+    pub fn only_listed_handlers(mut self) -> Self {
+        self.collected = false;
+        self
+    }
+
+    /// A value that handlers can take as [`State<T>`](crate::State).
+    #[must_use]
+    pub fn state<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        if !self.states.insert(value) {
+            self.faults.push(BuildFault::DuplicateState(std::any::type_name::<T>()));
+        }
+        self
+    }
+
+    /// The store, by its URL: `sqlite://PATH` or `memory:`. Without one it is `sqlite://tasker.db`.
+    #[must_use]
+    pub fn store_url(mut self, url: impl Into<String>) -> Self {
+        self.store = StoreSource::Url(url.into());
+        self
+    }
+
+    /// The store itself.
+    #[must_use]
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = StoreSource::Value(Arc::new(store));
+        self
+    }
+
+    /// A store that somebody else uses as well.
+    #[must_use]
+    pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = StoreSource::Value(store);
+        self
+    }
+
+    /// At most this many attempts at a time, at least 1; 64 unless said otherwise.
+    #[must_use]
+    pub fn concurrency(mut self, attempts: usize) -> Self {
+        self.settings.concurrency = attempts.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
+        self
+    }
+
+    /// The limit of an attempt whose step has no `timeout_seconds`; 30 seconds unless said otherwise.
+    #[must_use]
+    pub fn step_timeout(mut self, limit: Duration) -> Self {
+        self.settings.step_timeout = limit;
+        self
+    }
+
+    /// How often to look for work that another process has put into the store; every second unless
+    /// said otherwise. Work of this process does not wait for it.
+    #[must_use]
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.settings.poll_interval = interval;
+        self
+    }
+
+    /// Multiplies every retry delay: less than 1 for demonstrations and tests.
+    #[must_use]
+    pub fn backoff_scale(mut self, scale: f64) -> Self {
+        self.settings.backoff_scale = scale.max(0.0);
+        self
+    }
+
+    /// How long a shutdown waits for running handlers; 10 seconds unless said otherwise.
+    #[must_use]
+    pub fn grace_period(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// The source of time and chance.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Creates and reads tasks, but runs no steps: another process does.
+    #[must_use]
+    pub fn without_worker(mut self) -> Self {
+        self.works = false;
+        self
+    }
+
+    /// Checks everything, opens the store, and starts the engine.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, at once: faults of templates, callables without a handler, handlers
+    /// that read a step which is not complete by then, handlers of the same name, missing states. Or
+    /// the store cannot be opened; nothing is written to it when anything else is wrong.
+    pub async fn build(self) -> Result<Tasker, BuildError> {
+        let mut faults = self.faults;
+        let collected = inventory::iter::<Registration>().filter(|_| self.collected).map(listed);
+        let registry = Registry::collect(collected.chain(self.listed), &mut faults);
+        let loaded = load(&self.templates, &mut faults);
+        if self.works {
+            let mut diagnostics = Diagnostics::default();
+            for one in &loaded {
+                bind::check(one, &registry, &mut diagnostics);
+            }
+            if !diagnostics.is_empty() {
+                faults.push(BuildFault::Templates(diagnostics));
+            }
+            check_states(&loaded, &registry, &self.states, &mut faults);
+        }
+        if !faults.is_empty() {
+            return Err(BuildError::new(faults));
+        }
+        let mut current = Vec::new();
+        for one in loaded {
+            for warning in one.warnings().iter() {
+                tracing::warn!("{warning}");
+            }
+            let template = match &self.environment {
+                Some(environment) => one.template().for_environment(environment),
+                None => one.template().clone(),
+            };
+            let record = BoundTemplate::record(&template);
+            let plan: Plan = one.plan().clone();
+            current.push((BoundTemplate::new(record.id, template, plan, &registry), record));
+        }
+        let store = match self.store {
+            StoreSource::Value(store) => store,
+            StoreSource::Url(url) => open(url).await?,
+        };
+        let mut bound = Vec::new();
+        for (template, record) in current {
+            store.put_template(record).await?;
+            bound.push(Arc::new(template));
+        }
+        let templates = Templates::new(registry, bound);
+        let engine =
+            Arc::new(Engine::new(store, templates, self.states, self.clock, self.settings, self.works));
+        if self.works {
+            engine.start().await?;
+        }
+        Ok(Tasker::new(engine, self.grace))
+    }
+}
+
+fn listed(one: &Registration) -> (Key, Handler) {
+    ((one.callable.to_owned(), one.method.to_owned()), one.into())
+}
+
+fn load(sources: &[TemplateSource], faults: &mut Vec<BuildFault>) -> Vec<LoadedTemplate> {
+    let mut results = Vec::new();
+    for source in sources {
+        match source {
+            TemplateSource::File(path) => results.push(load_file(path)),
+            TemplateSource::Text(name, text) => results.push(load_str(name, text)),
+            TemplateSource::Directory(directory) => match template_files(directory) {
+                Ok(files) => results.extend(files.iter().map(load_file)),
+                Err(source) => {
+                    let directory = directory.display().to_string();
+                    faults.push(BuildFault::Directory { directory, source });
+                }
+            },
+        }
+    }
+    let mut loaded: Vec<LoadedTemplate> = Vec::new();
+    let mut seen: HashMap<String, String> = HashMap::new();
+    for result in results {
+        match result {
+            Err(diagnostics) => faults.push(BuildFault::Templates(diagnostics)),
+            Ok(one) => {
+                let template = one.template();
+                let key = format!("{}/{}/{}", template.namespace, template.name, template.version);
+                let second = one.source().name().to_owned();
+                match seen.get(&key) {
+                    Some(first) => {
+                        let first = first.clone();
+                        faults.push(BuildFault::DuplicateTemplate { template: key, first, second });
+                    }
+                    None => {
+                        seen.insert(key, second);
+                        loaded.push(one);
+                    }
+                }
+            }
+        }
+    }
+    loaded
+}
+
+/// The states that handlers of these templates take; a handler that no template names is not asked.
+fn check_states(
+    loaded: &[LoadedTemplate],
+    registry: &Registry,
+    states: &States,
+    faults: &mut Vec<BuildFault>,
+) {
+    let mut missing = BTreeSet::new();
+    for step in loaded.iter().flat_map(|one| &one.template().steps) {
+        let Some(handler) = registry.get(&step.handler.callable, step.handler.method.as_deref()) else {
+            continue;
+        };
+        for requirement in handler.requires.iter().filter(|requirement| !states.has(**requirement)) {
+            missing.insert((handler.described(), requirement.name));
+        }
+    }
+    faults.extend(missing.into_iter().map(|(handler, state)| BuildFault::MissingState { handler, state }));
+}
+
+async fn open(url: String) -> Result<Arc<dyn Store>, StoreError> {
+    if url == "memory:" {
+        return Ok(Arc::new(MemoryStore::new()));
+    }
+    let path = url.strip_prefix("sqlite://").or(url.strip_prefix("sqlite:")).filter(|path| !path.is_empty());
+    let Some(path) = path.map(PathBuf::from) else { return Err(StoreError::Url { url }) };
+    // Opening migrates, which waits for the disk.
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(path)).await;
+    Ok(Arc::new(opened.map_err(|_| StoreError::Closed)??))
+}

@@ -1,0 +1,164 @@
+//! One attempt: from a claim to what the handler answered.
+
+use std::any::Any;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use jiff::Timestamp;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::bind::BoundTemplate;
+use crate::clock::later;
+use crate::engine::tasks::ActiveTask;
+use crate::engine::{Engine, settle};
+use crate::event::Event;
+use crate::handler::{StepContext, StepFuture, StepInputs, StepOutcome};
+use crate::json::Json;
+use crate::state::AttemptOutcome;
+use crate::step_error::StepError;
+use crate::store::{Claim, StoreError};
+
+/// A claim to run, and its task where that is at hand.
+pub(super) struct Job {
+    pub(super) claim: Claim,
+    task: Option<Arc<ActiveTask>>,
+}
+
+impl Job {
+    pub(super) fn new(claim: Claim, known: Option<&Arc<ActiveTask>>) -> Self {
+        Self { claim, task: known.filter(|task| task.facts.id == claim.task).cloned() }
+    }
+}
+
+/// A claim with all that running it takes.
+pub(super) struct Prepared {
+    pub(super) bound: Arc<BoundTemplate>,
+    pub(super) task: Arc<ActiveTask>,
+    inputs: StepInputs,
+}
+
+/// What came of an attempt.
+pub(super) enum Answer {
+    Complete(Json),
+    Failed(AttemptOutcome, StepError),
+    /// The worker is leaving: nobody is to blame, and the attempt does not count.
+    Interrupted,
+}
+
+/// Runs a claim, and then what recording it has claimed in passing, until nothing follows.
+pub(super) async fn run(engine: Arc<Engine>, job: Job, slot: Option<OwnedSemaphorePermit>) {
+    let mut next = Some(job);
+    while let Some(job) = next.take() {
+        if engine.stopping.is_cancelled() {
+            engine.hand_back(vec![job.claim]).await;
+            break;
+        }
+        next = run_one(&engine, job).await;
+    }
+    drop(slot);
+    if engine.backlog.load(Ordering::SeqCst) {
+        engine.wake.notify_one();
+    }
+}
+
+async fn run_one(engine: &Arc<Engine>, job: Job) -> Option<Job> {
+    let claim = job.claim;
+    let prepared = match settle::insist(engine, claim, || prepare(engine, &job)).await {
+        Some(prepared) => prepared?,
+        None => {
+            engine.hand_back(vec![claim]).await;
+            return None;
+        }
+    };
+    drop(job);
+    let started_at = engine.clock.now();
+    engine.emit(|| Event::StepStarted {
+        task: claim.task,
+        step: prepared.bound.template.steps[claim.step as usize].name.clone(),
+        attempt: claim.attempt,
+        at: started_at,
+    });
+    let answer = call(engine, &claim, &prepared, started_at).await;
+    let next = settle::record(engine, claim, &prepared, started_at, answer).await;
+    engine.tasks.forget(prepared.task);
+    next
+}
+
+/// `None` when the task is gone.
+async fn prepare(engine: &Engine, job: &Job) -> Result<Option<Prepared>, StoreError> {
+    let (store, claim) = (&*engine.store, &job.claim);
+    let bound = engine.templates.get(claim.template, store).await?;
+    let task = match &job.task {
+        Some(task) => Arc::clone(task),
+        None => match engine.tasks.get(claim.task, store).await? {
+            Some(task) => task,
+            None => return Ok(None),
+        },
+    };
+    let inputs = task.results(&bound.steps[claim.step as usize].facts.reads, store).await?;
+    Ok(Some(Prepared { bound, task, inputs }))
+}
+
+async fn call(engine: &Engine, claim: &Claim, prepared: &Prepared, started_at: Timestamp) -> Answer {
+    let step = &prepared.bound.steps[claim.step as usize];
+    let Some(handler) = &step.handler else {
+        let callable = &prepared.bound.template.steps[claim.step as usize].handler.callable;
+        let message =
+            format!("this process has no handler for callable `{callable}`, which the task's template names");
+        return Answer::Failed(
+            AttemptOutcome::Failed,
+            StepError::permanent(message).code("HANDLER_NOT_FOUND"),
+        );
+    };
+    let context = StepContext::new(
+        Arc::clone(&prepared.task.facts),
+        Arc::clone(&step.facts),
+        claim.attempt,
+        Arc::clone(&prepared.inputs),
+        Arc::clone(&engine.states),
+        engine.stopping.child_token(),
+    );
+    let limit = step.timeout.unwrap_or(engine.settings.step_timeout);
+    tokio::select! {
+        biased;
+        answer = caught(|| handler.call(context)) => match answer {
+            Answer::Failed(..) if engine.stopping.is_cancelled() => Answer::Interrupted,
+            answer => answer,
+        },
+        () = engine.clock.sleep_until(later(started_at, limit)) => {
+            let message = format!(
+                "the attempt took longer than {} s; `timeout_seconds` of the step sets the limit",
+                limit.as_secs_f64()
+            );
+            Answer::Failed(AttemptOutcome::TimedOut, StepError::retryable(message).code("TIMEOUT"))
+        }
+        () = engine.aborting.cancelled() => Answer::Interrupted,
+    }
+}
+
+/// Runs a handler; a panic is a failure like any other.
+async fn caught(begin: impl FnOnce() -> StepFuture) -> Answer {
+    // The handler is not touched again after a panic, so that nobody sees what it left half done.
+    let mut future = match catch_unwind(AssertUnwindSafe(begin)) {
+        Ok(future) => future,
+        Err(panic) => return panicked(&*panic),
+    };
+    let outcome = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => std::task::Poll::Ready(Err(panic)),
+    })
+    .await;
+    match outcome {
+        Ok(StepOutcome::Complete(result)) => Answer::Complete(result),
+        Ok(StepOutcome::Fail(error)) => Answer::Failed(AttemptOutcome::Failed, error),
+        Err(panic) => panicked(&*panic),
+    }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Answer {
+    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    let message = format!("the handler panicked: {}", text.unwrap_or("without a message"));
+    Answer::Failed(AttemptOutcome::Panicked, StepError::retryable(message).code("PANIC"))
+}

@@ -1,0 +1,206 @@
+//! The engine: claims steps, runs their handlers, and records what comes of it.
+
+mod attempt;
+mod dispatch;
+mod settle;
+mod tasks;
+mod waiters;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::bind::Templates;
+use crate::clock::Clock;
+use crate::event::Event;
+use crate::handler::{States, TaskFacts};
+use crate::id::WorkerId;
+use crate::store::{Claim, ClaimRequest, NewTaskRecord, Store, StoreError};
+use attempt::Job;
+use tasks::{ActiveTask, ActiveTasks};
+pub(crate) use waiters::Waiters;
+
+/// Listeners that fall this many events behind miss some.
+const EVENTS: usize = 4_096;
+
+/// What the builder decides about a worker.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Attempts at a time.
+    pub(crate) concurrency: usize,
+    /// The limit of an attempt whose template sets none.
+    pub(crate) step_timeout: Duration,
+    /// How often to look for work that nobody announced.
+    pub(crate) poll_interval: Duration,
+    /// How often to look for workers that died.
+    pub(crate) reap_interval: Duration,
+    /// What retry delays are multiplied by.
+    pub(crate) backoff_scale: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            concurrency: 64,
+            step_timeout: Duration::from_secs(30),
+            poll_interval: Duration::from_secs(1),
+            reap_interval: Duration::from_secs(5),
+            backoff_scale: 1.0,
+        }
+    }
+}
+
+/// One worker. Everything it does ends when it is shut down, or when its last owner drops it.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) templates: Templates,
+    pub(crate) clock: Clock,
+    pub(crate) waiters: Waiters,
+    states: Arc<States>,
+    settings: Settings,
+    worker: WorkerId,
+    /// Whether steps are run here at all.
+    works: bool,
+    slots: Arc<Semaphore>,
+    /// Whether there may be due steps that nobody had room for.
+    backlog: AtomicBool,
+    /// Tells the dispatcher to look.
+    wake: Arc<Notify>,
+    /// No more claims; handlers are told.
+    stopping: CancellationToken,
+    /// Handlers that still run are ended.
+    aborting: CancellationToken,
+    running: TaskTracker,
+    tasks: ActiveTasks,
+    events: broadcast::Sender<Event>,
+}
+
+impl Engine {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        templates: Templates,
+        states: States,
+        clock: Clock,
+        settings: Settings,
+        works: bool,
+    ) -> Self {
+        Self {
+            store,
+            templates,
+            clock,
+            waiters: Waiters::default(),
+            states: Arc::new(states),
+            worker: WorkerId::random(),
+            works,
+            slots: Arc::new(Semaphore::new(settings.concurrency)),
+            settings,
+            backlog: AtomicBool::new(false),
+            wake: Arc::new(Notify::new()),
+            stopping: CancellationToken::new(),
+            aborting: CancellationToken::new(),
+            running: TaskTracker::new(),
+            tasks: ActiveTasks::default(),
+            events: broadcast::Sender::new(EVENTS),
+        }
+    }
+
+    /// Makes the worker known, takes over what dead ones left, and begins to claim.
+    pub(crate) async fn start(self: &Arc<Self>) -> Result<(), StoreError> {
+        self.store.register_worker(self.worker, self.clock.now()).await?;
+        self.running.spawn(dispatch::dispatch(Arc::downgrade(self), self.stopping.clone()));
+        self.running.spawn(dispatch::reap(Arc::downgrade(self), self.stopping.clone()));
+        Ok(())
+    }
+
+    /// Creates a task, and runs at once what there is room for.
+    pub(crate) async fn create(
+        self: &Arc<Self>,
+        task: NewTaskRecord,
+        facts: TaskFacts,
+    ) -> Result<(), StoreError> {
+        let slots = self.take_slots(task.starts.len()).filter(|_| self.works);
+        let request = self.request(slots.as_ref().map_or(0, OwnedSemaphorePermit::num_permits), false);
+        let active = self.tasks.insert(facts);
+        let created = self.store.create_task(task, request).await;
+        let created = created.map(|claimed| {
+            if claimed.more {
+                self.backlog.store(true, Ordering::SeqCst);
+                self.wake.notify_one();
+            }
+            self.spawn_all(claimed.claims, Some(&active), slots);
+        });
+        self.tasks.forget(active);
+        created
+    }
+
+    /// Claims no more, lets handlers end for as long as `grace`, hands back the rest.
+    pub(crate) async fn shutdown(&self, grace: Duration) -> Result<(), StoreError> {
+        /// How long a handler that is told to end at once may take until we leave without it.
+        const LAST_WORD: Duration = Duration::from_secs(1);
+        self.stopping.cancel();
+        self.running.close();
+        if tokio::time::timeout(grace, self.running.wait()).await.is_err() {
+            self.aborting.cancel();
+            if tokio::time::timeout(LAST_WORD, self.running.wait()).await.is_err() {
+                tracing::warn!(worker = %self.worker, "a handler does not yield; its step counts as crashed");
+                return Ok(());
+            }
+        }
+        self.store.retire_worker(self.worker).await
+    }
+
+    /// Ends everything at once, as a crash would.
+    pub(crate) fn abandon(&self) {
+        self.stopping.cancel();
+        self.aborting.cancel();
+    }
+
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    fn emit(&self, event: impl FnOnce() -> Event) {
+        if self.events.receiver_count() > 0 {
+            // The last receiver may have left in the meantime.
+            let _ = self.events.send(event());
+        }
+    }
+
+    /// Room for up to `most` attempts, taken from what is free.
+    fn take_slots(&self, most: usize) -> Option<OwnedSemaphorePermit> {
+        let free = self.slots.available_permits().min(most);
+        let free = u32::try_from(free).ok().filter(|free| *free > 0)?;
+        Arc::clone(&self.slots).try_acquire_many_owned(free).ok()
+    }
+
+    /// A request for at most as many claims as there are slots.
+    fn request(&self, slots: usize, any: bool) -> ClaimRequest {
+        let limit = if self.stopping.is_cancelled() { 0 } else { slots };
+        ClaimRequest { worker: self.worker, limit, any: any && limit > 0, now: self.clock.now() }
+    }
+
+    /// Runs each claim on a slot of its own; slots that are left over are free again. `known` is a
+    /// task that need not be asked for, should a claim be one of its steps.
+    fn spawn_all(
+        self: &Arc<Self>,
+        claims: Vec<Claim>,
+        known: Option<&Arc<ActiveTask>>,
+        mut slots: Option<OwnedSemaphorePermit>,
+    ) {
+        for claim in claims {
+            let slot = slots.as_mut().and_then(|slots| slots.split(1));
+            self.running.spawn(attempt::run(Arc::clone(self), Job::new(claim, known), slot));
+        }
+    }
+
+    async fn hand_back(&self, claims: Vec<Claim>) {
+        if let Err(error) = self.store.release(claims, self.clock.now()).await {
+            tracing::warn!(worker = %self.worker, %error, "claims could not be handed back; they count as crashed");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Records what came of an attempt, and passes on what follows from it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::backoff;
+use crate::bind::BoundTemplate;
+use crate::clock::later;
+use crate::engine::Engine;
+use crate::engine::attempt::{Answer, Job, Prepared};
+use crate::event::Event;
+use crate::state::AttemptOutcome;
+use crate::step_error::StepError;
+use crate::store::{Claim, Ending, Finished, FinishedAttempt, StoreError};
+
+/// The first and the longest pause before a failing store is asked again.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
+/// Repeats an operation until the store answers. `None` when the worker leaves before it does.
+pub(super) async fn insist<T, F: Future<Output = Result<T, StoreError>>>(
+    engine: &Engine,
+    claim: Claim,
+    mut operation: impl FnMut() -> F,
+) -> Option<T> {
+    let mut pause = PAUSES.0;
+    loop {
+        match operation().await {
+            Ok(value) => return Some(value),
+            Err(error) => {
+                tracing::warn!(task = %claim.task, step = claim.step, attempt = claim.attempt, %error, "the store failed; trying again");
+            }
+        }
+        tokio::select! {
+            () = engine.clock.sleep_until(later(engine.clock.now(), pause)) => pause = (pause * 2).min(PAUSES.1),
+            () = engine.aborting.cancelled() => return None,
+        }
+    }
+}
+
+/// Records an attempt. What to run next on the same slot, when the store had something.
+pub(super) async fn record(
+    engine: &Arc<Engine>,
+    claim: Claim,
+    prepared: &Prepared,
+    started_at: Timestamp,
+    answer: Answer,
+) -> Option<Job> {
+    let bound = &prepared.bound;
+    let step = &bound.steps[claim.step as usize];
+    let now = engine.clock.now();
+    let (ending, followers) = match answer {
+        Answer::Interrupted => {
+            engine.hand_back(vec![claim]).await;
+            return None;
+        }
+        Answer::Complete(result) => {
+            let ends =
+                step.dependents.is_empty().then(|| u32::try_from(bound.plan.ends()).unwrap_or(u32::MAX));
+            (
+                Ending::Complete { result, dependents: Arc::clone(&step.dependents), ends },
+                step.dependents.len(),
+            )
+        }
+        Answer::Failed(outcome, error) => {
+            let policy = &bound.template.steps[claim.step as usize].retry;
+            let may_retry = error.is_retryable() && claim.attempt < policy.attempts();
+            let delay = || {
+                error.delay().unwrap_or_else(|| {
+                    backoff::delay(
+                        policy,
+                        claim.attempt,
+                        engine.settings.backoff_scale,
+                        engine.clock.random(),
+                    )
+                })
+            };
+            let retry_at = may_retry.then(|| later(now, delay()));
+            (Ending::Failed { outcome, error: error.record(), retry_at }, 0)
+        }
+    };
+    // Our own slot is about to be free; the others are for the rest of a fan-out.
+    let slots = engine.take_slots(followers.saturating_sub(1));
+    let room = 1 + slots.as_ref().map_or(0, tokio::sync::OwnedSemaphorePermit::num_permits);
+    let attempt = FinishedAttempt { claim, started_at, finished_at: now, ending };
+    let finished = insist(engine, claim, || {
+        let request = engine.request(room, engine.backlog.load(Ordering::SeqCst));
+        engine.store.finish(attempt.clone(), request)
+    });
+    let mut claims = match finished.await? {
+        Finished::Stale => {
+            tracing::warn!(task = %claim.task, step = claim.step, attempt = claim.attempt, "the claim was lost; the answer is dropped");
+            return None;
+        }
+        Finished::Recorded { claimed, settled } => {
+            if let Ending::Complete { result, .. } = &attempt.ending {
+                prepared.task.record(claim.step, result.clone());
+            }
+            announce(engine, bound, &attempt, settled);
+            if claimed.more {
+                engine.backlog.store(true, Ordering::SeqCst);
+                engine.wake.notify_one();
+            }
+            claimed.claims
+        }
+    };
+    let next = claims.pop().map(|claim| Job::new(claim, Some(&prepared.task)));
+    // `room` counted our own slot, which `next` keeps: there is one for each of the others.
+    engine.spawn_all(claims, Some(&prepared.task), slots);
+    next
+}
+
+/// Ends an attempt whose worker died.
+pub(super) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), StoreError> {
+    let bound = engine.templates.get(claim.template, &*engine.store).await?;
+    let now = engine.clock.now();
+    // The next attempt is made at once: nothing says that the step was to blame. If it was, attempts run out.
+    let may_retry = claim.attempt < bound.template.steps[claim.step as usize].retry.attempts();
+    let error =
+        StepError::retryable("the worker's process ended during the attempt").code("WORKER_DIED").record();
+    let ending =
+        Ending::Failed { outcome: AttemptOutcome::Crashed, error, retry_at: may_retry.then_some(now) };
+    let attempt = FinishedAttempt { claim, started_at: claim.claimed_at, finished_at: now, ending };
+    if let Finished::Recorded { settled, .. } =
+        engine.store.finish(attempt.clone(), engine.request(0, false)).await?
+    {
+        announce(engine, &bound, &attempt, settled);
+        engine.wake.notify_one();
+    }
+    Ok(())
+}
+
+/// Tells whoever watches, now that it is durable.
+fn announce(
+    engine: &Engine,
+    bound: &BoundTemplate,
+    attempt: &FinishedAttempt,
+    settled: Option<crate::state::TaskState>,
+) {
+    let claim = attempt.claim;
+    let (outcome, error, retry_at) = match &attempt.ending {
+        Ending::Complete { .. } => (AttemptOutcome::Complete, None, None),
+        Ending::Failed { outcome, error, retry_at } => (*outcome, Some(error), *retry_at),
+    };
+    if let Some(error) = error {
+        let step = &bound.template.steps[claim.step as usize];
+        tracing::warn!(
+            task = %claim.task, step = step.name, handler = step.handler.callable, attempt = claim.attempt, %error,
+            final_ = retry_at.is_none(), "an attempt failed"
+        );
+    }
+    engine.emit(|| Event::StepFinished {
+        task: claim.task,
+        step: bound.template.steps[claim.step as usize].name.clone(),
+        attempt: claim.attempt,
+        outcome,
+        error: error.map(ToString::to_string),
+        retry_at,
+        at: attempt.finished_at,
+    });
+    if retry_at.is_some() {
+        // The dispatcher sleeps until the earliest due time that it knows of.
+        engine.wake.notify_one();
+    }
+    if let Some(state) = settled {
+        engine.emit(|| Event::TaskSettled { task: claim.task, state });
+        engine.waiters.settle(claim.task);
+    }
+}

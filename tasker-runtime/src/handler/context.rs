@@ -1,0 +1,215 @@
+//! What a handler knows about the attempt that it makes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use tasker_template::{StepIndex, TaskTemplate};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+use uuid::Uuid;
+
+use crate::handler::extract::States;
+use crate::id::TaskId;
+use crate::json::{Json, JsonError};
+use crate::step_error::StepError;
+
+/// What a handler knows about the attempt that it makes; cheap to clone.
+///
+/// ```
+/// use tasker_runtime::{StepContext, step_handler};
+///
+/// #[step_handler("Charge")]
+/// async fn charge(#[input("amount")] cents: u64, context: StepContext) -> String {
+///     // The same for every attempt of this step, so that charging twice is charging once.
+///     format!("charged {cents} under {}", context.idempotency_key())
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct StepContext {
+    task: Arc<TaskFacts>,
+    step: Arc<StepFacts>,
+    attempt: u32,
+    inputs: StepInputs,
+    states: Arc<States>,
+    cancellation: CancellationToken,
+}
+
+/// What all steps of a task share.
+#[derive(Debug)]
+pub(crate) struct TaskFacts {
+    pub(crate) id: TaskId,
+    pub(crate) correlation_id: Uuid,
+    pub(crate) context: Json,
+}
+
+/// What all attempts of a template's step share.
+#[derive(Debug)]
+pub(crate) struct StepFacts {
+    pub(crate) template: Arc<TaskTemplate>,
+    pub(crate) index: StepIndex,
+    /// The steps whose results the handler can read, as the engine hands them over.
+    pub(crate) reads: Vec<(String, StepIndex)>,
+}
+
+/// The results that the handler can read, in the order of [`StepFacts::reads`].
+pub(crate) type StepInputs = Arc<[Option<Json>]>;
+
+impl StepContext {
+    pub(crate) fn new(
+        task: Arc<TaskFacts>,
+        step: Arc<StepFacts>,
+        attempt: u32,
+        inputs: StepInputs,
+        states: Arc<States>,
+        cancellation: CancellationToken,
+    ) -> Self {
+        Self { task, step, attempt, inputs, states, cancellation }
+    }
+
+    /// The task.
+    #[must_use]
+    pub fn task_id(&self) -> TaskId {
+        self.task.id
+    }
+
+    /// What ties the task to other work; the task's own id unless its creator gave another.
+    #[must_use]
+    pub fn correlation_id(&self) -> Uuid {
+        self.task.correlation_id
+    }
+
+    /// The template that the task was created from.
+    #[must_use]
+    pub fn template(&self) -> &TaskTemplate {
+        &self.step.template
+    }
+
+    /// The step's name in the template.
+    #[must_use]
+    pub fn step_name(&self) -> &str {
+        &self.step().name
+    }
+
+    fn step(&self) -> &tasker_template::StepTemplate {
+        &self.step.template.steps[self.step.index as usize]
+    }
+
+    /// The number of this attempt, from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// How many attempts the step has in all.
+    #[must_use]
+    pub fn max_attempts(&self) -> u32 {
+        self.step().retry.attempts()
+    }
+
+    /// Whether a failure of this attempt is final.
+    #[must_use]
+    pub fn is_last_attempt(&self) -> bool {
+        self.attempt >= self.max_attempts()
+    }
+
+    /// The same for every attempt of this step, and for no other step of any task: hand it to
+    /// services outside, so that a repeated call is recognized.
+    #[must_use]
+    pub fn idempotency_key(&self) -> String {
+        format!("{}/{}", self.task.id, self.step().name)
+    }
+
+    /// A value of `handler.initialization` in the template.
+    ///
+    /// # Errors
+    ///
+    /// When there is none of this name, or it is no `T`; the error is permanent.
+    pub fn config<T: DeserializeOwned>(&self, key: &str) -> Result<T, StepError> {
+        let value = self.step().handler.initialization.get(key).cloned().unwrap_or_default();
+        let what = || format!("`{key}` of the handler's initialization");
+        serde_json::from_value(value).map_err(|error| StepError::permanent(format!("{}: {error}", what())))
+    }
+
+    /// The task's context as a `T`.
+    ///
+    /// # Errors
+    ///
+    /// When it is no `T`; the error is permanent.
+    pub fn input<T: DeserializeOwned>(&self) -> Result<T, StepError> {
+        self.task.context.to().map_err(|error| invalid("the task's context", &error))
+    }
+
+    /// One field of the task's context as a `T`. A field that is missing reads as `null`.
+    ///
+    /// # Errors
+    ///
+    /// When it is no `T`; the error is permanent.
+    pub fn input_field<T: DeserializeOwned>(&self, name: &str) -> Result<T, StepError> {
+        let fields: BTreeMap<String, &RawValue> = serde_json::from_str(self.task.context.get())
+            .map_err(|_| StepError::permanent("the task's context is no JSON object").code(INVALID_INPUT))?;
+        match fields.get(name) {
+            Some(value) => {
+                let mut reader = serde_json::Deserializer::from_str(value.get());
+                serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+                    let error = JsonError { path: error.path().to_string(), source: error.into_inner() };
+                    invalid(&format!("`{name}` of the task's context"), &error)
+                })
+            }
+            None => serde_json::from_str("null").map_err(|_| {
+                StepError::permanent(format!("the task's context has no `{name}`")).code(INVALID_INPUT)
+            }),
+        }
+    }
+
+    /// The result of another step as a `T`.
+    ///
+    /// # Errors
+    ///
+    /// When the step has no result, is not an ancestor of this one, or its result is no `T`; the
+    /// error is permanent.
+    pub fn dependency<T: DeserializeOwned>(&self, step: &str) -> Result<T, StepError> {
+        let missing =
+            || StepError::permanent(format!("step `{step}` has no result")).code("MISSING_DEPENDENCY");
+        self.optional_dependency(step)?.ok_or_else(missing)
+    }
+
+    /// The result of another step as a `T`, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// When the step is not an ancestor of this one, or its result is no `T`; the error is permanent.
+    pub fn optional_dependency<T: DeserializeOwned>(&self, step: &str) -> Result<Option<T>, StepError> {
+        let position = self.step.reads.iter().position(|(name, _)| name == step);
+        let Some(result) = position.and_then(|position| self.inputs.get(position)) else {
+            let message = format!("step `{step}` is not among those that `{}` waits for", self.step_name());
+            return Err(StepError::permanent(message).code("MISSING_DEPENDENCY"));
+        };
+        let read =
+            |json: &Json| json.to().map_err(|error| invalid(&format!("the result of step `{step}`"), &error));
+        result.as_ref().map(read).transpose()
+    }
+
+    /// Completes when the attempt should end early: the worker is shutting down. A handler that then
+    /// returns an error has its step handed back, and the attempt does not count.
+    pub fn cancelled(&self) -> WaitForCancellationFuture<'_> {
+        self.cancellation.cancelled()
+    }
+
+    /// Whether the attempt should end early.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancellation.is_cancelled()
+    }
+
+    pub(crate) fn states(&self) -> &States {
+        &self.states
+    }
+}
+
+/// The code of errors that say: the input has not the form that the handler takes.
+pub(crate) const INVALID_INPUT: &str = "INVALID_INPUT";
+
+fn invalid(what: &str, error: &JsonError) -> StepError {
+    StepError::permanent(format!("{what} cannot be read: {error}")).code(INVALID_INPUT)
+}

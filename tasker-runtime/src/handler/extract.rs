@@ -1,0 +1,125 @@
+//! Handler parameters without an attribute.
+
+use std::any::{Any, TypeId, type_name};
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::handler::StepContext;
+use crate::step_error::StepError;
+
+/// What a handler may take as a parameter without an attribute. Implement it for a type of your own
+/// to make that type a parameter.
+///
+/// ```
+/// use tasker_runtime::{FromStep, State, StateRequirement, StepContext, StepError, step_handler};
+///
+/// #[derive(Clone)]
+/// struct Database;
+/// struct Transaction(Database);
+///
+/// impl FromStep for Transaction {
+///     fn from_step(context: &StepContext) -> Result<Self, StepError> {
+///         let State(database) = State::<Database>::from_step(context)?;
+///         Ok(Self(database))
+///     }
+///     fn requires() -> Vec<StateRequirement> {
+///         State::<Database>::requires()
+///     }
+/// }
+///
+/// #[step_handler("Writer")]
+/// async fn write(transaction: Transaction) {}
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "a step handler cannot take a parameter of type `{Self}`",
+    label = "where does this come from?",
+    note = "mark it `#[input]` (the task's context), `#[input(\"field\")]`, or `#[depends_on(handler)]` (another step's result), or take `State<{Self}>` or `StepContext`"
+)]
+pub trait FromStep: Sized {
+    /// Takes the value for one attempt.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be had; the attempt ends with this error.
+    fn from_step(context: &StepContext) -> Result<Self, StepError>;
+
+    /// What the application must have handed to the builder for this; checked before anything runs.
+    #[must_use]
+    fn requires() -> Vec<StateRequirement> {
+        Vec::new()
+    }
+}
+
+impl FromStep for StepContext {
+    fn from_step(context: &StepContext) -> Result<Self, StepError> {
+        Ok(context.clone())
+    }
+}
+
+/// A value that the application handed to the builder.
+///
+/// ```
+/// use tasker_runtime::{State, step_handler};
+///
+/// #[derive(Clone)]
+/// struct Mailer;
+///
+/// #[step_handler("Docs::Mail")]
+/// async fn greet(State(mailer): State<Mailer>) {}
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct State<T>(pub T);
+
+impl<T> Deref for State<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> FromStep for State<T> {
+    fn from_step(context: &StepContext) -> Result<Self, StepError> {
+        let missing =
+            || StepError::permanent(format!("no state of type `{}`", type_name::<T>())).code("MISSING_STATE");
+        context.states().get::<T>().cloned().map(Self).ok_or_else(missing)
+    }
+
+    fn requires() -> Vec<StateRequirement> {
+        vec![StateRequirement { id: TypeId::of::<T>(), name: type_name::<T>() }]
+    }
+}
+
+/// A type of which the application must have handed a value to the builder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateRequirement {
+    pub(crate) id: TypeId,
+    pub(crate) name: &'static str,
+}
+
+/// The values that the application handed to the builder, by type.
+#[derive(Clone, Default)]
+pub(crate) struct States(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
+
+impl States {
+    /// Whether there was none of this type yet.
+    pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) -> bool {
+        self.0.insert(TypeId::of::<T>(), Arc::new(value)).is_none()
+    }
+
+    pub(crate) fn has(&self, requirement: StateRequirement) -> bool {
+        self.0.contains_key(&requirement.id)
+    }
+
+    fn get<T: 'static>(&self) -> Option<&T> {
+        self.0.get(&TypeId::of::<T>())?.downcast_ref()
+    }
+}
+
+impl fmt::Debug for States {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("States").field("types", &self.0.len()).finish()
+    }
+}

@@ -1,0 +1,79 @@
+//! Step handlers: what `#[step_handler]` implements, and what a handler may ask for.
+
+mod context;
+mod convert;
+mod extract;
+mod registration;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::json::Json;
+use crate::step_error::StepError;
+
+pub use context::StepContext;
+pub(crate) use context::{StepFacts, StepInputs, TaskFacts};
+pub(crate) use convert::private;
+pub use convert::{DependencyOutput, HandlerError, OptionalDependencyOutput};
+pub(crate) use extract::States;
+pub use extract::{FromStep, State, StateRequirement};
+pub use registration::{CodeLocation, Registration};
+
+/// Code that runs a step. `#[step_handler]` on a function implements it for a type of the function's name.
+///
+/// ```
+/// use tasker_runtime::{StepHandler, step_handler};
+///
+/// #[step_handler("Docs::Greet")]
+/// async fn greet(#[input("name")] name: String) -> String {
+///     format!("Hello, {name}!")
+/// }
+/// assert_eq!(<greet as StepHandler>::CALLABLE, "Docs::Greet");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a step handler",
+    label = "not a step handler",
+    note = "name the function that has `#[step_handler(\"…\")]`, or the step itself in quotes: `#[depends_on(\"step\")]`"
+)]
+pub trait StepHandler: 'static {
+    /// What a template's `handler.callable` says to get this handler.
+    const CALLABLE: &'static str;
+    /// What a template's `handler.method` says to get this handler; `call` is the default there.
+    const METHOD: &'static str;
+    /// The steps whose results it reads.
+    const DEPENDS_ON: &'static [Dependency];
+    /// Where it is in the source.
+    const LOCATION: CodeLocation;
+    /// What it returns when it succeeds.
+    type Output;
+
+    /// What it needs from the application.
+    fn requires() -> Vec<StateRequirement>;
+
+    /// Runs one attempt.
+    fn call(context: StepContext) -> StepFuture;
+}
+
+/// An attempt under way.
+pub type StepFuture = Pin<Box<dyn Future<Output = StepOutcome> + Send>>;
+
+/// What an attempt comes to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StepOutcome {
+    /// The step is complete, with this result.
+    Complete(Json),
+    /// The attempt failed.
+    Fail(StepError),
+}
+
+/// A step whose result a handler reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dependency {
+    /// The step's name in the template.
+    pub step: &'static str,
+    /// The callable and method of the handler that it must run, when the handler was named by its path.
+    pub handler: Option<(&'static str, &'static str)>,
+    /// Whether the result may be missing.
+    pub optional: bool,
+}

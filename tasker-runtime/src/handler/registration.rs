@@ -1,0 +1,57 @@
+//! Handlers as the registry sees them: without their types.
+
+use std::fmt;
+
+use crate::handler::{Dependency, StateRequirement, StepContext, StepFuture, StepHandler};
+
+/// A place in somebody's source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CodeLocation {
+    /// The file, as the compiler was told it.
+    pub file: &'static str,
+    /// The line, counted from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for CodeLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// A handler without its type, as `#[step_handler]` registers it.
+#[derive(Clone, Copy, Debug)]
+pub struct Registration {
+    pub(crate) callable: &'static str,
+    pub(crate) method: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) depends_on: &'static [Dependency],
+    pub(crate) location: CodeLocation,
+    pub(crate) requires: fn() -> Vec<StateRequirement>,
+    pub(crate) call: fn(StepContext) -> StepFuture,
+}
+
+impl Registration {
+    /// The registration of a handler; `name` is the function's, for messages.
+    ///
+    /// ```
+    /// # use tasker_runtime::{Registration, step_handler};
+    /// #[step_handler("Docs::Register")]
+    /// fn greet() -> &'static str { "Hello!" }
+    /// let greeter = Registration::of::<greet>("greet");
+    /// ```
+    #[must_use]
+    pub const fn of<H: StepHandler>(name: &'static str) -> Self {
+        Self {
+            callable: H::CALLABLE,
+            method: H::METHOD,
+            name,
+            depends_on: H::DEPENDS_ON,
+            location: H::LOCATION,
+            requires: H::requires,
+            call: H::call,
+        }
+    }
+}
+
+inventory::collect!(Registration);

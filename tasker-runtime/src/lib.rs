@@ -1,0 +1,53 @@
+//! Runs task templates with typed step handlers, durably, in your own process.
+//!
+//! A YAML template declares the steps of a task, how they depend on each other and how they are
+//! retried; functions with [`#[step_handler]`](step_handler) do the work. [`Tasker::builder`] matches
+//! the two and finds every mismatch before anything runs. A task that [`Tasker::create_task`] has
+//! returned is finished whatever happens to the process: its results lie in a SQLite file.
+
+// So that what the macro writes compiles in here as it does in every other crate.
+extern crate self as tasker_runtime;
+
+mod backoff;
+mod bind;
+mod build_error;
+mod builder;
+mod clock;
+mod engine;
+mod event;
+mod handler;
+mod id;
+mod json;
+mod registry;
+mod state;
+mod step_error;
+pub mod store;
+mod task;
+mod tasker;
+
+pub use build_error::{BuildError, BuildFault};
+pub use builder::Builder;
+pub use clock::Clock;
+pub use event::Event;
+pub use handler::{
+    CodeLocation, Dependency, DependencyOutput, FromStep, HandlerError, OptionalDependencyOutput,
+    Registration, State, StateRequirement, StepContext, StepFuture, StepHandler, StepOutcome,
+};
+pub use id::{TaskId, TemplateId, WorkerId};
+pub use json::{Json, JsonError};
+pub use state::{AttemptOutcome, StepState, TaskState};
+pub use step_error::{BoxError, ErrorKind, ErrorRecord, OrStepError, StepError, StepResult};
+pub use store::{MemoryStore, SqliteStore, StoreError};
+pub use task::{Attempt, OutputError, Step, Task, TaskFailure};
+pub use tasker::{Error, NewTask, TaskSummary, Tasker};
+pub use tasker_macros::step_handler;
+
+/// Not for people: what the macro writes refers to.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::handler::private::*;
+    pub use crate::{
+        CodeLocation, Dependency, FromStep, Registration, StateRequirement, StepContext, StepError,
+        StepFuture, StepHandler, StepOutcome,
+    };
+}

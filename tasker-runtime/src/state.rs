@@ -1,0 +1,95 @@
+//! The states of tasks, steps and attempts.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! state {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)*
+        }
+
+        impl $name {
+            /// The word for it, in the store and everywhere else.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)*
+                }
+            }
+
+            /// The state that a word stands for.
+            pub(crate) fn parse(text: &str) -> Option<Self> {
+                match text {
+                    $($text => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    };
+}
+
+state! {
+    /// Where a task is.
+    TaskState {
+        /// Some step can still run, or is running, or waits for its next attempt.
+        InProgress = "in_progress",
+        /// All steps are complete.
+        Complete = "complete",
+        /// A step failed for good, and nothing else can move before somebody acts.
+        BlockedByFailures = "blocked_by_failures",
+    }
+}
+
+state! {
+    /// Where a step is.
+    StepState {
+        /// A dependency is not complete.
+        Pending = "pending",
+        /// It can run, and no worker has claimed it.
+        Ready = "ready",
+        /// A worker has claimed it.
+        InProgress = "in_progress",
+        /// An attempt failed; the next is not due.
+        WaitingForRetry = "waiting_for_retry",
+        /// Its result is recorded.
+        Complete = "complete",
+        /// It failed for good.
+        Error = "error",
+    }
+}
+
+state! {
+    /// How an attempt ended.
+    AttemptOutcome {
+        /// With a result.
+        Complete = "complete",
+        /// The handler returned an error.
+        Failed = "failed",
+        /// It took longer than the step's timeout.
+        TimedOut = "timed_out",
+        /// The handler panicked.
+        Panicked = "panicked",
+        /// The worker's process ended.
+        Crashed = "crashed",
+    }
+}
+
+impl TaskState {
+    /// Whether the task does not go on by itself.
+    #[must_use]
+    pub fn is_settled(self) -> bool {
+        self != Self::InProgress
+    }
+}

@@ -1,0 +1,351 @@
+//! The contract between the engine and the place where tasks are kept.
+//!
+//! A store knows no handler and no graph: what follows from a completed step comes with the
+//! operation. Each operation is atomic, and is answered only once its effect is durable.
+
+pub(crate) mod memory;
+pub(crate) mod sqlite;
+
+#[cfg(feature = "testing")]
+pub mod conformance;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tasker_template::StepIndex;
+
+use crate::id::{TaskId, TemplateId, WorkerId};
+use crate::json::Json;
+use crate::state::{AttemptOutcome, StepState, TaskState};
+use crate::step_error::ErrorRecord;
+
+pub use memory::MemoryStore;
+pub use sqlite::SqliteStore;
+
+/// Keeps tasks. See the [module](self).
+///
+/// This is a seam inside the product: it grows with the engine, and a store of your own may have
+/// to follow it.
+#[async_trait]
+pub trait Store: Debug + Send + Sync + 'static {
+    /// Makes a worker known, so that its claims hold for as long as it lives.
+    async fn register_worker(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Forgets a worker that has handed everything back.
+    async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError>;
+
+    /// Keeps the snapshot of a template; does nothing when it is there.
+    async fn put_template(&self, template: TemplateRecord) -> Result<(), StoreError>;
+
+    /// The snapshot of a template.
+    async fn template(&self, id: TemplateId) -> Result<Option<Arc<TemplateRecord>>, StoreError>;
+
+    /// Creates a task, makes its first steps ready, and claims as `claim` asks.
+    async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Claimed, StoreError>;
+
+    /// Claims steps that are due.
+    async fn claim(&self, claim: ClaimRequest) -> Result<Claimed, StoreError>;
+
+    /// Ends an attempt: records it, makes ready what now can run, settles the task when nothing is
+    /// left to run, and claims as `claim` asks, the task's own steps first.
+    ///
+    /// [`Finished::Stale`], and no change, when `attempt.claim` is no longer the step's claim.
+    async fn finish(&self, attempt: FinishedAttempt, claim: ClaimRequest) -> Result<Finished, StoreError>;
+
+    /// Hands claims back: the steps are ready again, and the attempts do not count. Claims that no
+    /// longer hold are passed over.
+    async fn release(&self, claims: Vec<Claim>, now: Timestamp) -> Result<(), StoreError>;
+
+    /// The claims of workers that are gone, to be ended as crashed.
+    async fn abandoned(&self) -> Result<Vec<Claim>, StoreError>;
+
+    /// What a step needs to run: the task's context and the results of `steps`, in their order;
+    /// `None` where there is no result. `None` for a task that does not exist.
+    async fn inputs(&self, task: TaskId, steps: &[StepIndex]) -> Result<Option<TaskInputs>, StoreError>;
+
+    /// Everything about one task.
+    async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError>;
+
+    /// Tasks by id, the newest first.
+    async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError>;
+}
+
+/// The snapshot of a template, as JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateRecord {
+    /// The hash of `snapshot`.
+    pub id: TemplateId,
+    /// The template's namespace.
+    pub namespace: String,
+    /// The template's name.
+    pub name: String,
+    /// The template's version.
+    pub version: String,
+    /// The template itself.
+    pub snapshot: String,
+}
+
+/// A task to create.
+#[derive(Clone, Debug)]
+pub struct NewTaskRecord {
+    /// Its id.
+    pub id: TaskId,
+    /// The snapshot that it runs by; must be kept already.
+    pub template: TemplateId,
+    /// What ties it to other work.
+    pub correlation_id: uuid::Uuid,
+    /// Its input.
+    pub context: Json,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// The steps that wait for none.
+    pub starts: Vec<StepIndex>,
+}
+
+/// How much a worker is willing to claim in passing.
+#[derive(Clone, Copy, Debug)]
+pub struct ClaimRequest {
+    /// For whom.
+    pub worker: WorkerId,
+    /// At most this many steps.
+    pub limit: usize,
+    /// Whether steps of other tasks are welcome, after those that the operation itself made ready.
+    pub any: bool,
+    /// What is due by now.
+    pub now: Timestamp,
+}
+
+/// The right to run one attempt of one step, until it is ended or handed back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Claim {
+    /// The task.
+    pub task: TaskId,
+    /// The snapshot that the task runs by.
+    pub template: TemplateId,
+    /// The step.
+    pub step: StepIndex,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// The claim's owner.
+    pub worker: WorkerId,
+    /// When it was claimed. A claim that was handed back and made again, with the same attempt
+    /// number, is another claim by this.
+    pub claimed_at: Timestamp,
+}
+
+/// What an operation claimed in passing.
+#[derive(Clone, Debug, Default)]
+pub struct Claimed {
+    /// The claims.
+    pub claims: Vec<Claim>,
+    /// Whether steps that are due now were left for want of room, as far as the operation saw.
+    pub more: bool,
+    /// When the next step that is not due yet will be; only [`Store::claim`] tells.
+    pub next_due: Option<Timestamp>,
+}
+
+/// An attempt that has ended.
+#[derive(Clone, Debug)]
+pub struct FinishedAttempt {
+    /// The claim that it was made under.
+    pub claim: Claim,
+    /// When the handler was called.
+    pub started_at: Timestamp,
+    /// When it returned.
+    pub finished_at: Timestamp,
+    /// How it ended, and what follows.
+    pub ending: Ending,
+}
+
+/// How an attempt ended, and what follows.
+#[derive(Clone, Debug)]
+pub enum Ending {
+    /// With a result.
+    Complete {
+        /// The result.
+        result: Json,
+        /// The steps that wait for this one.
+        dependents: Arc<[Dependent]>,
+        /// When no step waits for this one: how many such steps the template has. The task is
+        /// complete when all of them are.
+        ends: Option<u32>,
+    },
+    /// Without one.
+    Failed {
+        /// How.
+        outcome: AttemptOutcome,
+        /// Why.
+        error: ErrorRecord,
+        /// When the step is tried again; `None` when it has failed for good.
+        retry_at: Option<Timestamp>,
+    },
+}
+
+/// A step that waits for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dependent {
+    /// The step.
+    pub step: StepIndex,
+    /// How many steps it waits for in all.
+    pub parents: u32,
+}
+
+/// The answer to [`Store::finish`].
+#[derive(Clone, Debug)]
+pub enum Finished {
+    /// The attempt is recorded.
+    Recorded {
+        /// What was claimed in passing.
+        claimed: Claimed,
+        /// The state that this brought the task into, when the task has settled.
+        settled: Option<TaskState>,
+    },
+    /// The claim no longer held; nothing was changed.
+    Stale,
+}
+
+/// What a step needs to run.
+#[derive(Clone, Debug)]
+pub struct TaskInputs {
+    /// The task's context.
+    pub context: Json,
+    /// What ties the task to other work.
+    pub correlation_id: uuid::Uuid,
+    /// The results that were asked for.
+    pub results: Vec<Option<Json>>,
+}
+
+/// The task itself, without its steps.
+#[derive(Clone, Debug)]
+pub struct TaskHead {
+    /// Its id.
+    pub id: TaskId,
+    /// The snapshot that it runs by.
+    pub template: TemplateId,
+    /// Where it is.
+    pub state: TaskState,
+    /// What ties it to other work.
+    pub correlation_id: uuid::Uuid,
+    /// Its input.
+    pub context: Json,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it settled in its present state.
+    pub settled_at: Option<Timestamp>,
+}
+
+/// Everything about one task.
+#[derive(Clone, Debug)]
+pub struct TaskRecord {
+    /// The task itself.
+    pub head: TaskHead,
+    /// The steps that are neither complete nor untouched.
+    pub steps: Vec<StepRecord>,
+    /// The attempts that have ended, by step and number.
+    pub attempts: Vec<AttemptRecord>,
+}
+
+/// A step that is neither complete nor untouched.
+#[derive(Clone, Debug)]
+pub struct StepRecord {
+    /// The step.
+    pub step: StepIndex,
+    /// Where it is.
+    pub state: StepState,
+    /// Attempts made, the running one included.
+    pub attempts: u32,
+    /// When it is or was due.
+    pub due_at: Option<Timestamp>,
+    /// When it was claimed, while it is in progress.
+    pub claimed_at: Option<Timestamp>,
+}
+
+/// An attempt that has ended.
+#[derive(Clone, Debug)]
+pub struct AttemptRecord {
+    /// The step.
+    pub step: StepIndex,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// Who made it.
+    pub worker: WorkerId,
+    /// When the handler was called.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// The result, when it has one.
+    pub result: Option<Json>,
+    /// The error, when it has one.
+    pub error: Option<ErrorRecord>,
+}
+
+/// Which tasks to list.
+#[derive(Clone, Debug, Default)]
+pub struct TaskFilter {
+    /// Only those in this state.
+    pub state: Option<TaskState>,
+    /// Only those that are older than this one: the last of the previous page.
+    pub before: Option<TaskId>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// A store that cannot do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The URL names no store.
+    #[error("`{url}` is not the URL of a store: write `sqlite://PATH` or `memory:`")]
+    Url {
+        /// What was given.
+        url: String,
+    },
+    /// The store could not be opened.
+    #[error("cannot open {what}: {source}")]
+    Open {
+        /// The file.
+        what: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The store was written by a newer version of this program.
+    #[error("{what} has schema version {found}, and this program knows {known}: use a newer version of it")]
+    Newer {
+        /// The file.
+        what: String,
+        /// Its version.
+        found: i64,
+        /// The newest version that this program knows.
+        known: i64,
+    },
+    /// Somebody else has held the store's lock for longer than we wait.
+    #[error("the store is locked by another process: {source}")]
+    Locked {
+        /// What the database said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The database refused.
+    #[error("the store failed: {source}")]
+    Database {
+        /// What the database said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A record that this version cannot read.
+    #[error("the store holds a {what} that cannot be read: {value}")]
+    Unreadable {
+        /// The kind of record.
+        what: &'static str,
+        /// What stands there.
+        value: String,
+    },
+    /// The task's template is not kept.
+    #[error("template {0} is not in the store")]
+    NoTemplate(TemplateId),
+    /// The store has been closed.
+    #[error("the store is closed")]
+    Closed,
+}

@@ -1,0 +1,187 @@
+//! Tasks in a SQLite file: one thread writes, in group commits; readers have connections of their own.
+
+mod liveness;
+mod read;
+mod schema;
+mod write;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use tasker_template::StepIndex;
+
+use crate::id::{TaskId, TemplateId, WorkerId};
+use crate::store::{
+    Claim, ClaimRequest, Claimed, Finished, FinishedAttempt, NewTaskRecord, Store, StoreError, TaskFilter,
+    TaskHead, TaskInputs, TaskRecord, TemplateRecord,
+};
+use liveness::Liveness;
+use writer::Writer;
+
+/// How long to wait for another process that is writing.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Idle read connections beyond this many are closed.
+const IDLE_READERS: usize = 4;
+
+/// Keeps tasks in a SQLite file.
+///
+/// What an operation has answered is on the disk: the file is in WAL mode with `synchronous=FULL`.
+/// Several processes may use one file; a worker's claims hold until its process ends, which the
+/// others notice by its lock in the directory `FILE-workers`.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    writer: Writer,
+    readers: Arc<Mutex<Vec<Connection>>>,
+    liveness: Liveness,
+}
+
+impl SqliteStore {
+    /// Opens the file, and creates it when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be opened, is no database of ours, or was written by a newer version.
+    ///
+    /// ```
+    /// use tasker_runtime::SqliteStore;
+    /// let path = std::env::temp_dir().join(format!("tasker-doc-{}.db", std::process::id()));
+    /// let store = SqliteStore::open(&path).unwrap();
+    /// # drop(store);
+    /// # std::fs::remove_file(path).unwrap();
+    /// ```
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref().to_path_buf();
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty())
+            && !parent.is_dir()
+        {
+            let reason = format!("the directory {} does not exist", parent.display());
+            return Err(StoreError::Open { what: path.display().to_string(), source: reason.into() });
+        }
+        let mut connection = connect(&path)?;
+        schema::migrate(&mut connection, &path)?;
+        let writer = Writer::start(connection)?;
+        let liveness = Liveness::of(&path);
+        Ok(Self { path, writer, readers: Arc::default(), liveness })
+    }
+
+    /// Runs a query on a connection of its own, off the runtime's threads.
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (readers, path) = (Arc::clone(&self.readers), self.path.clone());
+        let work = move || {
+            let idle = readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = match idle {
+                Some(connection) => connection,
+                None => connect(&path)?,
+            };
+            let answer = query(&connection)?;
+            let mut readers = readers.lock().unwrap_or_else(PoisonError::into_inner);
+            if readers.len() < IDLE_READERS {
+                readers.push(connection);
+            }
+            Ok(answer)
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn register_worker(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError> {
+        // The lock first: a worker that has a row and no lock is taken for dead.
+        self.liveness.acquire(worker)?;
+        self.writer.run(move |connection| write::register_worker(connection, worker, now)).await
+    }
+
+    async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
+        self.writer.run(move |connection| write::retire_worker(connection, worker)).await?;
+        self.liveness.release(worker);
+        Ok(())
+    }
+
+    async fn put_template(&self, template: TemplateRecord) -> Result<(), StoreError> {
+        self.writer.run(move |connection| write::put_template(connection, &template)).await
+    }
+
+    async fn template(&self, id: TemplateId) -> Result<Option<Arc<TemplateRecord>>, StoreError> {
+        self.read(move |connection| read::template(connection, id)).await
+    }
+
+    async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Claimed, StoreError> {
+        self.writer.run(move |connection| write::create_task(connection, &task, &claim)).await
+    }
+
+    async fn claim(&self, claim: ClaimRequest) -> Result<Claimed, StoreError> {
+        self.writer.run(move |connection| write::claim(connection, &claim)).await
+    }
+
+    async fn finish(&self, attempt: FinishedAttempt, claim: ClaimRequest) -> Result<Finished, StoreError> {
+        self.writer.run(move |connection| write::finish(connection, &attempt, &claim)).await
+    }
+
+    async fn release(&self, claims: Vec<Claim>, now: Timestamp) -> Result<(), StoreError> {
+        self.writer.run(move |connection| write::release(connection, &claims, now)).await
+    }
+
+    async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {
+        let workers = self.read(read::workers).await?;
+        let gone: Vec<_> = workers.into_iter().filter(|worker| !self.liveness.is_alive(*worker)).collect();
+        if gone.is_empty() {
+            return Ok(Vec::new());
+        }
+        let claims = self.read(move |connection| read::claims_of(connection, &gone)).await?;
+        // A dead worker is forgotten once nothing is in its name.
+        let liveness = self.liveness.clone();
+        self.writer
+            .run(move |connection| write::forget_workers(connection, |worker| !liveness.is_alive(worker)))
+            .await?;
+        Ok(claims)
+    }
+
+    async fn inputs(&self, task: TaskId, steps: &[StepIndex]) -> Result<Option<TaskInputs>, StoreError> {
+        let steps = steps.to_vec();
+        self.read(move |connection| read::inputs(connection, task, &steps)).await
+    }
+
+    async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {
+        self.read(move |connection| read::task(connection, id)).await
+    }
+
+    async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError> {
+        self.read(move |connection| read::tasks(connection, &filter)).await
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let cannot_open = |source: rusqlite::Error| StoreError::Open {
+        what: path.display().to_string(),
+        source: source.into(),
+    };
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(cannot_open)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(cannot_open)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
+    connection.execute_batch(pragmas).map_err(cannot_open)?;
+    Ok(connection)
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                Self::Locked { source: error.into() }
+            }
+            _ => Self::Database { source: error.into() },
+        }
+    }
+}

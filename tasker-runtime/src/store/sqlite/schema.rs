@@ -1,0 +1,86 @@
+//! The file's schema: numbered migrations, each applied once, under the database's write lock.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::store::StoreError;
+
+/// Marks the file as ours: `TASK` in ASCII.
+const APPLICATION_ID: i64 = 0x5441_534b;
+
+/// Migration N takes the schema from version N - 1 to N.
+const MIGRATIONS: [&str; 1] = [include_str!("migrations/001_initial.sql")];
+
+/// Brings the schema up to date. Safe to run twice, and from several processes at once.
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let what = || path.display().to_string();
+    let cannot_open = |source: rusqlite::Error| StoreError::Open { what: what(), source: source.into() };
+    let known = i64::try_from(MIGRATIONS.len()).expect("a few migrations");
+    let number =
+        |connection: &Connection, pragma| connection.pragma_query_value(None, pragma, |row| row.get(0));
+    let version: i64 = number(connection, "user_version").map_err(cannot_open)?;
+    let application: i64 = number(connection, "application_id").map_err(cannot_open)?;
+    if application == APPLICATION_ID && version == known {
+        return Ok(());
+    }
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(cannot_open)?;
+    // Read again: another process may have migrated while we waited for the lock.
+    let version: i64 = number(&transaction, "user_version").map_err(cannot_open)?;
+    let application: i64 = number(&transaction, "application_id").map_err(cannot_open)?;
+    let tables: i64 = transaction
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(cannot_open)?;
+    if application != APPLICATION_ID && (tables > 0 || version != 0) {
+        let reason = "it is a SQLite database of another program; choose another path";
+        return Err(StoreError::Open { what: what(), source: reason.into() });
+    }
+    if version > known {
+        return Err(StoreError::Newer { what: what(), found: version, known });
+    }
+    for (target, migration) in (1..).zip(MIGRATIONS).filter(|(target, _)| *target > version) {
+        transaction.execute_batch(migration).map_err(cannot_open)?;
+        transaction.pragma_update(None, "user_version", target).map_err(cannot_open)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(cannot_open)?;
+    transaction.commit().map_err(cannot_open)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> (Connection, &'static Path) {
+        (Connection::open_in_memory().unwrap(), Path::new("test.db"))
+    }
+
+    #[test]
+    fn migrating_twice_changes_nothing() {
+        let (mut connection, path) = file();
+        migrate(&mut connection, path).unwrap();
+        migrate(&mut connection, path).unwrap();
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!(version, 1);
+    }
+
+    #[test]
+    fn a_newer_file_is_refused() {
+        let (mut connection, path) = file();
+        migrate(&mut connection, path).unwrap();
+        connection.pragma_update(None, "user_version", 99).unwrap();
+        let error = migrate(&mut connection, path).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "test.db has schema version 99, and this program knows 1: use a newer version of it"
+        );
+    }
+
+    #[test]
+    fn the_database_of_another_program_is_left_alone() {
+        let (mut connection, path) = file();
+        connection.execute_batch("CREATE TABLE task (id INTEGER)").unwrap();
+        let error = migrate(&mut connection, path).unwrap_err().to_string();
+        assert!(error.contains("another program"), "{error}");
+    }
+}

@@ -1,0 +1,141 @@
+//! The one thread that writes. Whatever waits when it is free becomes one transaction: one fsync
+//! for all of them, and no delay when there is only one.
+
+use std::fmt;
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::store::StoreError;
+
+/// Callers beyond this many wait before they may queue.
+const QUEUE: usize = 4_096;
+/// At most this many operations share a transaction.
+const BATCH: usize = 1_024;
+
+/// Sends operations to the writer thread. The thread ends when this is dropped.
+pub(super) struct Writer {
+    queue: Option<mpsc::Sender<Box<dyn Operation>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// An operation waiting for its transaction. It may be applied again when the transaction it was
+/// in is rolled back because of another one.
+trait Operation: Send {
+    /// Does the work; keeps what is to be answered.
+    fn apply(&mut self, connection: &Connection) -> Result<(), StoreError>;
+    /// Answers, once the work is durable.
+    fn answer(self: Box<Self>);
+    /// Answers that the work was not done.
+    fn refuse(self: Box<Self>, error: StoreError);
+}
+
+struct Pending<W, T> {
+    work: W,
+    value: Option<T>,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<W, T> Operation for Pending<W, T>
+where
+    W: FnMut(&Connection) -> Result<T, StoreError> + Send,
+    T: Send,
+{
+    fn apply(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        self.value = Some((self.work)(connection)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>) {
+        // A caller that has gone away does not need the answer.
+        let _ = self.reply.send(self.value.ok_or(StoreError::Closed));
+    }
+
+    fn refuse(self: Box<Self>, error: StoreError) {
+        let _ = self.reply.send(Err(error));
+    }
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("tasker-sqlite-writer".to_owned())
+            .spawn(move || write_until_closed(&connection, waiting))
+            .map_err(|source| StoreError::Database { source: source.into() })?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Runs `work` in a transaction, together with whatever else is waiting. Answers after the commit.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let operation = Box::new(Pending { work, value: None, reply });
+        let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
+        queue.send(operation).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take() {
+            // What was queued before is still written; a panic of the thread has been reported by then.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").finish_non_exhaustive()
+    }
+}
+
+fn write_until_closed(connection: &Connection, mut waiting: mpsc::Receiver<Box<dyn Operation>>) {
+    let mut batch = Vec::new();
+    while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
+        write(connection, std::mem::take(&mut batch));
+    }
+}
+
+fn write(connection: &Connection, mut batch: Vec<Box<dyn Operation>>) {
+    match transact(connection, &mut batch) {
+        Ok(()) => batch.into_iter().for_each(Operation::answer),
+        // Somebody else is writing; trying one by one would only wait as often.
+        Err(StoreError::Locked { source }) => {
+            let reason = source.to_string();
+            for operation in batch {
+                operation.refuse(StoreError::Locked { source: reason.clone().into() });
+            }
+        }
+        // Nothing of the batch was written, and one operation may be to blame: each gets its own try.
+        Err(error) => match <[_; 1]>::try_from(batch) {
+            Ok([operation]) => operation.refuse(error),
+            Err(batch) => batch.into_iter().for_each(|operation| write(connection, vec![operation])),
+        },
+    }
+}
+
+fn transact(connection: &Connection, batch: &mut [Box<dyn Operation>]) -> Result<(), StoreError> {
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    let mut done = batch.iter_mut().try_for_each(|operation| operation.apply(connection));
+    if done.is_ok() {
+        done = commit(connection).map_err(StoreError::from);
+    }
+    // Some errors have rolled the transaction back already.
+    if done.is_err() && !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK")?;
+    }
+    done
+}
+
+fn commit(connection: &Connection) -> rusqlite::Result<()> {
+    connection.prepare_cached("COMMIT")?.execute([])?;
+    Ok(())
+}

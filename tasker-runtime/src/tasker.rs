@@ -1,0 +1,314 @@
+//! The handle that an application holds: create tasks, look at them, wait for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tasker_template::nearest;
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use crate::bind::BoundTemplate;
+use crate::builder::Builder;
+use crate::clock::later;
+use crate::engine::Engine;
+use crate::event::Event;
+use crate::handler::TaskFacts;
+use crate::id::TaskId;
+use crate::json::Json;
+use crate::state::TaskState;
+use crate::store::{NewTaskRecord, StoreError, TaskFilter};
+use crate::task::{Task, TaskFailure};
+
+/// How often to look at a task that another process may be running.
+const WAIT_POLL: Duration = Duration::from_secs(1);
+
+/// A running Tasker. Clones share one engine; when the last is dropped, the engine ends as in a
+/// crash: call [`shutdown`](Self::shutdown) first to end it in order.
+///
+/// ```
+/// use tasker_runtime::{NewTask, Tasker, step_handler};
+///
+/// #[step_handler("Greeter")]
+/// async fn greet(#[input("name")] name: String) -> String {
+///     format!("Hello, {name}!")
+/// }
+///
+/// const TEMPLATE: &str = "
+/// name: greeting
+/// namespace_name: docs
+/// version: 1.0.0
+/// steps:
+///   - name: greet
+///     handler: {callable: Greeter}
+/// ";
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let tasker = Tasker::builder().template_str("greeting.yaml", TEMPLATE).store_url("memory:").build().await?;
+/// let context = serde_json::json!({ "name": "Ada" });
+/// let id = tasker.create_task(NewTask::new("docs", "greeting", &context)).await?;
+/// let task = tasker.wait(id).await?;
+/// assert_eq!(task.output::<greet>()?, "Hello, Ada!");
+/// tasker.shutdown().await;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct Tasker {
+    handle: Arc<Handle>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    engine: Arc<Engine>,
+    grace: Duration,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.engine.abandon();
+    }
+}
+
+/// A task to create.
+#[derive(Clone, Debug)]
+pub struct NewTask {
+    namespace: String,
+    name: String,
+    version: Option<String>,
+    context: Result<Json, String>,
+    correlation_id: Option<Uuid>,
+}
+
+/// What went wrong with a task.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No template has this namespace, name and version.
+    #[error("there is no template `{wanted}`; {known}")]
+    UnknownTemplate {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        known: String,
+    },
+    /// The context cannot be used.
+    #[error("the context of a task must be a JSON object: {0}")]
+    Context(String),
+    /// There is no such task.
+    #[error("there is no task {0}")]
+    UnknownTask(TaskId),
+    /// The task did not end well.
+    #[error(transparent)]
+    Failed(Box<TaskFailure>),
+}
+
+impl NewTask {
+    /// A task of the template `name` in `namespace`, with `context` as its input.
+    #[must_use]
+    pub fn new<C: Serialize + ?Sized>(
+        namespace: impl Into<String>,
+        name: impl Into<String>,
+        context: &C,
+    ) -> Self {
+        let json = Json::from_value(context).map_err(|error| error.to_string());
+        let context = json.and_then(|json| match json.get().as_bytes().first() {
+            Some(b'{') => Ok(json),
+            _ => Err(format!("it is `{}`", json.get().chars().take(40).collect::<String>())),
+        });
+        Self { namespace: namespace.into(), name: name.into(), version: None, context, correlation_id: None }
+    }
+
+    /// Of this version of the template; needed only when there are several.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// Ties the task to other work.
+    #[must_use]
+    pub fn correlation_id(mut self, id: Uuid) -> Self {
+        self.correlation_id = Some(id);
+        self
+    }
+}
+
+impl Tasker {
+    /// Begins to describe a runtime.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn new(engine: Arc<Engine>, grace: Duration) -> Self {
+        Self { handle: Arc::new(Handle { engine, grace }) }
+    }
+
+    fn engine(&self) -> &Arc<Engine> {
+        &self.handle.engine
+    }
+
+    /// Creates a task; once this returns, the task survives any crash and will be run.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such template, the context is no JSON object, or the store fails.
+    pub async fn create_task(&self, task: NewTask) -> Result<TaskId, Error> {
+        let engine = self.engine();
+        let bound = self.template(&task)?;
+        let context = task.context.map_err(Error::Context)?;
+        let id = TaskId::random();
+        let correlation_id = task.correlation_id.unwrap_or(id.0);
+        let facts = TaskFacts { id, correlation_id, context: context.clone() };
+        let record = NewTaskRecord {
+            id,
+            template: bound.id,
+            correlation_id,
+            context,
+            created_at: engine.clock.now(),
+            starts: bound.plan.starts().collect(),
+        };
+        engine.create(record, facts).await?;
+        Ok(id)
+    }
+
+    fn template(&self, task: &NewTask) -> Result<&Arc<BoundTemplate>, Error> {
+        let current = self.engine().templates.current();
+        let matches: Vec<_> = current
+            .iter()
+            .filter(|bound| bound.template.namespace == task.namespace && bound.template.name == task.name)
+            .filter(|bound| task.version.as_ref().is_none_or(|version| bound.template.version == *version))
+            .collect();
+        if let [bound] = matches[..] {
+            return Ok(bound);
+        }
+        let version = task.version.as_ref().map(|version| format!("/{version}")).unwrap_or_default();
+        let wanted = format!("{}/{}{version}", task.namespace, task.name);
+        let known = if matches.is_empty() {
+            let names: Vec<_> = current
+                .iter()
+                .map(|bound| {
+                    format!("{}/{}/{}", bound.template.namespace, bound.template.name, bound.template.version)
+                })
+                .collect();
+            match nearest(&wanted, names.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if names.is_empty() => "none was loaded".to_owned(),
+                None => format!("loaded are: {}", names.join(", ")),
+            }
+        } else {
+            let versions: Vec<_> = matches.iter().map(|bound| bound.template.version.as_str()).collect();
+            format!("but versions {}: say which, with `.version(…)`", versions.join(" and "))
+        };
+        Err(Error::UnknownTemplate { wanted, known })
+    }
+
+    /// The task as it is now.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such task, or the store fails.
+    pub async fn get_task(&self, id: TaskId) -> Result<Task, Error> {
+        let engine = self.engine();
+        let record = engine.store.task(id).await?.ok_or(Error::UnknownTask(id))?;
+        let bound = engine.templates.get(record.head.template, &*engine.store).await?;
+        Ok(Task::new(record, &bound))
+    }
+
+    /// Waits until the task is complete, whichever process runs it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Failed`], with the task, when it settles in any other state. Also when there is no
+    /// such task, or the store fails.
+    pub async fn wait(&self, id: TaskId) -> Result<Task, Error> {
+        let engine = self.engine();
+        loop {
+            let waiter = engine.waiters.wait_for(id);
+            let mut settled = std::pin::pin!(waiter.settled.notified());
+            // From here on a call is not missed; only then is the store asked.
+            settled.as_mut().enable();
+            let task = self.get_task(id).await?;
+            match task.state {
+                TaskState::Complete => return Ok(task),
+                TaskState::InProgress => {}
+                _ => return Err(Error::Failed(Box::new(TaskFailure(task)))),
+            }
+            tokio::select! {
+                () = settled => {}
+                () = engine.clock.sleep_until(later(engine.clock.now(), WAIT_POLL)) => {}
+            }
+        }
+    }
+
+    /// The newest tasks, at most `limit`; of one state, if one is given. The next page begins `before`
+    /// the last of this one.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn list(
+        &self,
+        state: Option<TaskState>,
+        before: Option<TaskId>,
+        limit: usize,
+    ) -> Result<Vec<TaskSummary>, Error> {
+        let engine = self.engine();
+        let mut summaries = Vec::new();
+        for head in engine.store.tasks(TaskFilter { state, before, limit }).await? {
+            let bound = engine.templates.get(head.template, &*engine.store).await?;
+            summaries.push(TaskSummary {
+                id: head.id,
+                namespace: bound.template.namespace.clone(),
+                name: bound.template.name.clone(),
+                version: bound.template.version.clone(),
+                state: head.state,
+                context: head.context,
+                created_at: head.created_at,
+                settled_at: head.settled_at,
+            });
+        }
+        Ok(summaries)
+    }
+
+    /// What happens from now on, for whoever wants to watch.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.engine().subscribe()
+    }
+
+    /// Ends the engine in order: claims no more, lets running handlers end for as long as the
+    /// builder's grace period, hands the rest back. What was handed back does not count as an attempt.
+    pub async fn shutdown(&self) {
+        if let Err(error) = self.engine().shutdown(self.handle.grace).await {
+            tracing::warn!(%error, "the worker could not sign off; others take its work over all the same");
+        }
+    }
+}
+
+/// A task in a list.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct TaskSummary {
+    /// Its id.
+    pub id: TaskId,
+    /// Its template's namespace.
+    pub namespace: String,
+    /// Its template's name.
+    pub name: String,
+    /// Its template's version.
+    pub version: String,
+    /// Where it is.
+    pub state: TaskState,
+    /// Its input.
+    pub context: Json,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it came into its state, if that is a settled one.
+    pub settled_at: Option<Timestamp>,
+}

@@ -1,0 +1,203 @@
+//! Random graphs and random histories: the SQLite store answers as the memory store does.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use tasker_runtime::store::conformance::{Graph, at, failed, new_task, template};
+use tasker_runtime::store::{Claim, ClaimRequest, Claimed, Finished, FinishedAttempt, Store, TaskFilter};
+use tasker_runtime::{MemoryStore, SqliteStore, TaskId, WorkerId};
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Create {
+        room: usize,
+    },
+    Claim {
+        room: usize,
+    },
+    Complete {
+        which: usize,
+        room: usize,
+        any: bool,
+    },
+    Retry {
+        which: usize,
+        after: i64,
+    },
+    Fail {
+        which: usize,
+    },
+    Release {
+        which: usize,
+    },
+    /// An answer to a claim that was answered or handed back already.
+    Repeat {
+        which: usize,
+    },
+    Wait {
+        seconds: i64,
+    },
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let which = 0..100_usize;
+    let room = 0..4_usize;
+    prop_oneof![
+        1 => room.clone().prop_map(|room| Operation::Create { room }),
+        3 => room.clone().prop_map(|room| Operation::Claim { room }),
+        6 => (which.clone(), room, any::<bool>())
+            .prop_map(|(which, room, any)| Operation::Complete { which, room, any }),
+        2 => (which.clone(), 0..20_i64).prop_map(|(which, after)| Operation::Retry { which, after }),
+        1 => which.clone().prop_map(|which| Operation::Fail { which }),
+        1 => which.clone().prop_map(|which| Operation::Release { which }),
+        1 => which.prop_map(|which| Operation::Repeat { which }),
+        1 => (1..10_i64).prop_map(|seconds| Operation::Wait { seconds }),
+    ]
+}
+
+/// Each step waits for some of those before it.
+fn graph() -> impl Strategy<Value = Graph> {
+    (1..9_usize).prop_flat_map(|steps| {
+        let masks: Vec<_> = (0..steps).map(|step| 0..(1_u32 << step)).collect();
+        masks.prop_map(|masks| {
+            let bits = |mask: u32| (0..u32::BITS).filter(|bit| mask & (1 << bit) != 0).collect();
+            Graph::new(masks.into_iter().map(bits).collect())
+        })
+    })
+}
+
+/// The two stores, and what the history has brought so far.
+struct Pair {
+    stores: [Arc<dyn Store>; 2],
+    graph: Graph,
+    worker: WorkerId,
+    now: i64,
+    tasks: Vec<TaskId>,
+    open: Vec<Claim>,
+    closed: Vec<Claim>,
+}
+
+impl Pair {
+    fn request(&self, room: usize, any: bool) -> ClaimRequest {
+        ClaimRequest { worker: self.worker, limit: room, any, now: at(self.now) }
+    }
+
+    async fn apply(&mut self, operation: &Operation) {
+        match *operation {
+            Operation::Create { room } => {
+                let task = new_task(&self.graph, self.now);
+                self.tasks.push(task.id);
+                let request = self.request(room, false);
+                let [one, other] = &self.stores;
+                let one = one.create_task(task.clone(), request).await.unwrap();
+                let other = other.create_task(task, request).await.unwrap();
+                self.claimed(one, &other);
+            }
+            Operation::Claim { room } => {
+                let request = self.request(room, true);
+                let [one, other] = &self.stores;
+                let (one, other) = (one.claim(request).await.unwrap(), other.claim(request).await.unwrap());
+                self.claimed(one, &other);
+            }
+            Operation::Complete { which, room, any } => {
+                let Some(claim) = self.take(which) else { return };
+                let ending = self.graph.complete(claim.step, &claim.step.to_string());
+                self.finish(claim, ending, self.request(room, any)).await;
+            }
+            Operation::Retry { which, after } => {
+                let Some(claim) = self.take(which) else { return };
+                self.finish(claim, failed(Some(at(self.now + after))), self.request(0, false)).await;
+            }
+            Operation::Fail { which } => {
+                let Some(claim) = self.take(which) else { return };
+                self.finish(claim, failed(None), self.request(1, false)).await;
+            }
+            Operation::Release { which } => {
+                let Some(claim) = self.take(which) else { return };
+                for store in &self.stores {
+                    store.release(vec![claim], at(self.now)).await.unwrap();
+                }
+                self.closed.push(claim);
+            }
+            Operation::Repeat { which } => {
+                let Some(claim) = self.closed.get(which % self.closed.len().max(1)).copied() else { return };
+                // The same attempt may have been claimed again after it was handed back.
+                if self.open.contains(&claim) {
+                    return;
+                }
+                let ending = self.graph.complete(claim.step, "null");
+                self.finish(claim, ending, self.request(1, false)).await;
+            }
+            Operation::Wait { seconds } => self.now += seconds,
+        }
+    }
+
+    fn take(&mut self, which: usize) -> Option<Claim> {
+        let which = which.checked_rem(self.open.len())?;
+        Some(self.open.swap_remove(which))
+    }
+
+    async fn finish(&mut self, claim: Claim, ending: tasker_runtime::store::Ending, request: ClaimRequest) {
+        self.closed.push(claim);
+        let attempt =
+            FinishedAttempt { claim, started_at: claim.claimed_at, finished_at: at(self.now), ending };
+        let [one, other] = &self.stores;
+        let one = one.finish(attempt.clone(), request).await.unwrap();
+        let other = other.finish(attempt, request).await.unwrap();
+        match (one, other) {
+            (Finished::Stale, Finished::Stale) => {}
+            (
+                Finished::Recorded { claimed, settled },
+                Finished::Recorded { claimed: other, settled: other_settled },
+            ) => {
+                assert_eq!(settled, other_settled);
+                self.claimed(claimed, &other);
+            }
+            (one, other) => panic!("{one:?} and {other:?}"),
+        }
+    }
+
+    fn claimed(&mut self, one: Claimed, other: &Claimed) {
+        assert_eq!(one.claims, other.claims);
+        assert_eq!((one.more, one.next_due), (other.more, other.next_due));
+        self.open.extend(one.claims);
+    }
+
+    async fn compare(&self) {
+        for task in &self.tasks {
+            let [one, other] = &self.stores;
+            let (one, other) = (one.task(*task).await.unwrap(), other.task(*task).await.unwrap());
+            assert_eq!(format!("{one:#?}"), format!("{other:#?}"));
+        }
+        let filter = TaskFilter { limit: 100, ..TaskFilter::default() };
+        let [one, other] = &self.stores;
+        let (one, other) = (one.tasks(filter.clone()).await.unwrap(), other.tasks(filter).await.unwrap());
+        assert_eq!(format!("{one:#?}"), format!("{other:#?}"));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn sqlite_answers_as_memory_does(graph in graph(), history in prop::collection::vec(operation(), 1..60)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let directory = tempfile::tempdir().unwrap();
+            let sqlite = SqliteStore::open(directory.path().join("model.db")).unwrap();
+            let stores: [Arc<dyn Store>; 2] = [Arc::new(MemoryStore::new()), Arc::new(sqlite)];
+            let worker = WorkerId::random();
+            for store in &stores {
+                store.register_worker(worker, at(0)).await.unwrap();
+                store.put_template(template()).await.unwrap();
+            }
+            let (tasks, open, closed) = (Vec::new(), Vec::new(), Vec::new());
+            let mut pair = Pair { stores, graph, worker, now: 0, tasks, open, closed };
+            pair.apply(&Operation::Create { room: 1 }).await;
+            for operation in &history {
+                pair.apply(operation).await;
+            }
+            pair.compare().await;
+        });
+    }
+}
