@@ -1,2 +1,54 @@
 //! Workflows declared in YAML, step handlers as typed async functions, durable in your own process.
+//!
+//! This crate is the whole of Tasker under one name: the [runtime](tasker_runtime), the
+//! [templates](template), and the [command line](cli) as a library.
+//!
+//! ```
+//! use tasker::prelude::*;
+//!
+//! #[step_handler("Greeter")]
+//! async fn greet(#[input("name")] name: String) -> String {
+//!     format!("Hello, {name}!")
+//! }
+//!
+//! #[step_handler("Shouter")]
+//! async fn shout(#[depends_on(greet)] greeting: String) -> String {
+//!     greeting.to_uppercase()
+//! }
+//!
+//! const TEMPLATE: &str = "
+//! name: greeting
+//! namespace_name: docs
+//! version: 1.0.0
+//! steps:
+//!   - name: greet
+//!     handler: {callable: Greeter}
+//!   - name: shout
+//!     handler: {callable: Shouter}
+//!     dependencies: [greet]
+//! ";
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let tasker = Tasker::builder().template_str("greeting.yaml", TEMPLATE).store_url("memory:").build().await?;
+//! let id = tasker.create_task(NewTask::new("docs", "greeting", &serde_json::json!({ "name": "Ada" }))).await?;
+//! let task = tasker.wait(id).await?;
+//! assert_eq!(task.output::<shout>()?, "HELLO, ADA!");
+//! # tasker.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod cli;
+
 pub use tasker_runtime::*;
+
+/// Task templates: reading, checking, and their graph.
+pub use tasker_template as template;
+
+/// What a file of handlers needs.
+pub mod prelude {
+    pub use tasker_runtime::{
+        NewTask, OrStepError, State, StepContext, StepError, StepHandler, StepResult, Tasker, step_handler,
+    };
+}

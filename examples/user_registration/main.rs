@@ -1,2 +1,135 @@
-//! x
-fn main() {}
+//! Registers a user with four services: the account first, billing and preferences side by side,
+//! the welcome once both are done, and last the activation.
+//!
+//! `cargo run examples/user_registration` runs it; `-- --help` after it says what can be changed.
+
+pub mod handlers;
+pub mod services;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use serde_json::{Value, json};
+use tasker::cli::{self, Display};
+use tasker::prelude::*;
+
+use services::{BillingService, Faults, NotificationService, PreferencesService, Remote, UserService};
+
+const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/user_registration.yaml");
+
+/// Registers a user with four simulated services, durably.
+///
+/// Kill it and run it again: it goes on where it was. Exit codes: 0 the user is registered, 1 a step
+/// failed for good, 2 wrong arguments, 3 it cannot start, 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "user_registration", version)]
+struct Options {
+    /// The user's e-mail address
+    #[arg(long, default_value = "new.user@example.com")]
+    email: String,
+    /// The user's name
+    #[arg(long, default_value = "Jane Developer")]
+    name: String,
+    /// free, pro or enterprise
+    #[arg(long, default_value = "pro")]
+    plan: String,
+    /// REF- and eight capitals or digits take 20 % off
+    #[arg(long)]
+    referral_code: Option<String>,
+    /// Make a service fail: `billing=2` for its first two calls, `billing=permanent` for all
+    #[arg(long, value_name = "SERVICE=TIMES|permanent")]
+    fail: Vec<Fault>,
+    /// How long each call of a service takes
+    #[arg(long, default_value_t = 250, value_name = "MS")]
+    latency: u64,
+    /// Multiplies the delays between attempts: 0.1 makes 2 s into 200 ms
+    #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
+    time_scale: f64,
+    /// The file that the task is kept in
+    #[arg(long, default_value = "user_registration.db", value_name = "PATH")]
+    db: PathBuf,
+    /// Another template file
+    #[arg(long, default_value = TEMPLATE, hide_default_value = true, value_name = "PATH")]
+    template: PathBuf,
+    /// Print the task as JSON instead
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Service {
+    User,
+    Billing,
+    Preferences,
+    Notification,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Fault {
+    service: Service,
+    faults: Faults,
+}
+
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (service, faults) = text.split_once('=').ok_or("write SERVICE=TIMES or SERVICE=permanent")?;
+        let service = Service::from_str(service, false)
+            .map_err(|_| format!("`{service}` is no service: user, billing, preferences or notification"))?;
+        let faults = match faults {
+            "permanent" => Faults::Permanent,
+            times => {
+                Faults::Times(times.parse().map_err(|_| format!("`{times}` is no number, nor `permanent`"))?)
+            }
+        };
+        Ok(Self { service, faults })
+    }
+}
+
+impl Options {
+    fn remote(&self, service: Service, name: &'static str) -> Remote {
+        let fault = self.fail.iter().find(|fault| fault.service == service);
+        let faults = fault.map_or(Faults::None, |fault| fault.faults);
+        Remote::new(name, Duration::from_millis(self.latency), faults)
+    }
+
+    fn context(&self) -> Value {
+        let mut user = json!({
+            "email": self.email,
+            "name": self.name,
+            "plan": self.plan,
+            "source": "signup_form",
+        });
+        if let Some(code) = &self.referral_code {
+            user["referral_code"] = json!(code);
+        }
+        json!({ "user_info": user })
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    let display = Display::new(options.json);
+    cli::log_to_stderr();
+    let built = Tasker::builder()
+        .template_file(cli::short(&options.template))
+        .store_url(format!("sqlite://{}", options.db.display()))
+        .state(UserService::new(options.remote(Service::User, "the user service")))
+        .state(BillingService::new(options.remote(Service::Billing, "the billing service")))
+        .state(PreferencesService::new(options.remote(Service::Preferences, "the preferences service")))
+        .state(NotificationService::new(options.remote(Service::Notification, "the notification service")))
+        .backoff_scale(options.time_scale)
+        .build()
+        .await;
+    match built {
+        Ok(tasker) => {
+            cli::run_task(&tasker, "microservices", "user_registration", &options.context(), display).await
+        }
+        Err(error) => cli::cannot_start(&error),
+    }
+}

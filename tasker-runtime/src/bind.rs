@@ -104,7 +104,7 @@ pub(crate) fn check(loaded: &LoadedTemplate, registry: &Registry, faults: &mut D
             None => unknown_callable(loaded, index, step, registry, faults),
             Some(handler) => {
                 for dependency in handler.depends_on.unwrap_or_default() {
-                    check_dependency(loaded, index, handler, dependency, faults);
+                    check_dependency(loaded, index, handler, dependency, registry, faults);
                 }
             }
         }
@@ -140,6 +140,7 @@ fn check_dependency(
     index: usize,
     handler: &Handler,
     dependency: &Dependency,
+    registry: &Registry,
     faults: &mut Diagnostics,
 ) {
     let (template, plan) = (loaded.template(), loaded.plan());
@@ -179,8 +180,11 @@ fn check_dependency(
     }
     if let Some((callable, method)) = dependency.handler {
         let bound = &template.steps[found as usize].handler;
-        if (bound.callable.as_str(), bound.method.as_deref().unwrap_or(DEFAULT_METHOD)) != (callable, method)
-        {
+        let is_same = (bound.callable.as_str(), bound.method.as_deref().unwrap_or(DEFAULT_METHOD))
+            == (callable, method);
+        // A callable that nobody registered has been told already: most likely it is a slip of this very one.
+        let is_known = registry.get(&bound.callable, bound.method.as_deref()).is_some();
+        if !is_same && is_known {
             let message = format!(
                 "{} of step `{}` reads step `{wanted}` as the result of `{callable}`, but this template runs another callable for it",
                 handler.described(),

@@ -38,11 +38,17 @@ pub enum ErrorKind {
 /// ```
 #[derive(Debug)]
 pub struct StepError {
+    facts: Facts,
+    error: BoxError,
+}
+
+/// What an error says besides its text.
+#[derive(Clone, Debug)]
+struct Facts {
     kind: ErrorKind,
     code: Option<String>,
     retry_after: Option<Duration>,
     context: Option<Value>,
-    error: BoxError,
 }
 
 impl StepError {
@@ -57,38 +63,37 @@ impl StepError {
     }
 
     fn new(kind: ErrorKind, error: BoxError) -> Self {
-        Self { kind, code: None, retry_after: None, context: None, error }
+        Self { facts: Facts { kind, code: None, retry_after: None, context: None }, error }
     }
 
     /// Waits this long before the next attempt, whatever the retry policy says.
     #[must_use]
     pub fn retry_after(mut self, delay: Duration) -> Self {
-        self.retry_after = Some(delay);
+        self.facts.retry_after = Some(delay);
         self
     }
 
     /// A word for programs, such as `CARD_DECLINED`.
     #[must_use]
     pub fn code(mut self, code: impl Into<String>) -> Self {
-        self.code = Some(code.into());
+        self.facts.code = Some(code.into());
         self
     }
 
     /// Facts for whoever looks into it, kept with the attempt.
     #[must_use]
     pub fn context(mut self, context: impl Into<Value>) -> Self {
-        self.context = Some(context.into());
+        self.facts.context = Some(context.into());
         self
     }
 
     /// Whether another attempt may help.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        self.kind == ErrorKind::Retryable
+        self.facts.kind == ErrorKind::Retryable
     }
 
-    /// An error of a type that says nothing about retrying. A `StepError` on its chain of sources
-    /// has the last word, so that `anyhow` handlers can return permanent errors too.
+    /// An error of a type that says nothing about retrying; a `StepError` among its sources does.
     pub(crate) fn from_any(error: BoxError) -> Self {
         let error = match error.downcast::<Self>() {
             Ok(own) => return *own,
@@ -97,9 +102,7 @@ impl StepError {
         let mut source = error.source();
         while let Some(inner) = source {
             if let Some(own) = inner.downcast_ref::<Self>() {
-                let (kind, code, retry_after, context) =
-                    (own.kind, own.code.clone(), own.retry_after, own.context.clone());
-                return Self { kind, code, retry_after, context, error };
+                return Self { facts: own.facts.clone(), error };
             }
             source = inner.source();
         }
@@ -107,7 +110,7 @@ impl StepError {
     }
 
     pub(crate) fn delay(&self) -> Option<Duration> {
-        self.retry_after
+        self.facts.retry_after
     }
 
     /// What is kept of it.
@@ -122,7 +125,8 @@ impl StepError {
             }
             source = inner.source();
         }
-        ErrorRecord { kind: self.kind, message, code: self.code.clone(), context: self.context.clone() }
+        let Facts { kind, code, context, .. } = self.facts.clone();
+        ErrorRecord { kind, message, code, context }
     }
 }
 
@@ -141,6 +145,16 @@ impl Error for StepError {
 impl From<BoxError> for StepError {
     fn from(error: BoxError) -> Self {
         Self::from_any(error)
+    }
+}
+
+#[cfg(feature = "anyhow")]
+impl From<anyhow::Error> for StepError {
+    fn from(error: anyhow::Error) -> Self {
+        match error.downcast_ref::<Self>() {
+            Some(own) => Self { facts: own.facts.clone(), error: error.into() },
+            None => Self::from_any(error.into()),
+        }
     }
 }
 

@@ -24,8 +24,9 @@ use crate::task::{Task, TaskFailure};
 /// How often to look at a task that another process may be running.
 const WAIT_POLL: Duration = Duration::from_secs(1);
 
-/// A running Tasker. Clones share one engine; when the last is dropped, the engine ends as in a
-/// crash: call [`shutdown`](Self::shutdown) first to end it in order.
+/// A running Tasker. Clones share one engine. When the last is dropped, running handlers are ended at
+/// once, and their steps are run again by the next one: call [`shutdown`](Self::shutdown) first to
+/// let them end.
 ///
 /// ```
 /// use tasker_runtime::{NewTask, Tasker, step_handler};
@@ -190,12 +191,13 @@ impl Tasker {
         let version = task.version.as_ref().map(|version| format!("/{version}")).unwrap_or_default();
         let wanted = format!("{}/{}{version}", task.namespace, task.name);
         let known = if matches.is_empty() {
-            let names: Vec<_> = current
-                .iter()
-                .map(|bound| {
-                    format!("{}/{}/{}", bound.template.namespace, bound.template.name, bound.template.version)
-                })
-                .collect();
+            let names = current.iter().map(|bound| {
+                let template = &bound.template;
+                let version =
+                    task.version.as_ref().map(|_| format!("/{}", template.version)).unwrap_or_default();
+                format!("{}/{}{version}", template.namespace, template.name)
+            });
+            let names: Vec<_> = names.collect();
             match nearest(&wanted, names.iter().map(String::as_str)) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None if names.is_empty() => "none was loaded".to_owned(),

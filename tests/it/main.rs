@@ -2,5 +2,14 @@
 
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test fails by panicking")]
 
+mod build;
+mod cli;
+mod crash;
+mod durability;
+mod engine;
+mod example;
+mod handlers;
+mod program;
 mod store;
 mod store_model;
+mod support;

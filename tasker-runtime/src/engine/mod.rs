@@ -154,7 +154,7 @@ impl Engine {
         self.store.retire_worker(self.worker).await
     }
 
-    /// Ends everything at once, as a crash would.
+    /// Ends everything at once.
     pub(crate) fn abandon(&self) {
         self.stopping.cancel();
         self.aborting.cancel();

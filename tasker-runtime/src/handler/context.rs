@@ -174,7 +174,7 @@ impl StepContext {
         self.optional_dependency(step)?.ok_or_else(missing)
     }
 
-    /// The result of another step as a `T`, if it has one.
+    /// The result of another step as a `T`, if it has one; `None` also when the template has no such step.
     ///
     /// # Errors
     ///
@@ -182,6 +182,9 @@ impl StepContext {
     pub fn optional_dependency<T: DeserializeOwned>(&self, step: &str) -> Result<Option<T>, StepError> {
         let position = self.step.reads.iter().position(|(name, _)| name == step);
         let Some(result) = position.and_then(|position| self.inputs.get(position)) else {
+            if !self.template().steps.iter().any(|one| one.name == step) {
+                return Ok(None);
+            }
             let message = format!("step `{step}` is not among those that `{}` waits for", self.step_name());
             return Err(StepError::permanent(message).code("MISSING_DEPENDENCY"));
         };

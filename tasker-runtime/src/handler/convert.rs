@@ -2,38 +2,48 @@
 
 use crate::step_error::BoxError;
 
-/// That a parameter takes what the handler `H` returns.
+/// That a parameter of this type takes the output `O` of the handler `H`.
 #[diagnostic::on_unimplemented(
-    message = "dependency `{H}` returns `{Self}`, but this parameter expects `{T}`",
-    label = "expected `{Self}`",
-    note = "take a `{Self}`, or name the step in quotes to read another view of its result: `#[depends_on(\"step\")]`"
+    message = "dependency `{H}` returns `{O}`, but this parameter expects `{Self}`",
+    label = "expected `{O}`",
+    note = "take `{O}`, or name the step in quotes to read another view of its result: `#[depends_on(\"step\")]`"
 )]
-pub trait DependencyOutput<H, T> {}
+pub trait DependencyOutput<H, O> {
+    /// Asks the compiler.
+    #[doc(hidden)]
+    const HOLDS: () = ();
+}
 
-impl<H, T> DependencyOutput<H, T> for T {}
+impl<H, O> DependencyOutput<H, O> for O {}
 
-/// That an optional parameter takes what the handler `H` returns.
+/// That an optional parameter of this type takes the output `O` of the handler `H`.
 #[diagnostic::on_unimplemented(
-    message = "dependency `{H}` returns `{Self}`, but this parameter expects `{T}`",
-    label = "expected `Option<{Self}>`",
-    note = "take an `Option<{Self}>`, or name the step in quotes to read another view of its result: `#[depends_on(\"step\")]`"
+    message = "dependency `{H}` returns `{O}`, but this parameter expects `{Self}`",
+    label = "expected `Option<{O}>`",
+    note = "take `Option<{O}>`, or name the step in quotes to read another view of its result: `#[depends_on(\"step\")]`"
 )]
-pub trait OptionalDependencyOutput<H, T> {}
+pub trait OptionalDependencyOutput<H, O> {
+    /// Asks the compiler.
+    #[doc(hidden)]
+    const HOLDS: () = ();
+}
 
-impl<H, T> OptionalDependencyOutput<H, Option<T>> for T {}
+impl<H, O> OptionalDependencyOutput<H, O> for Option<O> {}
 impl<H, T> OptionalDependencyOutput<H, Option<T>> for Option<T> {}
 
 /// What a handler may return as an error: anything that converts into a `StepError`, or into a boxed error.
 #[diagnostic::on_unimplemented(
     message = "a step handler cannot fail with `{Self}`",
     label = "not an error that can be recorded",
-    note = "return `Result<_, StepError>`, or implement `From<{Self}> for StepError` or `std::error::Error for {Self}`"
+    note = "return `StepError`, or implement `From<{Self}> for StepError` or `std::error::Error for {Self}`",
+    note = "an error in a box is `Box<dyn std::error::Error + Send + Sync>` or `anyhow::Error`"
 )]
 pub trait HandlerError {
     /// The error in a box.
     fn into_box(self) -> BoxError;
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Into<BoxError>> HandlerError for E {
     fn into_box(self) -> BoxError {
         self.into()
@@ -44,52 +54,114 @@ impl<E: Into<BoxError>> HandlerError for E {
 #[doc(hidden)]
 pub(crate) mod private {
     use std::fmt::Write as _;
-    use std::marker::PhantomData;
 
-    use serde::Serialize;
+    use serde::{Deserialize, Serialize};
     use validator::{Validate, ValidationErrors, ValidationErrorsKind};
 
     use crate::handler::context::INVALID_INPUT;
-    use crate::handler::{
-        DependencyOutput, HandlerError, OptionalDependencyOutput, StepHandler, StepOutcome,
-    };
+    use crate::handler::{HandlerError, StepContext, StepOutcome};
     use crate::json::Json;
     use crate::step_error::StepError;
 
     pub use inventory;
+    pub use tasker_macros::facade_step_handler;
 
-    /// Compiles when `T` is what the handler returns.
-    pub fn check_dependency<H: StepHandler<Output: DependencyOutput<H, T>>, T>() {}
+    pub use crate::handler::{DependencyOutput, OptionalDependencyOutput};
 
-    /// Compiles when `T` is an `Option` of what the handler returns.
-    pub fn check_optional_dependency<H: StepHandler<Output: OptionalDependencyOutput<H, T>>, T>() {}
+    /// A type, written where only a type may stand.
+    pub trait Itself {
+        type Itself: ?Sized;
+    }
 
-    /// Compiles when a handler may return a `T`.
-    pub fn check_output<T: Serialize>() {}
+    impl<T: ?Sized> Itself for T {
+        type Itself = T;
+    }
 
-    /// What a handler's return type comes to.
+    // What a parameter is read with. They ask for `Deserialize` and not for `DeserializeOwned`, since
+    // it is the one whose message says how to derive it.
+
+    pub fn input<T: for<'de> Deserialize<'de>>(context: &StepContext) -> Result<T, StepError> {
+        context.input()
+    }
+
+    pub fn input_field<T: for<'de> Deserialize<'de>>(
+        context: &StepContext,
+        name: &str,
+    ) -> Result<T, StepError> {
+        context.input_field(name)
+    }
+
+    pub fn dependency<T: for<'de> Deserialize<'de>>(
+        context: &StepContext,
+        step: &str,
+    ) -> Result<T, StepError> {
+        context.dependency(step)
+    }
+
+    pub fn optional_dependency<T: for<'de> Deserialize<'de>>(
+        context: &StepContext,
+        step: &str,
+    ) -> Result<Option<T>, StepError> {
+        context.optional_dependency(step)
+    }
+
+    /// What a type that is called `Result` comes to.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is called `Result`, but is none",
+        label = "not a `std::result::Result`",
+        note = "give this type another name, or return `Result<T, E>`"
+    )]
     pub trait Return {
         /// The type of its result.
         type Output;
+        type Error;
+        fn into_result(self) -> Result<Self::Output, Self::Error>;
     }
 
     impl<T, E> Return for Result<T, E> {
         type Output = T;
+        type Error = E;
+
+        fn into_result(self) -> Self {
+            self
+        }
     }
 
-    /// `IS_RESULT` of `Probe<T>`: an inherent constant wins over the trait's.
+    /// What a function returned whose type is not called `Result`. An inherent method wins over the
+    /// trait's: for a `Result` under another name it is one that cannot be called.
     #[derive(Debug)]
-    pub struct Probe<T>(PhantomData<T>);
+    pub struct Returned<'a, T>(pub &'a T);
 
-    impl<T, E> Probe<Result<T, E>> {
-        pub const IS_RESULT: bool = true;
+    #[diagnostic::on_unimplemented(
+        message = "this type is `{Self}` under another name",
+        label = "not called `Result`",
+        note = "write `Result<T, E>`, so that an error fails the attempt"
+    )]
+    pub trait NotResult {}
+
+    impl<T, E> Returned<'_, Result<T, E>> {
+        pub fn complete(&self) -> StepOutcome
+        where
+            Result<T, E>: NotResult,
+        {
+            unreachable!("no type is `NotResult`")
+        }
     }
 
-    pub trait NotResult {
-        const IS_RESULT: bool = false;
+    pub trait AnyValue<T> {
+        fn complete(&self) -> StepOutcome
+        where
+            T: Serialize;
     }
 
-    impl<T> NotResult for Probe<T> {}
+    impl<T> AnyValue<T> for Returned<'_, T> {
+        fn complete(&self) -> StepOutcome
+        where
+            T: Serialize,
+        {
+            complete(self.0)
+        }
+    }
 
     /// Validates a type that derives `Validate`, and passes every other: an inherent method wins
     /// over the trait's.
@@ -174,7 +246,7 @@ pub(crate) mod private {
     }
 
     /// The outcome of a handler that returned `value`.
-    pub fn complete<T: Serialize + ?Sized>(value: &T) -> StepOutcome {
+    pub fn complete<T: Serialize>(value: &T) -> StepOutcome {
         match Json::from_value(value) {
             Ok(json) => StepOutcome::Complete(json),
             Err(error) => {

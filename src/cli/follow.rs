@@ -1,0 +1,279 @@
+//! Runs one task to its end, and shows it meanwhile.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use console::{Term, style};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use serde_json::Value;
+use tasker_runtime::{
+    AttemptOutcome, Error, Event, NewTask, Step, StepState, Task, TaskId, TaskState, Tasker,
+};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::cli::report::{self, first_line, millis};
+use crate::cli::{Display, FAILED, INTERRUPTED, fail, print, say};
+
+/// Runs a task of a template to its end, shows it meanwhile, and reports it.
+///
+/// Tasks of the template that an earlier run left unfinished are run to their end as well; one with
+/// the very same context is taken for the task that was asked for, and none is created. Shuts the
+/// runtime down. Ctrl-C ends the run in order, and the next one goes on from there.
+pub async fn run_task(
+    tasker: &Tasker,
+    namespace: &str,
+    name: &str,
+    context: &Value,
+    display: Display,
+) -> ExitCode {
+    let mut events = tasker.subscribe();
+    let tasks = match begin(tasker, namespace, name, context, display).await {
+        Ok(tasks) => tasks,
+        Err(error) => return fail(FAILED, error),
+    };
+    let ids: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
+    let all = async {
+        let mut ended = Vec::new();
+        for id in &ids {
+            match tasker.wait(*id).await {
+                Ok(task) => ended.push(task),
+                Err(Error::Failed(failure)) => ended.push(failure.0),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(ended)
+    };
+    let shown = match display {
+        Display::Json => Shown::Nothing,
+        Display::Person if Term::stderr().is_term() => Shown::Live(Live::new(&tasks)),
+        Display::Person => Shown::Lines(Timestamp::now()),
+    };
+    let ended = tokio::select! {
+        ended = all => Some(ended),
+        () = shown.follow(&mut events, &ids) => None,
+        () = interrupted() => None,
+    };
+    // The last of them may have arrived together with the end.
+    while let Ok(event) = events.try_recv() {
+        shown.show(&event, &ids);
+    }
+    shown.clear();
+    tasker.shutdown().await;
+    match ended {
+        None => {
+            say("stopped; what was running has been handed back. Run it again with the same store to go on.");
+            ExitCode::from(INTERRUPTED)
+        }
+        Some(Err(error)) => fail(FAILED, error),
+        Some(Ok(ended)) => {
+            for task in &ended {
+                match display {
+                    Display::Json => {
+                        print(&serde_json::to_string(task).unwrap_or_else(|error| error.to_string()))
+                    }
+                    Display::Person => print(&report::report(task)),
+                }
+            }
+            let complete = ended.iter().all(|task| task.state == TaskState::Complete);
+            if complete { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
+        }
+    }
+}
+
+/// The tasks to run: what was left, and the one that was asked for.
+async fn begin(
+    tasker: &Tasker,
+    namespace: &str,
+    name: &str,
+    context: &Value,
+    display: Display,
+) -> Result<Vec<Task>, Error> {
+    const PAGE: usize = 100;
+    let mut ids = Vec::new();
+    let (mut before, mut asked_for_is_there) = (None, false);
+    loop {
+        let page = tasker.list(Some(TaskState::InProgress), before, PAGE).await?;
+        before = page.last().map(|task| task.id);
+        for task in page.iter().filter(|task| task.namespace == namespace && task.name == name) {
+            asked_for_is_there |= task.context.to::<Value>().is_ok_and(|own| own == *context);
+            ids.push(task.id);
+        }
+        if page.len() < PAGE {
+            break;
+        }
+    }
+    ids.reverse();
+    let left = ids.len();
+    if !asked_for_is_there {
+        ids.push(tasker.create_task(NewTask::new(namespace, name, context)).await?);
+    }
+    if display == Display::Person && left > 0 {
+        let tasks = if left == 1 { "task that" } else { "tasks that" };
+        print(&format!("going on with {left} {tasks} an earlier run left unfinished"));
+    }
+    let mut tasks = Vec::new();
+    for id in ids {
+        tasks.push(tasker.get_task(id).await?);
+    }
+    Ok(tasks)
+}
+
+/// Completes on ctrl-C, and where there is such a thing on the signal that ends services.
+async fn interrupted() {
+    #[cfg(unix)]
+    if let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = terminated.recv() => return,
+            result = tokio::signal::ctrl_c() => if result.is_ok() { return },
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+enum Shown {
+    Nothing,
+    /// Lines, with the time since this.
+    Lines(Timestamp),
+    Live(Live),
+}
+
+impl Shown {
+    /// Shows what happens to these tasks, for ever.
+    async fn follow(&self, events: &mut Receiver<Event>, tasks: &[TaskId]) {
+        loop {
+            match events.recv().await {
+                Ok(event) => self.show(&event, tasks),
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => std::future::pending::<()>().await,
+            }
+        }
+    }
+
+    fn show(&self, event: &Event, tasks: &[TaskId]) {
+        match self {
+            Self::Nothing => {}
+            Self::Lines(begun) => line(event, *begun, tasks),
+            Self::Live(live) => live.show(event),
+        }
+    }
+
+    fn clear(&self) {
+        if let Self::Live(live) = self {
+            // A terminal that has gone away need not be cleared.
+            let _ = live.lines.clear();
+        }
+    }
+}
+
+fn line(event: &Event, begun: Timestamp, tasks: &[TaskId]) {
+    let (task, at, text) = match event {
+        Event::StepStarted { task, step, attempt, at } => {
+            (task, at, format!("{step}: attempt {attempt} begins"))
+        }
+        Event::StepFinished { task, step, attempt, outcome, error, retry_at, at } => {
+            let reason = error.as_deref().map(|error| format!(": {}", first_line(error))).unwrap_or_default();
+            let next =
+                retry_at.map(|retry_at| format!("; next in {}", millis(*at, retry_at))).unwrap_or_default();
+            (task, at, format!("{step}: attempt {attempt} {outcome}{reason}{next}"))
+        }
+        _ => return,
+    };
+    let number = tasks.iter().position(|id| id == task).filter(|_| tasks.len() > 1);
+    let number = number.map(|number| format!("task {} ", number + 1)).unwrap_or_default();
+    print(&format!("{:>9}  {number}{text}", millis(begun, *at)));
+}
+
+/// A line for each step, drawn in place.
+struct Live {
+    lines: MultiProgress,
+    steps: BTreeMap<(TaskId, String), StepLine>,
+}
+
+struct StepLine {
+    bar: ProgressBar,
+    max_attempts: u32,
+}
+
+impl Live {
+    fn new(tasks: &[Task]) -> Self {
+        let lines = MultiProgress::new();
+        let mut steps = BTreeMap::new();
+        for task in tasks {
+            let title = lines.add(ProgressBar::new_spinner().with_style(plain("{msg}")));
+            title.finish_with_message(format!("{} {}", style(&task.name).bold(), style(task.id).dim()));
+            let widest = task.steps.iter().map(|step| step.name.chars().count()).max().unwrap_or_default();
+            for (rail, step) in report::rails(task) {
+                let bar = lines.add(ProgressBar::new_spinner());
+                bar.set_prefix(format!("{rail} {:widest$}", step.name));
+                let line = StepLine { bar, max_attempts: step.max_attempts };
+                line.begin(step);
+                steps.insert((task.id, step.name.clone()), line);
+            }
+        }
+        Self { lines, steps }
+    }
+
+    fn show(&self, event: &Event) {
+        match event {
+            Event::StepStarted { task, step, attempt, .. } => {
+                if let Some(line) = self.steps.get(&(*task, step.clone())) {
+                    line.running(*attempt);
+                }
+            }
+            Event::StepFinished { task, step, attempt, outcome, error, retry_at, at } => {
+                let Some(line) = self.steps.get(&(*task, step.clone())) else { return };
+                let error = first_line(error.as_deref().unwrap_or_default());
+                match (outcome, retry_at) {
+                    (AttemptOutcome::Complete, _) => line.still(&style("complete").green().to_string()),
+                    (_, Some(retry_at)) => {
+                        let wait = millis(*at, *retry_at);
+                        let text = format!("attempt {attempt} {outcome}: {error}; next in {wait}");
+                        line.still(&style(text).yellow().to_string());
+                    }
+                    _ => line.still(&style(format!("{outcome}: {error}")).red().to_string()),
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl StepLine {
+    fn begin(&self, step: &Step) {
+        match step.state {
+            StepState::Complete => self.still(&style("complete, by an earlier run").green().to_string()),
+            StepState::Pending if step.dependencies.is_empty() => self.still(""),
+            StepState::Pending => {
+                self.still(&style(format!("after {}", step.dependencies.join(", "))).dim().to_string());
+            }
+            other => self.still(&style(other).dim().to_string()),
+        }
+    }
+
+    fn running(&self, attempt: u32) {
+        let text = match attempt {
+            1 => "running".to_owned(),
+            attempt => format!("running, attempt {attempt} of {}", self.max_attempts),
+        };
+        self.bar.set_style(plain("{prefix} {spinner:.cyan} {msg} {elapsed:.dim}"));
+        self.bar.reset_elapsed();
+        self.bar.set_message(text);
+        self.bar.enable_steady_tick(Duration::from_millis(80));
+    }
+
+    fn still(&self, text: &str) {
+        self.bar.disable_steady_tick();
+        self.bar.set_style(plain("{prefix}   {wide_msg}"));
+        self.bar.set_message(text.to_owned());
+        self.bar.tick();
+    }
+}
+
+fn plain(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+}

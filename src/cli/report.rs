@@ -1,0 +1,198 @@
+//! A task that has ended, on a page: the graph with its timeline, what each step returned, and what
+//! went wrong.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use console::{Term, style, truncate_str};
+use jiff::Timestamp;
+use tasker_runtime::{AttemptOutcome, Step, StepState, Task, TaskState};
+
+/// Cells of the timeline.
+const TIMELINE: usize = 32;
+
+/// A task on a page, in colours where standard output is a terminal.
+#[must_use]
+pub fn report(task: &Task) -> String {
+    let width = Term::stdout().size_checked().map_or(120, |(_, columns)| usize::from(columns));
+    let mut page = String::new();
+    let title = format!("{}/{} {}", task.namespace, task.name, task.version);
+    let state = match task.state {
+        TaskState::Complete => style(task.state).green(),
+        _ => style(task.state).red(),
+    };
+    let end = task.settled_at.unwrap_or(task.created_at);
+    let _ = writeln!(page, "\n{}  {}", style(title).bold(), style(task.id).dim());
+    let _ = writeln!(page, "{} after {}\n", state.bold(), millis(task.created_at, end));
+    timeline(task, &mut page);
+    parallel(task, &mut page);
+    results(task, width, &mut page);
+    failures(task, &mut page);
+    page.truncate(page.trim_end().len());
+    page
+}
+
+/// The steps in layer order, each with the mark that shows who can run beside it.
+pub(super) fn rails(task: &Task) -> Vec<(&'static str, &Step)> {
+    let mut rails = Vec::new();
+    for layer in layers(task) {
+        let last = layer.len() - 1;
+        rails.extend(layer.into_iter().enumerate().map(|(position, step)| {
+            let rail = match position {
+                _ if last == 0 => "─",
+                0 => "┌",
+                position if position == last => "└",
+                _ => "├",
+            };
+            (rail, step)
+        }));
+    }
+    rails
+}
+
+/// The steps by the length of the longest way that leads to them.
+fn layers(task: &Task) -> Vec<Vec<&Step>> {
+    let mut depths: HashMap<&str, usize> = HashMap::new();
+    let mut layers: Vec<Vec<&Step>> = Vec::new();
+    // A round for each layer; a template has no cycle, so that each round places a step.
+    while depths.len() < task.steps.len() {
+        let placed = |step: &&Step| {
+            !depths.contains_key(step.name.as_str())
+                && step.dependencies.iter().all(|dependency| depths.contains_key(dependency.as_str()))
+        };
+        let layer: Vec<&Step> = task.steps.iter().filter(placed).collect();
+        if layer.is_empty() {
+            break;
+        }
+        depths.extend(layer.iter().map(|step| (step.name.as_str(), layers.len())));
+        layers.push(layer);
+    }
+    layers
+}
+
+fn timeline(task: &Task, page: &mut String) {
+    let attempts = || task.steps.iter().flat_map(|step| &step.attempts);
+    let start = attempts().map(|attempt| attempt.started_at).min().unwrap_or(task.created_at);
+    let end = attempts().map(|attempt| attempt.finished_at).max().unwrap_or(start);
+    let total = between(start, end).as_secs_f64().max(1e-6);
+    let cell = |time: Timestamp| {
+        let share = between(start, time).as_secs_f64() / total;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share from 0 to 1")]
+        let cell = (share * TIMELINE as f64) as usize;
+        cell.min(TIMELINE - 1)
+    };
+    let widest = task.steps.iter().map(|step| step.name.chars().count()).max().unwrap_or_default();
+    for (rail, step) in rails(task) {
+        let mut cells = [' '; TIMELINE];
+        for attempt in &step.attempts {
+            let mark = if attempt.outcome == AttemptOutcome::Complete { '█' } else { '░' };
+            cells[cell(attempt.started_at)..=cell(attempt.finished_at)].fill(mark);
+        }
+        let bar: String = cells.iter().collect();
+        let (mark, bar) = match step.state {
+            StepState::Complete => (style("✓").green(), style(bar).green()),
+            StepState::Error => (style("✗").red(), style(bar).red()),
+            _ => (style("·").dim(), style(bar).dim()),
+        };
+        let line = format!("{rail} {:widest$}  {bar}  {mark} {}", step.name, told(step));
+        let _ = writeln!(page, "{}", line.trim_end());
+    }
+    page.push('\n');
+}
+
+/// How long a step took, and in how many attempts.
+fn told(step: &Step) -> String {
+    let Some((first, last)) = step.attempts.first().zip(step.attempts.last()) else {
+        return if step.state == StepState::Pending {
+            "never started".to_owned()
+        } else {
+            step.state.to_string()
+        };
+    };
+    let took = millis(last.started_at, last.finished_at);
+    let attempts = match step.attempts.len() {
+        1 => "attempt 1".to_owned(),
+        count => format!("attempt {count}, {} in all", millis(first.started_at, last.finished_at)),
+    };
+    match step.state {
+        StepState::Complete => format!("{took:>8}  {attempts}"),
+        state => format!("{took:>8}  {attempts}, {state}"),
+    }
+}
+
+/// Which steps of a layer were under way at the same time.
+fn parallel(task: &Task, page: &mut String) {
+    for layer in layers(task).iter().filter(|layer| layer.len() > 1) {
+        let spans: Vec<_> = layer
+            .iter()
+            .filter_map(|step| {
+                let (first, last) = step.attempts.first().zip(step.attempts.last())?;
+                Some((step.name.as_str(), first.started_at, last.finished_at))
+            })
+            .collect();
+        let together: Vec<&str> = spans
+            .iter()
+            .filter(|one| spans.iter().any(|other| other.0 != one.0 && one.1 < other.2 && other.1 < one.2))
+            .map(|one| one.0)
+            .collect();
+        if !together.is_empty() {
+            let _ = writeln!(page, "side by side: {}\n", together.join(", "));
+        }
+    }
+}
+
+fn results(task: &Task, width: usize, page: &mut String) {
+    for (_, step) in rails(task) {
+        if let Some(result) = &step.result {
+            let _ = writeln!(page, "{}", style(&step.name).bold());
+            let _ = writeln!(page, "  {}", truncate_str(result.get(), width.saturating_sub(2), "…"));
+        }
+    }
+    page.push('\n');
+}
+
+fn failures(task: &Task, page: &mut String) {
+    for step in task.failed_steps() {
+        let name = style(format!("step `{}` failed for good", step.name)).red().bold();
+        let _ = writeln!(page, "{name}  (handler `{}`)", step.callable);
+        for attempt in &step.attempts {
+            if let Some(error) = &attempt.error {
+                let _ = writeln!(page, "  attempt {}: {error}", attempt.attempt);
+            }
+        }
+    }
+    if task.state == TaskState::BlockedByFailures {
+        let names = |state| {
+            let names: Vec<_> =
+                task.steps.iter().filter(|step| step.state == state).map(|step| step.name.as_str()).collect();
+            names.join(", ")
+        };
+        let waiting = names(StepState::Pending);
+        if !waiting.is_empty() {
+            let _ = writeln!(page, "  never started, because of it: {waiting}");
+        }
+        let _ = writeln!(
+            page,
+            "  what now: the results above are kept with the task. Remove the cause and run it again; that begins a new task."
+        );
+    }
+}
+
+pub(super) fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+fn between(start: Timestamp, end: Timestamp) -> Duration {
+    Duration::try_from(end.duration_since(start)).unwrap_or_default()
+}
+
+/// The time between two moments, as people write it.
+pub(super) fn millis(start: Timestamp, end: Timestamp) -> String {
+    let span = between(start, end);
+    if span < Duration::from_secs(1) {
+        format!("{} ms", span.as_millis())
+    } else {
+        format!("{:.2} s", span.as_secs_f64())
+    }
+}

@@ -1,0 +1,81 @@
+//! `tasker validate`: every fault of every template.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+use tasker_template::{Code, Diagnostic, Diagnostics, Severity, load_file, template_files};
+
+use crate::cli::{FAILED, USAGE, fail, print};
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Template files, or directories of them
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// Count warnings as errors
+    #[arg(long)]
+    deny_warnings: bool,
+    /// Print one JSON object: {"valid", "templates", "diagnostics"}
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    valid: bool,
+    templates: usize,
+    diagnostics: &'a Diagnostics,
+}
+
+pub(super) fn run(options: &Options) -> ExitCode {
+    let mut files = Vec::new();
+    for path in &options.paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        match template_files(path) {
+            Ok(found) if found.is_empty() => {
+                return fail(USAGE, format!("{} has no .yaml or .yml file", path.display()));
+            }
+            Ok(found) => files.extend(found),
+            Err(error) => return fail(USAGE, format!("cannot read {}: {error}", path.display())),
+        }
+    }
+    let mut all = Diagnostics::default();
+    for file in &files {
+        match load_file(file) {
+            Ok(loaded) => all.extend(loaded.warnings().clone()),
+            Err(diagnostics) => all.extend(diagnostics),
+        }
+    }
+    let count = |severity| all.iter().filter(|one: &&Diagnostic| one.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let valid = errors == 0 && (warnings == 0 || !options.deny_warnings);
+    if options.json {
+        let answer = Answer { valid, templates: files.len(), diagnostics: &all };
+        match serde_json::to_string_pretty(&answer) {
+            Ok(json) => print(&json),
+            Err(error) => return fail(FAILED, error),
+        }
+    } else {
+        let styled = console::colors_enabled();
+        for one in all.iter() {
+            print(&format!("{}\n", one.render(styled)));
+        }
+        let plural =
+            |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+        let verdict = if valid { "valid" } else { "invalid" };
+        let unreadable = all.iter().any(|one| one.code == Code::Unreadable);
+        let hint = if unreadable { " (are the paths right?)" } else { "" };
+        print(&format!(
+            "{}: {}, {}: {verdict}{hint}",
+            plural(files.len(), "template"),
+            plural(errors, "error"),
+            plural(warnings, "warning")
+        ));
+    }
+    if valid { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
+}

@@ -1,0 +1,198 @@
+//! What a runtime refuses to start with: everything at once, each with its place.
+
+use serde::{Deserialize, Serialize};
+use tasker_runtime::{Builder, State, StepContext, StepResult, Tasker, step_handler};
+
+use crate::support::template;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Account(String);
+
+#[derive(Clone)]
+struct Mailer;
+
+#[step_handler("B::Account")]
+async fn account() -> Account {
+    Account("a".to_owned())
+}
+
+#[step_handler("B::Welcome")]
+async fn welcome(#[depends_on(account)] _account: Account, State(_mailer): State<Mailer>) {}
+
+const HEAD: &str = "name: t\nnamespace_name: test\nversion: 1\nsteps:\n";
+
+/// A runtime with the two handlers that fit each other.
+fn builder(steps: &str) -> Builder {
+    Tasker::builder()
+        .only_listed_handlers()
+        .handler::<account>()
+        .handler::<welcome>()
+        .template_str("t.yaml", format!("{HEAD}{steps}"))
+        .store_url("memory:")
+}
+
+async fn refused(builder: Builder) -> String {
+    match builder.build().await {
+        Ok(_) => panic!("it was built"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn a_misspelt_callable_is_told_with_its_place_and_the_right_one() {
+    let error = refused(builder("- {name: account, handler: {callable: 'B::Acount'}}\n")).await;
+    assert_eq!(
+        error,
+        "\
+error: no handler is registered for callable `B::Acount` of step `account`
+ --> t.yaml:5:39
+  |
+5 | - {name: account, handler: {callable: 'B::Acount'}}
+  |                                       ^^^^^^^^^^^ did you mean `B::Account`?"
+    );
+}
+
+#[tokio::test]
+async fn a_callable_that_nothing_resembles_is_told_how_to_register_one() {
+    let error = refused(builder("- {name: account, handler: {callable: Payments}}\n")).await;
+    assert!(error.contains("annotate a function with `#[step_handler(\"Payments\")]`"), "{error}");
+}
+
+#[tokio::test]
+async fn two_faults_give_two_messages() {
+    let error = refused(builder(
+        "- {name: account, handler: {callable: 'B::Acount'}}\n- {name: welcome, handler: {callable: 'B::Welcom'}}\n",
+    ))
+    .await;
+    assert_eq!(error.matches("did you mean").count(), 2, "{error}");
+    assert!(error.contains("t.yaml:5:39") && error.contains("t.yaml:6:39"), "{error}");
+}
+
+#[tokio::test]
+async fn everything_that_is_wrong_is_told_together() {
+    let error = refused(
+        builder("- {name: welcome, handler: {callable: 'B::Welcome'}}\n- {name: x, handler: {callable: Nothing}}\n")
+            .template_str("u.yaml", "name: u\nsteps: []\n"),
+    )
+    .await;
+    for part in [
+        "reads step `account`, which this template does not have",
+        "no handler is registered for callable `Nothing`",
+        "u.yaml",
+        "the template has no steps",
+        "takes `State<it::build::Mailer>`, but the builder was given none",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_dependency_that_is_no_ancestor_is_refused() {
+    let error = refused(
+        builder("- {name: account, handler: {callable: 'B::Account'}}\n- {name: welcome, handler: {callable: 'B::Welcome'}}\n")
+            .state(Mailer),
+    )
+    .await;
+    assert!(error.contains("handler `welcome` (tests/it/build.rs:"), "{error}");
+    assert!(error.contains("reads step `account`, which may not be complete by then"), "{error}");
+    assert!(error.contains("t.yaml:6:10"), "{error}");
+    assert!(error.contains("add `account` to the dependencies of this step"), "{error}");
+}
+
+#[tokio::test]
+async fn a_path_dependency_must_be_the_handler_that_the_template_runs() {
+    let error = refused(
+        builder(
+            "- {name: first, handler: {callable: 'B::Account'}}\n\
+             - {name: account, handler: {callable: Other}, dependencies: [first]}\n\
+             - {name: welcome, handler: {callable: 'B::Welcome'}, dependencies: [account]}\n",
+        )
+        .handler_fn("Other", |_: StepContext| async { StepResult::Ok(()) })
+        .state(Mailer),
+    )
+    .await;
+    assert!(error.contains("reads step `account` as the result of `B::Account`, but this template runs another callable for it"), "{error}");
+    assert!(
+        error.contains("`B::Account` runs step `first`: write `#[depends_on(…, step = \"first\")]`"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_listed_handler_that_registered_itself_is_the_same_handler() {
+    let builder = Tasker::builder().only_listed_handlers().handler::<account>().handler::<account>();
+    builder.store_url("memory:").build().await.unwrap().shutdown().await;
+}
+
+#[tokio::test]
+async fn step_types_that_are_not_run_yet_are_refused() {
+    let error = refused(builder(
+        "- {name: account, handler: {callable: 'B::Account'}}\n\
+         - {name: d, type: decision, handler: {callable: 'B::Account'}, dependencies: [account]}\n",
+    ))
+    .await;
+    assert!(error.contains("step `d` is of type `decision`"), "{error}");
+}
+
+#[tokio::test]
+async fn the_same_template_or_state_twice_is_refused() {
+    let text = template("a");
+    let builder = Tasker::builder()
+        .only_listed_handlers()
+        .handler_fn("a", |_: StepContext| async { StepResult::Ok(()) })
+        .template_str("one.yaml", text.clone())
+        .template_str("two.yaml", text)
+        .state(Mailer)
+        .state(Mailer)
+        .store_url("memory:");
+    let error = refused(builder).await;
+    assert!(
+        error.contains("template `test/flow/1.0.0` is there twice: in one.yaml and in two.yaml"),
+        "{error}"
+    );
+    assert!(error.contains("two states of type `it::build::Mailer`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_opened_is_told() {
+    let build = |url: &str| refused(Tasker::builder().only_listed_handlers().store_url(url));
+    assert_eq!(
+        build("mysql://x").await,
+        "error: `mysql://x` is not the URL of a store: write `sqlite://PATH` or `memory:`"
+    );
+    let missing = build("sqlite:///no/such/place/t.db").await;
+    assert_eq!(
+        missing,
+        "error: cannot open /no/such/place/t.db: the directory /no/such/place does not exist"
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notes.txt");
+    std::fs::write(
+        &path,
+        "this is no database, but a long enough text to be read as the head of one ".repeat(20),
+    )
+    .unwrap();
+    let error = build(&format!("sqlite://{}", path.display())).await;
+    assert!(error.contains("notes.txt: file is not a database"), "{error}");
+}
+
+#[tokio::test]
+async fn an_environment_changes_what_runs() {
+    let yaml = format!(
+        "{HEAD}- {{name: a, handler: {{callable: A, initialization: {{url: live}}}}}}\n\
+         environments: {{test: {{steps: [{{name: a, handler: {{initialization: {{url: sandbox}}}}}}]}}}}\n"
+    );
+    let tasker = Tasker::builder()
+        .only_listed_handlers()
+        .handler_fn("A", |context: StepContext| async move { context.config::<String>("url") })
+        .template_str("t.yaml", yaml)
+        .environment("test")
+        .store_url("memory:")
+        .build()
+        .await
+        .unwrap();
+    let id =
+        tasker.create_task(tasker_runtime::NewTask::new("test", "t", &serde_json::json!({}))).await.unwrap();
+    assert_eq!(tasker.wait(id).await.unwrap().step_output::<String>("a").unwrap(), "sandbox");
+    tasker.shutdown().await;
+}

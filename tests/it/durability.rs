@@ -1,0 +1,298 @@
+//! What survives: restarts, crashes of a worker, several workers on one file, a store that fails.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::json;
+use tasker_runtime::store::{
+    Claim, ClaimRequest, Claimed, Finished, FinishedAttempt, NewTaskRecord, Store, TaskFilter, TaskHead,
+    TaskInputs, TaskRecord, TemplateRecord,
+};
+use tasker_runtime::{
+    AttemptOutcome, Builder, Clock, MemoryStore, NewTask, SqliteStore, StepContext, StepResult, StepState,
+    StoreError, TaskId, TaskState, Tasker, TemplateId, WorkerId,
+};
+use tokio::sync::Notify;
+
+use crate::support::{Ledger, ended, recording, template};
+
+fn on_file(path: &Path, steps: &str) -> Builder {
+    Tasker::builder()
+        .only_listed_handlers()
+        .template_str("flow.yaml", template(steps))
+        .store_url(format!("sqlite://{}", path.display()))
+        .poll_interval(Duration::from_millis(20))
+}
+
+fn new_task() -> NewTask {
+    NewTask::new("test", "flow", &json!({}))
+}
+
+/// A builder whose step `b` says that it runs, and then never ends.
+fn stuck_in_b(builder: Builder, entered: &Arc<Notify>) -> Builder {
+    let entered = Arc::clone(entered);
+    builder.handler_fn("b", move |_: StepContext| {
+        entered.notify_one();
+        std::future::pending::<StepResult<()>>()
+    })
+}
+
+/// Runs a process that dies in the middle of step `b`: its threads end, and it hands nothing back.
+/// The task that it created.
+fn die_in_b(path: &Path, steps: &str, ledger: &Ledger, others: &[&str], create: bool) -> Option<TaskId> {
+    let process = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (tasker, id) = process.block_on(async {
+        let entered = Arc::new(Notify::new());
+        let builder = stuck_in_b(recording(on_file(path, steps), ledger, others), &entered);
+        let tasker = builder.build().await.unwrap();
+        let id = if create { Some(tasker.create_task(new_task()).await.unwrap()) } else { None };
+        entered.notified().await;
+        (tasker, id)
+    });
+    drop(process);
+    drop(tasker);
+    id
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+#[test]
+fn the_next_process_goes_on_after_a_crash_and_the_crash_counts() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.db");
+    let ledger = Ledger::default();
+    let steps = "a\nb: a | retry: {max_attempts: 2}\nc: b";
+    let id = die_in_b(&path, steps, &ledger, &["a", "c"], true).unwrap();
+    block_on(async {
+        let tasker = recording(on_file(&path, steps), &ledger, &["a", "b", "c"]).build().await.unwrap();
+        let task = tasker.wait(id).await.unwrap();
+        assert_eq!(ledger.lines(), ["a#1", "b#2", "c#1"]);
+        let outcomes: Vec<_> =
+            task.step("b").unwrap().attempts.iter().map(|attempt| attempt.outcome).collect();
+        assert_eq!(outcomes, [AttemptOutcome::Crashed, AttemptOutcome::Complete]);
+        tasker.shutdown().await;
+    });
+    assert!(!directory.path().join("t.db-workers").exists(), "no lock is left behind");
+}
+
+#[test]
+fn a_step_that_always_crashes_its_process_ends_in_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.db");
+    let ledger = Ledger::default();
+    let steps = "b | retry: {max_attempts: 3}";
+    let id = die_in_b(&path, steps, &ledger, &[], true).unwrap();
+    die_in_b(&path, steps, &ledger, &[], false);
+    die_in_b(&path, steps, &ledger, &[], false);
+    block_on(async {
+        let tasker = recording(on_file(&path, steps), &ledger, &["b"]).build().await.unwrap();
+        let task = ended(tasker.wait(id).await);
+        let step = &task.steps[0];
+        assert_eq!(
+            (task.state, step.state, step.attempts.len()),
+            (TaskState::BlockedByFailures, StepState::Error, 3)
+        );
+        assert_eq!(
+            step.error().unwrap().to_string(),
+            "the worker's process ended during the attempt [WORKER_DIED]"
+        );
+        assert!(ledger.lines().is_empty());
+        tasker.shutdown().await;
+    });
+}
+
+#[tokio::test]
+async fn a_dropped_runtime_ends_its_handlers_and_the_next_one_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.db");
+    let (ledger, entered) = (Ledger::default(), Arc::new(Notify::new()));
+    let tasker = stuck_in_b(on_file(&path, "b"), &entered).build().await.unwrap();
+    let id = tasker.create_task(new_task()).await.unwrap();
+    entered.notified().await;
+    drop(tasker);
+    let tasker = recording(on_file(&path, "b"), &ledger, &["b"]).build().await.unwrap();
+    assert_eq!(tasker.wait(id).await.unwrap().state, TaskState::Complete);
+    assert_eq!(ledger.lines().len(), 1);
+    tasker.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_task_keeps_the_template_that_it_was_created_with() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.db");
+    let (ledger, entered) = (Ledger::default(), Arc::new(Notify::new()));
+    let tasker = stuck_in_b(recording(on_file(&path, "a\nb: a\nc: b"), &ledger, &["a", "c"]), &entered)
+        .build()
+        .await
+        .unwrap();
+    let id = tasker.create_task(new_task()).await.unwrap();
+    entered.notified().await;
+    drop(tasker);
+
+    // The new program has the same template under the same version with other steps.
+    let builder = recording(on_file(&path, "a\nd: a"), &ledger, &["a", "b", "c", "d"]);
+    let tasker = builder.build().await.unwrap();
+    let task = tasker.wait(id).await.unwrap();
+    let names: Vec<_> = task.steps.iter().map(|step| step.name.as_str()).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    let other = tasker.create_task(new_task()).await.unwrap();
+    assert!(tasker.wait(other).await.unwrap().step("d").is_some());
+    tasker.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_step_whose_handler_is_gone_fails_and_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.db");
+    let (ledger, entered) = (Ledger::default(), Arc::new(Notify::new()));
+    let tasker = stuck_in_b(on_file(&path, "b\nc: b"), &entered);
+    let tasker = recording(tasker, &ledger, &["c"]).build().await.unwrap();
+    let id = tasker.create_task(new_task()).await.unwrap();
+    entered.notified().await;
+    drop(tasker);
+
+    let tasker = recording(on_file(&path, "c"), &ledger, &["c"]).build().await.unwrap();
+    let task = ended(tasker.wait(id).await);
+    assert_eq!(
+        task.steps[0].error().unwrap().to_string(),
+        "this process has no handler for callable `b`, which the task's template names [HANDLER_NOT_FOUND]"
+    );
+    tasker.shutdown().await;
+}
+
+#[tokio::test]
+async fn two_workers_on_one_file_share_the_work_and_run_nothing_twice() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.db");
+    let ledger = Ledger::default();
+    let steps = "a\nb: a\nc: a\nd: b, c";
+    let names = ["a", "b", "c", "d"];
+    let one = recording(on_file(&path, steps), &ledger, &names).concurrency(2).build().await.unwrap();
+    let other = recording(on_file(&path, steps), &ledger, &names).concurrency(2).build().await.unwrap();
+    let mut ids = Vec::new();
+    for _ in 0..40 {
+        ids.push(one.create_task(new_task()).await.unwrap());
+    }
+    for id in ids {
+        assert_eq!(other.wait(id).await.unwrap().state, TaskState::Complete);
+    }
+    assert_eq!(ledger.lines().len(), 160);
+    assert!(ledger.lines().iter().all(|line| line.ends_with("#1")));
+    one.shutdown().await;
+    other.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_process_without_a_worker_creates_tasks_for_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.db");
+    let client = on_file(&path, "a").without_worker().build().await.unwrap();
+    let id = client.create_task(new_task()).await.unwrap();
+    let ledger = Ledger::default();
+    let worker = recording(on_file(&path, "a"), &ledger, &["a"]).build().await.unwrap();
+    assert_eq!(client.wait(id).await.unwrap().state, TaskState::Complete);
+    assert_eq!(ledger.lines(), ["a#1"]);
+    worker.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_claims_of_a_worker_are_abandoned_when_it_is_gone_and_not_before() {
+    use tasker_runtime::store::conformance::{Graph, at, new_task, template};
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.db");
+    let (one, other) = (SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap());
+    let worker = WorkerId::random();
+    one.register_worker(worker, at(0)).await.unwrap();
+    one.put_template(template()).await.unwrap();
+    let request = ClaimRequest { worker, limit: 1, any: false, now: at(0) };
+    let claims = one.create_task(new_task(&Graph::diamond(), 0), request).await.unwrap().claims;
+    assert!(other.abandoned().await.unwrap().is_empty());
+    drop(one);
+    assert_eq!(other.abandoned().await.unwrap(), claims);
+    other.release(claims, at(1)).await.unwrap();
+    assert!(other.abandoned().await.unwrap().is_empty());
+}
+
+/// Refuses every third call that the engine makes by itself.
+#[derive(Debug)]
+struct Flaky {
+    inner: MemoryStore,
+    calls: AtomicUsize,
+}
+
+impl Flaky {
+    fn before(&self) -> Result<(), StoreError> {
+        match self.calls.fetch_add(1, Ordering::SeqCst) % 3 {
+            2 => Err(StoreError::Closed),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Flaky {
+    async fn register_worker(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError> {
+        self.inner.register_worker(worker, now).await
+    }
+    async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
+        self.inner.retire_worker(worker).await
+    }
+    async fn put_template(&self, template: TemplateRecord) -> Result<(), StoreError> {
+        self.inner.put_template(template).await
+    }
+    async fn template(&self, id: TemplateId) -> Result<Option<Arc<TemplateRecord>>, StoreError> {
+        self.inner.template(id).await
+    }
+    async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Claimed, StoreError> {
+        self.inner.create_task(task, claim).await
+    }
+    async fn claim(&self, claim: ClaimRequest) -> Result<Claimed, StoreError> {
+        self.before()?;
+        self.inner.claim(claim).await
+    }
+    async fn finish(&self, attempt: FinishedAttempt, claim: ClaimRequest) -> Result<Finished, StoreError> {
+        self.before()?;
+        self.inner.finish(attempt, claim).await
+    }
+    async fn release(&self, claims: Vec<Claim>, now: Timestamp) -> Result<(), StoreError> {
+        self.inner.release(claims, now).await
+    }
+    async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {
+        self.before()?;
+        self.inner.abandoned().await
+    }
+    async fn inputs(&self, task: TaskId, steps: &[u32]) -> Result<Option<TaskInputs>, StoreError> {
+        self.before()?;
+        self.inner.inputs(task, steps).await
+    }
+    async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {
+        self.inner.task(id).await
+    }
+    async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError> {
+        self.inner.tasks(filter).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_is_asked_again_and_nothing_is_lost_or_repeated() {
+    let ledger = Ledger::default();
+    let builder = Tasker::builder()
+        .only_listed_handlers()
+        .template_str("flow.yaml", template("a\nb: a\nc: a\nd: b, c"))
+        .store(Flaky { inner: MemoryStore::new(), calls: AtomicUsize::new(0) })
+        .clock(Clock::paused(Timestamp::UNIX_EPOCH, 1));
+    let tasker = recording(builder, &ledger, &["a", "b", "c", "d"]).build().await.unwrap();
+    for _ in 0..10 {
+        let id = tasker.create_task(new_task()).await.unwrap();
+        assert_eq!(tasker.wait(id).await.unwrap().state, TaskState::Complete);
+    }
+    assert_eq!(ledger.lines().len(), 40);
+    assert!(ledger.lines().iter().all(|line| line.ends_with("#1")));
+    tasker.shutdown().await;
+}

@@ -1,0 +1,52 @@
+//! The programs that a person runs: the command line, and the example.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// The root of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// `tasker` with these arguments, in the root of the repository.
+pub fn tasker<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tasker"));
+    command.args(arguments).current_dir(root()).env_remove("RUST_LOG").output().unwrap()
+}
+
+/// The example's program.
+pub fn example() -> Command {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| {
+        // `cargo test` builds it only when all targets are tested.
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let built = Command::new(cargo)
+            .args(["build", "--quiet", "--example", "user_registration"])
+            .current_dir(root())
+            .status()
+            .unwrap();
+        assert!(built.success());
+        // This test's program is in `deps`, beside `examples`.
+        let own = std::env::current_exe().unwrap();
+        own.parent().and_then(Path::parent).unwrap().join("examples/user_registration")
+    });
+    let mut command = Command::new(program);
+    command.current_dir(root()).env_remove("RUST_LOG");
+    command
+}
+
+#[track_caller]
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// The one JSON object that a program has printed.
+#[track_caller]
+pub fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}{}", text(&output.stdout), text(&output.stderr)))
+}
