@@ -42,13 +42,18 @@
 pub mod cli;
 
 pub use tasker_runtime::*;
+// Instead of the runtime's own: what this one writes names `::tasker`, the only crate that most
+// applications depend on.
+#[doc(inline)]
+pub use tasker_runtime::__private::facade_step_handler as step_handler;
 
 /// Task templates: reading, checking, and their graph.
 pub use tasker_template as template;
 
 /// What a file of handlers needs.
 pub mod prelude {
+    pub use crate::step_handler;
     pub use tasker_runtime::{
-        NewTask, OrStepError, State, StepContext, StepError, StepHandler, StepResult, Tasker, step_handler,
+        NewTask, OrStepError, State, StepContext, StepError, StepHandler, StepResult, Tasker,
     };
 }

@@ -61,14 +61,18 @@ pub async fn run_task(
         shown.show(&event, &ids);
     }
     shown.clear();
-    tasker.shutdown().await;
     match ended {
         None => {
-            say("stopped; what was running has been handed back. Run it again with the same store to go on.");
+            say("stopping: running steps may end first; ctrl-C again stops at once");
+            tokio::select! {
+                () = tasker.shutdown() => say("stopped; run it again with the same store to go on"),
+                () = interrupted() => say("stopped at once; run it again with the same store to go on"),
+            }
             ExitCode::from(INTERRUPTED)
         }
         Some(Err(error)) => fail(FAILED, error),
         Some(Ok(ended)) => {
+            tasker.shutdown().await;
             for task in &ended {
                 match display {
                     Display::Json => {
@@ -164,6 +168,8 @@ impl Shown {
 
     fn clear(&self) {
         if let Self::Live(live) = self {
+            // A bar that ticks would draw itself again.
+            live.steps.values().for_each(|line| line.bar.disable_steady_tick());
             // A terminal that has gone away need not be cleared.
             let _ = live.lines.clear();
         }

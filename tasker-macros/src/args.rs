@@ -17,9 +17,9 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
-        let default: Path = syn::parse_quote!(::tasker_runtime);
-        let mut args = Self { callable: None, method: None, krate: default };
+    /// `krate` is where the runtime is unless `crate = …` says otherwise.
+    pub(crate) fn parse(tokens: TokenStream, krate: Path, errors: &mut Errors) -> Self {
+        let mut args = Self { callable: None, method: None, krate };
         let list = match list.parse2(tokens) {
             Ok(list) => list,
             Err(error) => {
@@ -27,37 +27,81 @@ impl Args {
                 return args;
             }
         };
-        let mut pairs = list.into_iter();
-        match pairs.next() {
-            Some(Arg::Text(text)) if !text.value().trim().is_empty() => args.callable = Some(text),
-            Some(Arg::Text(text)) => errors.on(text, "the callable is empty: write the name that templates call it by"),
-            Some(other) => errors.on(
-                other.tokens(),
-                "the callable comes first, in quotes: `#[step_handler(\"Namespace::Handler\")]`",
-            ),
-            None => errors.push(syn::Error::new(
-                Span::call_site(),
-                "the callable is missing: write `#[step_handler(\"Namespace::Handler\")]` with the name that templates call it by",
-            )),
-        }
-        for pair in pairs {
-            match pair {
-                Arg::Pair(name, Value::Text(text)) if name == "method" => {
-                    once(&mut args.method, &name, text, errors)
+        let has_text = list.iter().any(|arg| matches!(arg, Arg::Text(_)));
+        // Whether there was something that is, or was meant as, the callable.
+        let mut named = false;
+        let mut crate_given = false;
+        for (index, arg) in list.iter().enumerate() {
+            match arg {
+                Arg::Text(text) if named => errors
+                    .on(text, "a handler has one callable; for an entry point of it write `method = \"…\"`"),
+                Arg::Text(text) => {
+                    named = true;
+                    if index > 0 {
+                        errors.on(text, "the callable comes first, before `method` and `crate`");
+                    } else if text.value().trim().is_empty() {
+                        errors.on(text, "the callable is empty: write the name that templates call it by");
+                    }
+                    args.callable = Some(text.clone());
                 }
-                Arg::Pair(name, Value::Path(path)) if name == "crate" => args.krate = path,
-                Arg::Pair(name, value) if name == "method" => {
-                    errors.on(value.tokens(), "a method is written in quotes: `method = \"refund\"`");
+                Arg::Pair(name, value) if name == "method" => match value {
+                    Value::Text(text) if text.value().trim().is_empty() => {
+                        errors.on(text, "the method is empty: name it, or leave `method` out for `call`");
+                    }
+                    Value::Text(text) => once(&mut args.method, name, text, errors),
+                    other => {
+                        errors.on(other.tokens(), "a method is written in quotes: `method = \"refund\"`");
+                    }
+                },
+                Arg::Pair(name, value) if name == "crate" => match value {
+                    _ if std::mem::replace(&mut crate_given, true) => twice(name, errors),
+                    Value::Path(path) => args.krate = path.clone(),
+                    other => {
+                        errors.on(other.tokens(), "a crate is written as a path: `crate = my_tasker`");
+                    }
+                },
+                Arg::Pair(name, _) if name == "callable" && !has_text => {
+                    named = true;
+                    errors.on(name, format!("the callable stands first and without a name: {EXAMPLE}"));
                 }
-                Arg::Pair(name, value) if name == "crate" => {
-                    errors.on(value.tokens(), "a crate is written as a path: `crate = my_tasker`");
+                Arg::Pair(name, _) => unknown(name, &["method", "crate"], errors),
+                Arg::Path(path) if !has_text && !named => {
+                    named = true;
+                    let callable = spelled(path);
+                    errors.on(
+                        path,
+                        format!("the callable is written in quotes: `#[step_handler(\"{callable}\")]`"),
+                    );
                 }
-                Arg::Pair(name, _) => unknown(&name, &["method", "crate"], errors),
+                other if !has_text && !named => {
+                    named = true;
+                    errors.on(other.tokens(), format!("the callable is a text in quotes: {EXAMPLE}"));
+                }
                 other => errors.on(other.tokens(), "expected `method = \"…\"` or `crate = path`"),
+            }
+        }
+        if !named {
+            match list.first() {
+                Some(first) => {
+                    errors.on(first.tokens(), format!("the callable is missing; it comes first: {EXAMPLE}"));
+                }
+                None => errors.push(syn::Error::new(
+                    Span::call_site(),
+                    format!(
+                        "the callable is missing: write {EXAMPLE} with the name that templates call it by"
+                    ),
+                )),
             }
         }
         args
     }
+}
+
+const EXAMPLE: &str = "`#[step_handler(\"Namespace::Handler\")]`";
+
+/// A path as a person writes it: without the spaces of its tokens.
+fn spelled(path: &Path) -> String {
+    path.to_token_stream().to_string().replace(' ', "")
 }
 
 /// What `#[input(…)]` says.
@@ -70,8 +114,13 @@ pub(crate) fn input(attribute: &syn::Attribute, errors: &mut Errors) -> Option<L
             None
         }
         Some(Arg::Text(text)) => Some(text),
+        Some(Arg::Path(path)) => {
+            let field = spelled(&path);
+            errors.on(path, format!("the field is written in quotes: `#[input(\"{field}\")]`"));
+            None
+        }
         Some(other) => {
-            errors.on(other.tokens(), "the field is written in quotes: `#[input(\"user_info\")]`");
+            errors.on(other.tokens(), "an input is one field, in quotes: `#[input(\"user_info\")]`");
             None
         }
         None => None,
@@ -103,7 +152,13 @@ pub(crate) fn depends_on(attribute: &syn::Attribute, errors: &mut Errors) -> Opt
         Some(Arg::Path(path)) => Target::Handler(path),
         Some(Arg::Text(text)) if !text.value().trim().is_empty() => Target::Step(text),
         Some(Arg::Text(text)) => {
-            errors.on(text, "the step's name is empty");
+            errors.on(text, format!("the step's name is empty: write {EXAMPLE}"));
+            return None;
+        }
+        Some(Arg::Pair(name, Value::Text(text))) if name == "step" => {
+            let step = text.value();
+            errors
+                .on(name, format!("`step = …` goes with a handler; alone write `#[depends_on(\"{step}\")]`"));
             return None;
         }
         Some(other) => {
@@ -120,11 +175,11 @@ pub(crate) fn depends_on(attribute: &syn::Attribute, errors: &mut Errors) -> Opt
         match arg {
             Arg::Pair(name, Value::Text(text)) if name == "step" => {
                 if matches!(target, Target::Step(_)) {
-                    errors.on(name, "the step is named already: `step = …` goes with a handler's path");
+                    errors.on(name, "the step is named already; `step = …` goes with a handler's path");
                 } else if text.value().trim().is_empty() {
-                    errors.on(text, "the step's name is empty");
+                    errors.on(text, "the step's name is empty: write the one that the template gives it");
                 } else {
-                    once(&mut step, &name, text, errors);
+                    once(&mut step, &name, &text, errors);
                 }
             }
             Arg::Pair(name, value) if name == "step" => {
@@ -158,21 +213,34 @@ fn attribute_list(attribute: &syn::Attribute, example: &str, errors: &mut Errors
     }
 }
 
-fn once(place: &mut Option<LitStr>, name: &Ident, value: LitStr, errors: &mut Errors) {
+fn once(place: &mut Option<LitStr>, name: &Ident, value: &LitStr, errors: &mut Errors) {
     if place.is_some() {
-        errors.on(name, format!("`{name}` is given twice"));
+        twice(name, errors);
     }
-    *place = Some(value);
+    *place = Some(value.clone());
+}
+
+fn twice(name: &Ident, errors: &mut Errors) {
+    errors.on(name, format!("`{name}` is given twice: keep one"));
 }
 
 fn unknown(name: &Ident, known: &[&str], errors: &mut Errors) {
     let written = name.to_string();
-    let near = known.iter().find(|one| strsim::damerau_levenshtein(&written, one) <= 2);
-    let names = known.join("`, `");
-    match near {
+    match near(&written, known) {
         Some(near) => errors.on(name, format!("unknown argument `{written}`; did you mean `{near}`?")),
-        None => errors.on(name, format!("unknown argument `{written}`; known here: `{names}`")),
+        None => {
+            let names = known.join("`, `");
+            errors.on(name, format!("unknown argument `{written}`; known here: `{names}`"));
+        }
     }
+}
+
+/// The name that was probably meant: a slip or two away, or cut short.
+pub(crate) fn near<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
+    let close = |name: &&&str| {
+        strsim::damerau_levenshtein(written, name) <= 2 || (written.len() > 3 && name.starts_with(written))
+    };
+    known.iter().find(close).copied()
 }
 
 enum Arg {

@@ -2,15 +2,19 @@
 
 use std::collections::HashMap;
 
+use proc_macro2::{Spacing, TokenStream, TokenTree};
+use quote::ToTokens as _;
+use syn::Type;
+
 use crate::errors::Errors;
-use crate::model::{Handler, Source};
+use crate::model::{Handler, Output, Parameter, Source, is_named, unraw};
 
 pub(crate) fn rules(handler: &Handler, errors: &mut Errors) {
     let signature = &handler.function.sig;
     if !signature.generics.params.is_empty() {
         errors.on(
             &signature.generics,
-            "a step handler has no generic parameters: the runtime calls it with the types that stand here",
+            "a step handler has no generic parameters: write the types that it is called with",
         );
     } else if let Some(clause) = &signature.generics.where_clause {
         errors.on(clause, "a step handler has no generic parameters, and needs no `where`");
@@ -19,7 +23,7 @@ pub(crate) fn rules(handler: &Handler, errors: &mut Errors) {
         errors.on(keyword, "a step handler runs when a task does: remove `const`");
     }
     if let Some(abi) = &signature.abi {
-        errors.on(abi, "a step handler is called by the runtime: remove `extern`");
+        errors.on(abi, "a step handler is called by the runtime, as Rust: remove `extern`");
     }
     if let Some(variadic) = &signature.variadic {
         errors.on(variadic, "a step handler names each of its parameters");
@@ -27,10 +31,124 @@ pub(crate) fn rules(handler: &Handler, errors: &mut Errors) {
     if let syn::Safety::Unsafe(keyword) = &signature.safety {
         errors.on(
             keyword,
-            "a step handler is called by the runtime, which cannot promise what `unsafe` asks for",
+            "a step handler is called by the runtime, which cannot promise what `unsafe` asks for: \
+             remove it, and write an `unsafe` block inside",
         );
     }
+    for attribute in &handler.function.attrs {
+        if is_step_handler(attribute) {
+            errors.on(attribute, "a function is one handler: write a second function that calls this one");
+        }
+    }
+    for one in &handler.parameters {
+        parameter(one, errors);
+    }
+    output(&handler.result, errors);
+    itself(handler, errors);
     duplicates(handler, errors);
+}
+
+pub(crate) fn is_step_handler(attribute: &syn::Attribute) -> bool {
+    attribute.path().segments.last().is_some_and(|segment| segment.ident == "step_handler")
+}
+
+fn parameter(parameter: &Parameter, errors: &mut Errors) {
+    let owned = parameter.owned();
+    if let Type::Reference(reference) = &parameter.written {
+        if let Some(mutability) = &reference.mutability {
+            errors.on(mutability, "what a handler receives is its own: take it by value, as `mut name: T`");
+        }
+        if let Some(lifetime) = reference.lifetime.as_ref().filter(|lifetime| lifetime.ident == "static") {
+            errors.on(lifetime, "what a handler receives is gone after the attempt: remove `'static`");
+        }
+        if is_named(owned, &["str"]) {
+            return errors.on(reference, "a handler's text is read for this attempt alone: take a `String`");
+        } else if let Type::Slice(slice) = owned {
+            let item = slice.elem.to_token_stream();
+            return errors.on(
+                reference,
+                format!("a handler's list is read for this attempt alone: take a `Vec<{item}>`"),
+            );
+        }
+    }
+    if let Type::TraitObject(object) = owned {
+        let object = object.to_token_stream();
+        errors
+            .on(owned, format!("a handler receives values whose type is known: take `State<Arc<{object}>>`"));
+    } else if let Some(tokens) = opaque(owned) {
+        errors.on(tokens, "a handler's parameter has one type, which its value is read as: name that type");
+    } else if let Some(tokens) = borrowed(owned) {
+        errors.on(tokens, "what a handler receives is its own: take an owned type, such as `String`");
+    }
+    for attribute in &parameter.attributes {
+        if attribute.path().is_ident("cfg") {
+            errors.on(attribute, "a handler's parameters are the same always: put `#[cfg]` on the function");
+        }
+    }
+}
+
+fn output(output: &Output, errors: &mut Errors) {
+    let ty = output.ty();
+    if let Some(tokens) = opaque(ty) {
+        let future = tokens.clone().into_iter().nth(1).is_some_and(|token| token.to_string() == "Future");
+        let message = match future {
+            true => "a step handler that waits is an `async fn`: write that, and the future's output here",
+            false => "a handler's result has one type, which other handlers can name: write that type",
+        };
+        errors.on(tokens, message);
+    } else if let Some(tokens) = borrowed(ty) {
+        errors.on(
+            tokens,
+            "a handler's result outlives what it received: return an owned type, such as `String`",
+        );
+    } else if let Type::Never(never) = ty {
+        errors.on(never, "a step handler ends with a result: for one without write no return type");
+    }
+}
+
+/// Whether code elsewhere can write down the type that the function returns.
+pub(crate) fn is_nameable(handler: &Handler) -> bool {
+    let ty = handler.result.ty();
+    let generic = !handler.function.sig.generics.params.is_empty();
+    !generic && opaque(ty).is_none() && borrowed(ty).is_none() && !matches!(ty, Type::Never(_))
+}
+
+/// An `impl Trait` in a type, from `impl` on.
+fn opaque(ty: &Type) -> Option<TokenStream> {
+    find(ty.to_token_stream(), &|rest| matches!(rest, [TokenTree::Ident(word), ..] if word == "impl"))
+}
+
+/// A reference or a lifetime in a type that is not `'static`, from there on.
+fn borrowed(ty: &Type) -> Option<TokenStream> {
+    let tick = |punct: &proc_macro2::Punct| punct.as_char() == '\'' && punct.spacing() == Spacing::Joint;
+    find(ty.to_token_stream(), &|rest| match rest {
+        [TokenTree::Punct(and), TokenTree::Punct(punct), ..] if and.as_char() == '&' && tick(punct) => false,
+        [TokenTree::Punct(and), ..] if and.as_char() == '&' => true,
+        [TokenTree::Punct(punct), TokenTree::Ident(name), ..] => tick(punct) && name != "static",
+        _ => false,
+    })
+}
+
+/// The first tokens of a type that are what `is_it` looks for, with the word after them.
+fn find(tokens: TokenStream, is_it: &dyn Fn(&[TokenTree]) -> bool) -> Option<TokenStream> {
+    let tokens: Vec<_> = tokens.into_iter().collect();
+    (0..tokens.len()).find_map(|start| match &tokens[start] {
+        TokenTree::Group(group) => find(group.stream(), is_it),
+        _ if is_it(&tokens[start..]) => Some(tokens[start..].iter().take(2).cloned().collect()),
+        _ => None,
+    })
+}
+
+/// With `step = …` it is another step that runs the same handler.
+fn itself(handler: &Handler, errors: &mut Errors) {
+    for parameter in &handler.parameters {
+        if let Source::Handler { path, step } = &parameter.source
+            && path.is_ident(handler.name())
+            && step.value() == unraw(handler.name())
+        {
+            errors.on(path, "a step cannot wait for itself: name the handler whose result this is");
+        }
+    }
 }
 
 /// The same result or field twice is a slip: one of the two was meant to be another.
@@ -43,7 +161,10 @@ fn duplicates(handler: &Handler, errors: &mut Errors) {
             Source::Context | Source::Extracted | Source::Unknown => continue,
         };
         if seen.insert(name.value(), ()).is_some() {
-            errors.on(name, format!("another parameter receives {what} `{}` already", name.value()));
+            errors.on(
+                name,
+                format!("another parameter receives {what} `{}` already: use that one", name.value()),
+            );
         }
     }
 }

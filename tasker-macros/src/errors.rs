@@ -20,8 +20,8 @@ impl Errors {
         }
     }
 
-    /// `None` when there is no mistake.
-    pub(crate) fn into_compile_errors(self) -> Option<TokenStream> {
-        self.0.map(|error| error.into_compile_error())
+    /// Each mistake as the code that tells it; `None` when there is none.
+    pub(crate) fn into_messages(self) -> Option<Vec<TokenStream>> {
+        self.0.map(|errors| errors.into_iter().map(|error| error.into_compile_error()).collect())
     }
 }

@@ -1,11 +1,15 @@
 //! From the model to code. Nothing is decided here.
+//!
+//! Code has the span of what it is about, so that the compiler's messages point there. Variables do
+//! not: where a `macro_rules!` wrote the handler, such a span would make them two of one name.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
+use syn::{Ident, Path, Type};
 
 use crate::args::Args;
-use crate::model::{Handler, Output, Parameter, Source, option_of};
+use crate::model::{Handler, Output, Parameter, Source, arguments, option_of, unraw};
 
 /// The user's function, the type that stands for it, and its registration.
 pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
@@ -19,8 +23,8 @@ pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
     };
     let dependencies = handler.parameters.iter().filter_map(dependency);
     let requires = handler.parameters.iter().filter_map(requirement);
-    let checks = handler.parameters.iter().filter_map(check);
-    let (output, output_check) = output(handler);
+    let conditions = handler.conditions();
+    let output = output(&handler.result);
     let body = body(handler);
     let name_text = name.to_string();
     quote! {
@@ -28,14 +32,12 @@ pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
 
         #marker
 
+        // The function may be deprecated for people, which this is not; and what has the span of the
+        // user's types is taken for qualified by them.
+        #(#conditions)*
+        #[allow(deprecated, unused_qualifications)]
         const _: () = {
             use #krate::__private as __tasker;
-
-            #[allow(dead_code, clippy::extra_unused_type_parameters)]
-            fn __tasker_checks() {
-                #(#checks)*
-                #output_check
-            }
 
             #[automatically_derived]
             impl __tasker::StepHandler for #name {
@@ -67,72 +69,66 @@ pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
 
 /// The type that stands for the function: same name, other namespace.
 pub(crate) fn marker(handler: &Handler) -> TokenStream {
-    let (name, visibility) = (handler.name(), &handler.function.vis);
-    let text = format!("The step handler [`{name}`](fn@{name}) as a type.");
-    quote! {
+    let (name, visibility, conditions) = (handler.name(), &handler.function.vis, handler.conditions());
+    let text = format!("The step handler [`{name}`](fn@{}) as a type.", unraw(name));
+    // Messages about this type, as that it is private, point to the function's name.
+    quote_spanned! {name.span()=>
+        #(#conditions)*
         #[doc = #text]
-        #[allow(non_camel_case_types, dead_code)]
-        #[derive(::core::fmt::Debug)]
+        #[allow(non_camel_case_types, dead_code, missing_copy_implementations, missing_debug_implementations)]
+        #[allow(clippy::exhaustive_structs)]
         #visibility struct #name {}
     }
 }
 
 fn dependency(parameter: &Parameter) -> Option<TokenStream> {
+    let ty = parameter.owned();
     let (step, handler) = match &parameter.source {
         Source::Step(step) => (step, quote!(::core::option::Option::None)),
         Source::Handler { path, step } => {
+            let check = check(path, ty);
             let handler = quote_spanned! {path.span()=>
                 ::core::option::Option::Some((
                     <#path as __tasker::StepHandler>::CALLABLE,
                     <#path as __tasker::StepHandler>::METHOD,
                 ))
             };
-            (step, handler)
+            (step, quote!({ #check #handler }))
         }
         Source::Context | Source::Field(_) | Source::Extracted | Source::Unknown => return None,
     };
-    let optional = option_of(&parameter.owned).is_some();
+    let optional = option_of(ty).is_some();
     Some(quote!(__tasker::Dependency { step: #step, handler: #handler, optional: #optional }))
 }
 
 fn requirement(parameter: &Parameter) -> Option<TokenStream> {
     let Source::Extracted = parameter.source else { return None };
-    let ty = &parameter.owned;
+    let (ty, requires) = (parameter.owned(), format_ident!("__tasker_requires"));
     Some(quote_spanned! {ty.span()=>
-        __tasker_requires.extend(<#ty as __tasker::FromStep>::requires());
+        #requires.append(&mut <#ty as __tasker::FromStep>::requires());
     })
 }
 
-fn check(parameter: &Parameter) -> Option<TokenStream> {
-    let Source::Handler { path, .. } = &parameter.source else { return None };
-    let ty = &parameter.owned;
-    let function = match option_of(ty) {
-        Some(_) => quote_spanned!(ty.span()=> __tasker::check_optional_dependency),
-        None => quote_spanned!(ty.span()=> __tasker::check_dependency),
+/// Asks whether a parameter is what the handler returns. The path stands only where nothing but a type
+/// may stand, so that a name that is none is told once.
+fn check(path: &Path, ty: &Type) -> TokenStream {
+    let rule = match option_of(ty) {
+        Some(_) => quote!(OptionalDependencyOutput),
+        None => quote!(DependencyOutput),
     };
-    Some(quote_spanned!(ty.span()=> #function::<#path, #ty>();))
+    quote_spanned! {ty.span()=>
+        let () = <#ty as __tasker::#rule<
+            <#path as __tasker::Itself>::Itself,
+            <#path as __tasker::StepHandler>::Output,
+        >>::HOLDS;
+    }
 }
 
-/// The handler's `Output`, and what must hold of it.
-fn output(handler: &Handler) -> (TokenStream, TokenStream) {
-    match &handler.result {
-        Output::Result(ty) => {
-            let output = quote_spanned!(ty.span()=> <#ty as __tasker::Return>::Output);
-            let check = quote_spanned!(ty.span()=> __tasker::check_output::<#output>(););
-            (output, check)
-        }
-        Output::Plain(ty) => {
-            let message = "this type is a `Result` under another name: write `Result<T, E>`, so that an error fails the attempt";
-            let check = quote_spanned! {ty.span()=>
-                __tasker::check_output::<#ty>();
-                const {
-                    #[allow(unused_imports)]
-                    use __tasker::NotResult as _;
-                    ::core::assert!(!__tasker::Probe::<#ty>::IS_RESULT, #message)
-                }
-            };
-            (quote!(#ty), check)
-        }
+/// The handler's `Output`.
+fn output(output: &Output) -> TokenStream {
+    match output {
+        Output::Result(ty) => quote_spanned!(ty.span()=> <#ty as __tasker::Return>::Output),
+        Output::Plain(ty) => quote!(#ty),
     }
 }
 
@@ -143,75 +139,92 @@ fn body(handler: &Handler) -> TokenStream {
         (0..handler.parameters.len()).map(|index| format_ident!("__tasker_{index}")).collect();
     let extractions =
         handler.parameters.iter().zip(&values).map(|(parameter, value)| extraction(parameter, value));
-    let arguments = handler
-        .parameters
-        .iter()
-        .zip(&values)
-        .map(|(parameter, value)| if parameter.by_reference { quote!(&#value) } else { quote!(#value) });
+    let arguments =
+        handler.parameters.iter().zip(&values).map(|(parameter, value)| {
+            if parameter.is_by_reference() { quote!(&#value) } else { quote!(#value) }
+        });
     let call = quote_spanned!(name.span()=> #name(#(#arguments),*));
     let call = if handler.function.sig.asyncness.is_some() {
         quote_spanned!(name.span()=> #call.await)
     } else {
         quote_spanned!(name.span()=> __tasker::blocking(move || #call).await)
     };
-    let outcome = match &handler.result {
-        Output::Plain(_) => quote!(__tasker::complete(&__tasker_returned)),
-        Output::Result(ty) => {
-            let failed = quote_spanned! {ty.span()=> __tasker::Failed(__tasker_error).into_step_error() };
-            quote! {
-                match __tasker_returned {
-                    ::core::result::Result::Ok(__tasker_value) => __tasker::complete(&__tasker_value),
-                    ::core::result::Result::Err(__tasker_error) => {
-                        #[allow(unused_imports)]
-                        use __tasker::AnyError as _;
-                        __tasker::StepOutcome::Fail(#failed)
-                    }
-                }
-            }
-        }
-    };
+    let returned = format_ident!("__tasker_returned");
+    let (ty, outcome) = (handler.result.ty(), outcome(&handler.result, &returned));
     // The box is where a future that cannot be sent is noticed: on the function's name.
     quote_spanned! {name.span()=>
         ::std::boxed::Box::pin(async move {
             #(#extractions)*
-            let __tasker_returned = #call;
+            let #returned: #ty = #call;
             #outcome
         })
     }
 }
 
-fn extraction(parameter: &Parameter, value: &syn::Ident) -> TokenStream {
-    let ty = &parameter.owned;
-    let (read, what) = match &parameter.source {
-        Source::Context => {
-            (quote_spanned!(ty.span()=> input::<#ty>()), Some("the task's context".to_owned()))
+/// From what the function returned to an outcome. What is said of it stands on the type it is about.
+fn outcome(output: &Output, returned: &Ident) -> TokenStream {
+    let ty = output.ty();
+    if let Output::Plain(_) = output {
+        let complete = quote_spanned!(ty.span()=> __tasker::Returned(&#returned).step_outcome());
+        return quote! {{
+            #[allow(unused_imports)]
+            use __tasker::AnyValue as _;
+            #complete
+        }};
+    }
+    let mut arguments = arguments(ty);
+    let value = format_ident!("__tasker_value");
+    let at_value = arguments.next().map_or_else(|| ty.span(), |value| value.span());
+    let at_error = arguments.next().map_or_else(|| ty.span(), |error| error.span());
+    let result = quote_spanned! {ty.span()=> <#ty as __tasker::Return>::into_result(#returned) };
+    let complete = quote_spanned!(at_value=> __tasker::complete(&#value));
+    let failed = quote_spanned!(at_error=> into_step_error());
+    quote! {
+        match #result {
+            ::core::result::Result::Ok(#value) => #complete,
+            ::core::result::Result::Err(__tasker_error) => {
+                #[allow(unused_imports)]
+                use __tasker::AnyError as _;
+                __tasker::StepOutcome::Fail(__tasker::Failed(__tasker_error).#failed)
+            }
         }
+    }
+}
+
+fn extraction(parameter: &Parameter, value: &Ident) -> TokenStream {
+    let (ty, context) = (parameter.owned(), format_ident!("__tasker_context"));
+    let (read, what) = match &parameter.source {
+        Source::Context => (quote_spanned!(ty.span()=> input::<#ty>), Some("the task's context".to_owned())),
         Source::Field(field) => {
             let what = format!("`{}` of the task's context", field.value());
-            (quote_spanned!(ty.span()=> input_field::<#ty>(#field)), Some(what))
+            (quote_spanned!(ty.span()=> input_field::<#ty>), Some(what))
         }
-        Source::Step(step) | Source::Handler { step, .. } => match option_of(ty) {
-            Some(inner) => (quote_spanned!(ty.span()=> optional_dependency::<#inner>(#step)), None),
-            None => (quote_spanned!(ty.span()=> dependency::<#ty>(#step)), None),
+        Source::Step(_) | Source::Handler { .. } => match option_of(ty) {
+            Some(inner) => (quote_spanned!(ty.span()=> optional_dependency::<#inner>), None),
+            None => (quote_spanned!(ty.span()=> dependency::<#ty>), None),
         },
         Source::Extracted => {
-            let read = quote_spanned!(ty.span()=> <#ty as __tasker::FromStep>::from_step(&__tasker_context));
+            let read = quote_spanned!(ty.span()=> <#ty as __tasker::FromStep>::from_step(&#context));
             return extract(value, &read);
         }
         Source::Unknown => return TokenStream::new(),
     };
-    let extracted = extract(value, &quote!(__tasker_context.#read));
+    let name = match &parameter.source {
+        Source::Field(name) | Source::Step(name) | Source::Handler { step: name, .. } => quote!(, #name),
+        Source::Context | Source::Extracted | Source::Unknown => TokenStream::new(),
+    };
+    let extracted = extract(value, &quote!(__tasker::#read(&#context #name)));
     let Some(what) = what else { return extracted };
     let checked = if option_of(ty).is_some() {
         quote! {
             if let ::core::option::Option::Some(__tasker_value) = &#value {
-                __tasker::Validated(__tasker_value).check(#what)
+                __tasker::Validated(__tasker_value).check_input(#what)
             } else {
                 ::core::result::Result::Ok(())
             }
         }
     } else {
-        quote!(__tasker::Validated(&#value).check(#what))
+        quote!(__tasker::Validated(&#value).check_input(#what))
     };
     quote! {
         #extracted
@@ -226,7 +239,7 @@ fn extraction(parameter: &Parameter, value: &syn::Ident) -> TokenStream {
     }
 }
 
-fn extract(value: &syn::Ident, read: &TokenStream) -> TokenStream {
+fn extract(value: &Ident, read: &TokenStream) -> TokenStream {
     quote! {
         let #value = match #read {
             ::core::result::Result::Ok(__tasker_value) => __tasker_value,

@@ -3,51 +3,61 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::FnArg;
 
 use crate::args::Args;
+use crate::check;
 use crate::errors::Errors;
 use crate::expand;
 use crate::model::{Handler, Output};
 
-pub(crate) fn handler(args: &Args, handler: &Handler, messages: TokenStream) -> TokenStream {
-    let (function, name, krate) = (&handler.function, handler.name(), &args.krate);
-    let marker = expand::marker(handler);
+pub(crate) fn handler(args: &Args, handler: &Handler, messages: Vec<TokenStream>) -> TokenStream {
+    let (name, krate) = (handler.name(), &args.krate);
+    let mut function = handler.function.clone();
+    // A second `#[step_handler]` would say all of it again.
+    function.attrs.retain(|attribute| !check::is_step_handler(attribute));
+    if function.sig.inputs.iter().any(|input| matches!(input, FnArg::Receiver(_))) {
+        // It stands in an `impl`, where nothing may stand beside it.
+        return quote!(#(#messages)* #function);
+    }
+    let mut messages = messages.into_iter();
     let output = match &handler.result {
+        // A type with a message in it is one that nothing else is said about.
+        _ if !check::is_nameable(handler) => {
+            let message = messages.next();
+            quote!([(); { #message }])
+        }
         Output::Result(ty) => quote!(<#ty as __tasker::Return>::Output),
         Output::Plain(ty) => quote!(#ty),
     };
-    // A function with generic parameters has no type to name here.
-    let stub = handler.function.sig.generics.params.is_empty().then(|| {
-        quote! {
-            const _: () = {
-                use #krate::__private as __tasker;
-                impl __tasker::StepHandler for #name {
-                    const CALLABLE: &'static str = "";
-                    const METHOD: &'static str = "";
-                    const DEPENDS_ON: &'static [__tasker::Dependency] = &[];
-                    const LOCATION: __tasker::CodeLocation = __tasker::CodeLocation { file: "", line: 0 };
-                    type Output = #output;
-                    fn requires() -> ::std::vec::Vec<__tasker::StateRequirement> {
-                        ::std::vec::Vec::new()
-                    }
-                    fn call(_: __tasker::StepContext) -> __tasker::StepFuture {
-                        ::core::unreachable!()
-                    }
-                }
-            };
-        }
-    });
+    let (marker, conditions) = (expand::marker(handler), handler.conditions());
     quote! {
-        #messages
+        #(#messages)*
         #[allow(dead_code, unused_variables)]
         #function
         #marker
-        #stub
+        #(#conditions)*
+        const _: () = {
+            use #krate::__private as __tasker;
+            impl __tasker::StepHandler for #name {
+                const CALLABLE: &'static str = "";
+                const METHOD: &'static str = "";
+                const DEPENDS_ON: &'static [__tasker::Dependency] = &[];
+                const LOCATION: __tasker::CodeLocation = __tasker::CodeLocation { file: "", line: 0 };
+                type Output = #output;
+                fn requires() -> ::std::vec::Vec<__tasker::StateRequirement> {
+                    ::std::vec::Vec::new()
+                }
+                fn call(_: __tasker::StepContext) -> __tasker::StepFuture {
+                    ::core::unreachable!()
+                }
+            }
+        };
     }
 }
 
 /// For an item that is no function.
 pub(crate) fn item(item: TokenStream, errors: Errors) -> TokenStream {
-    let messages = errors.into_compile_errors();
-    quote!(#messages #item)
+    let messages = errors.into_messages().unwrap_or_default();
+    quote!(#(#messages)* #item)
 }

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::ToTokens as _;
 use syn::spanned::Spanned as _;
-use syn::{FnArg, GenericArgument, Ident, ItemFn, LitStr, Path, PathArguments, ReturnType, Type};
+use syn::{Attribute, FnArg, GenericArgument, Ident, ItemFn, LitStr, Path, PathArguments, ReturnType, Type};
 
 use crate::args::{self, Target};
 use crate::errors::Errors;
@@ -22,11 +22,33 @@ pub(crate) enum Output {
     Plain(Type),
 }
 
+impl Output {
+    pub(crate) fn ty(&self) -> &Type {
+        let (Self::Result(ty) | Self::Plain(ty)) = self;
+        ty
+    }
+}
+
 pub(crate) struct Parameter {
     pub(crate) source: Source,
+    /// The type as it is written.
+    pub(crate) written: Type,
+    /// The attributes that stay.
+    pub(crate) attributes: Vec<Attribute>,
+}
+
+impl Parameter {
     /// The type that is taken from the source: what is behind a reference.
-    pub(crate) owned: Type,
-    pub(crate) by_reference: bool,
+    pub(crate) fn owned(&self) -> &Type {
+        match &self.written {
+            Type::Reference(reference) => bare(&reference.elem),
+            owned => owned,
+        }
+    }
+
+    pub(crate) fn is_by_reference(&self) -> bool {
+        matches!(self.written, Type::Reference(_))
+    }
 }
 
 /// Where a parameter comes from.
@@ -52,23 +74,17 @@ impl Handler {
         let mut function: ItemFn = match syn::parse2(item.clone()) {
             Ok(function) => function,
             Err(error) => {
-                match syn::parse2::<syn::Item>(item.clone()) {
-                    Ok(other) => errors.on(
-                        head(&other),
-                        "`#[step_handler]` goes on a function; a handler that needs an object takes it as `State<T>`",
-                    ),
-                    Err(_) => errors.push(error),
-                }
+                no_function(&item, error, errors);
                 return Err(item);
             }
         };
         let parameters = function.sig.inputs.iter_mut().map(|argument| parameter(argument, errors)).collect();
         let result = match &function.sig.output {
             ReturnType::Default => Output::Plain(syn::parse_quote!(())),
-            ReturnType::Type(_, ty) if is_named(ty, &["Result", "StepResult"]) => {
-                Output::Result((**ty).clone())
-            }
-            ReturnType::Type(_, ty) => Output::Plain((**ty).clone()),
+            ReturnType::Type(_, ty) => match bare(ty).clone() {
+                ty if is_named(&ty, &["Result", "StepResult"]) => Output::Result(ty),
+                ty => Output::Plain(ty),
+            },
         };
         Ok(Self { function, parameters, result })
     }
@@ -76,11 +92,34 @@ impl Handler {
     pub(crate) fn name(&self) -> &Ident {
         &self.function.sig.ident
     }
+
+    /// The function's conditions, which hold for everything that we write beside it.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = &Attribute> {
+        self.function.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg"))
+    }
 }
 
-/// The first tokens of an item, up to its name: enough to point at.
-fn head(item: &syn::Item) -> TokenStream {
-    item.to_token_stream().into_iter().take(2).collect()
+/// Says what is wrong with an item that is no function.
+fn no_function(item: &TokenStream, error: syn::Error, errors: &mut Errors) {
+    const METHODS: &str = "`#[step_handler]` goes on a function of its own; for several entry points of one callable write \
+         functions with `method = \"…\"`, and take the object as `State<T>`";
+    if let Ok(method) = syn::parse2::<syn::TraitItemFn>(item.clone()) {
+        return errors.on(method.sig.ident, METHODS);
+    }
+    let head = match syn::parse2::<syn::Item>(item.clone()) {
+        Ok(syn::Item::Impl(item)) => {
+            let mut head = item.impl_token.into_token_stream();
+            item.self_ty.to_tokens(&mut head);
+            return errors.on(head, METHODS);
+        }
+        Ok(syn::Item::Struct(item)) => item.ident.into_token_stream(),
+        Ok(syn::Item::Enum(item)) => item.ident.into_token_stream(),
+        Ok(syn::Item::Trait(item)) => item.ident.into_token_stream(),
+        Ok(syn::Item::Mod(item)) => item.ident.into_token_stream(),
+        Ok(other) => other.into_token_stream(),
+        Err(_) => return errors.push(error),
+    };
+    errors.on(head, "`#[step_handler]` goes on a function: `async fn name(…) -> Result<T, StepError>`");
 }
 
 fn parameter(argument: &mut FnArg, errors: &mut Errors) -> Parameter {
@@ -89,41 +128,40 @@ fn parameter(argument: &mut FnArg, errors: &mut Errors) -> Parameter {
         FnArg::Receiver(receiver) => {
             errors.on(
                 receiver,
-                "a step handler is a function of its own and has no `self`; take the object as `State<T>`",
+                "a step handler is a function of its own and has no `self`: move it out of the `impl`, and take \
+                 the object as `State<T>`",
             );
-            return Parameter { source: Source::Unknown, owned: syn::parse_quote!(()), by_reference: false };
+            let (source, written) = (Source::Unknown, syn::parse_quote!(()));
+            return Parameter { source, written, attributes: Vec::new() };
         }
     };
     let (ours, others) = std::mem::take(&mut argument.attrs).into_iter().partition::<Vec<_>, _>(is_ours);
-    argument.attrs = others;
-    let source = source(&ours, errors);
-    let (owned, by_reference) = match &*argument.ty {
-        Type::Reference(reference) => {
-            if let Some(mutability) = &reference.mutability {
-                errors
-                    .on(mutability, "what a handler receives is its own; take it by value, as `mut name: T`");
-            }
-            if is_named(&reference.elem, &["str"]) {
-                errors.on(reference, "take a `String` or `&String`: the text is read for this attempt");
-            } else if matches!(*reference.elem, Type::Slice(_)) {
-                errors.on(reference, "take a `Vec<T>` or `&Vec<T>`: the list is read for this attempt");
-            }
-            ((*reference.elem).clone(), true)
-        }
-        other => (other.clone(), false),
+    let (misspelled, others) = others.into_iter().partition::<Vec<_>, _>(|other| meant(other).is_some());
+    argument.attrs.clone_from(&others);
+    let source = match misspelled.first() {
+        None => source(&ours, errors),
+        Some(_) => Source::Unknown,
     };
-    if let Type::ImplTrait(ty) = &owned {
-        errors
-            .on(ty, "a handler's parameter has a type of its own: the value is read from JSON as that type");
+    for attribute in misspelled {
+        let name = attribute.path().to_token_stream();
+        let meant = meant(&attribute).unwrap_or_default();
+        errors.on(&name, format!("unknown attribute `{name}`; did you mean `{meant}`?"));
     }
-    Parameter { source, owned, by_reference }
+    Parameter { source, written: bare(&argument.ty).clone(), attributes: others }
 }
 
-fn is_ours(attribute: &syn::Attribute) -> bool {
-    attribute.path().is_ident("input") || attribute.path().is_ident("depends_on")
+const OURS: [&str; 2] = ["input", "depends_on"];
+
+/// The attribute of ours that one was probably meant to be.
+fn meant(attribute: &Attribute) -> Option<&'static str> {
+    args::near(&attribute.path().get_ident()?.to_string(), &OURS)
 }
 
-fn source(attributes: &[syn::Attribute], errors: &mut Errors) -> Source {
+fn is_ours(attribute: &Attribute) -> bool {
+    OURS.iter().any(|name| attribute.path().is_ident(name))
+}
+
+fn source(attributes: &[Attribute], errors: &mut Errors) -> Source {
     let [attribute, rest @ ..] = attributes else { return Source::Extracted };
     for extra in rest {
         errors.on(extra, "a parameter comes from one place: keep one of these attributes");
@@ -148,24 +186,43 @@ fn source(attributes: &[syn::Attribute], errors: &mut Errors) -> Source {
     }
 }
 
-fn unraw(ident: &Ident) -> String {
+pub(crate) fn unraw(ident: &Ident) -> String {
     let text = ident.to_string();
     text.strip_prefix("r#").unwrap_or(&text).to_owned()
 }
 
+/// A type without brackets around it, and the invisible ones of a `$name:ty`.
+fn bare(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => bare(&group.elem),
+        Type::Paren(paren) => bare(&paren.elem),
+        bare => bare,
+    }
+}
+
 /// Whether a type's last segment is one of `names`.
-fn is_named(ty: &Type, names: &[&str]) -> bool {
+pub(crate) fn is_named(ty: &Type, names: &[&str]) -> bool {
     let Type::Path(path) = ty else { return false };
     path.path.segments.last().is_some_and(|segment| names.iter().any(|name| segment.ident == name))
 }
 
 /// The `T` of an `Option<T>`, as far as the tokens tell.
 pub(crate) fn option_of(ty: &Type) -> Option<&Type> {
-    let Type::Path(path) = ty else { return None };
-    let segment = path.path.segments.last().filter(|segment| segment.ident == "Option")?;
-    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
-    match arguments.args.first() {
-        Some(GenericArgument::Type(inner)) => Some(inner),
+    if is_named(ty, &["Option"]) { arguments(ty).next() } else { None }
+}
+
+/// The types in the brackets after a type's last segment.
+pub(crate) fn arguments(ty: &Type) -> impl Iterator<Item = &Type> {
+    let last = match ty {
+        Type::Path(path) => path.path.segments.last(),
         _ => None,
-    }
+    };
+    let arguments = last.and_then(|segment| match &segment.arguments {
+        PathArguments::AngleBracketed(arguments) => Some(&arguments.args),
+        _ => None,
+    });
+    arguments.into_iter().flatten().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
 }

@@ -1,7 +1,7 @@
 //! Real processes, really killed: nothing that was recorded is lost, changed, or done again.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -56,7 +56,7 @@ fn run(path: &Path) -> std::process::Command {
 }
 
 /// Starts the example, kills it after `delay`, and starts it again. Whether it had begun.
-fn round(path: &PathBuf, delay: Duration) -> bool {
+fn round(path: &Path, delay: Duration) -> bool {
     let mut first = run(path).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     // The moment of the kill is the input of this test, not something that it waits for.
     std::thread::park_timeout(delay);

@@ -140,7 +140,7 @@ pub(crate) mod private {
     pub trait NotResult {}
 
     impl<T, E> Returned<'_, Result<T, E>> {
-        pub fn complete(&self) -> StepOutcome
+        pub fn step_outcome(&self) -> StepOutcome
         where
             Result<T, E>: NotResult,
         {
@@ -149,13 +149,13 @@ pub(crate) mod private {
     }
 
     pub trait AnyValue<T> {
-        fn complete(&self) -> StepOutcome
+        fn step_outcome(&self) -> StepOutcome
         where
             T: Serialize;
     }
 
     impl<T> AnyValue<T> for Returned<'_, T> {
-        fn complete(&self) -> StepOutcome
+        fn step_outcome(&self) -> StepOutcome
         where
             T: Serialize,
         {
@@ -169,13 +169,13 @@ pub(crate) mod private {
     pub struct Validated<'a, T>(pub &'a T);
 
     impl<T: Validate> Validated<'_, T> {
-        pub fn check(&self, what: &str) -> Result<(), StepError> {
+        pub fn check_input(&self, what: &str) -> Result<(), StepError> {
             self.0.validate().map_err(|errors| invalid(what, &errors))
         }
     }
 
     pub trait Unvalidated {
-        fn check(&self, _what: &str) -> Result<(), StepError> {
+        fn check_input(&self, _what: &str) -> Result<(), StepError> {
             Ok(())
         }
     }

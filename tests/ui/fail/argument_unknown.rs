@@ -1,0 +1,6 @@
+use tasker::step_handler;
+
+#[step_handler("Billing", timeout = 30)]
+async fn charge() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use tasker::step_handler;
+
+#[step_handler("")]
+async fn charge() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use tasker::step_handler;
+
+#[step_handler(42)]
+async fn charge() {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use tasker::step_handler;
+
+#[step_handler("Billing", crate = "tasker")]
+async fn charge() {}
+
+fn main() {}

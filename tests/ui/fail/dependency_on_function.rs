@@ -1,0 +1,12 @@
+use tasker::step_handler;
+
+async fn open() -> u64 {
+    1
+}
+
+#[step_handler("Billing::Charge")]
+async fn charge(#[depends_on(open)] account: u64) -> u64 {
+    account
+}
+
+fn main() {}

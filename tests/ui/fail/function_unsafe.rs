@@ -1,0 +1,6 @@
+use tasker::step_handler;
+
+#[step_handler("Billing::Charge")]
+async unsafe fn charge() {}
+
+fn main() {}

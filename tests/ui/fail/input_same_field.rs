@@ -1,0 +1,8 @@
+use tasker::step_handler;
+
+#[step_handler("Billing::Charge")]
+async fn charge(#[input("cents")] cents: u64, #[input("cents")] fee: u64) -> u64 {
+    cents + fee
+}
+
+fn main() {}

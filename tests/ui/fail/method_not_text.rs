@@ -1,0 +1,6 @@
+use tasker::step_handler;
+
+#[step_handler("Billing", method = refund)]
+async fn refund() {}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use tasker::step_handler;
+
+#[step_handler("Billing::Charge")]
+async fn charge()
+where
+    String: Clone,
+{
+}
+
+fn main() {}

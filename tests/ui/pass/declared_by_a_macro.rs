@@ -1,0 +1,25 @@
+#![deny(warnings)]
+
+use tasker::{StepHandler, step_handler};
+
+macro_rules! handler {
+    ($name:ident, $callable:literal, $from:path, $parameter:ty, $result:ty) => {
+        #[step_handler($callable)]
+        async fn $name(#[depends_on($from)] value: $parameter) -> $result {
+            Ok(value.map_or(0, |value| value + 1))
+        }
+    };
+}
+
+#[step_handler("Chain::First")]
+async fn first() -> u64 {
+    1
+}
+
+handler!(second, "Chain::Second", first, Option<u64>, Result<u64, tasker::StepError>);
+handler!(third, "Chain::Third", self::second, Option<u64>, anyhow::Result<u64>);
+
+fn main() {
+    assert!(second::DEPENDS_ON[0].optional);
+    assert_eq!(third::DEPENDS_ON[0].step, "second");
+}
