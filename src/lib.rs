@@ -41,6 +41,10 @@
 
 pub mod cli;
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use tasker_runtime::*;
 // Instead of the runtime's own: what this one writes names `::tasker`, the only crate that most
 // applications depend on.

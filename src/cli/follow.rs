@@ -211,7 +211,8 @@ impl Live {
         let mut steps = BTreeMap::new();
         for task in tasks {
             let title = lines.add(ProgressBar::new_spinner().with_style(plain("{msg}")));
-            title.finish_with_message(format!("{} {}", style(&task.name).bold(), style(task.id).dim()));
+            title.set_message(format!("{} {}", style(&task.name).bold(), style(task.id).dim()));
+            title.tick();
             let widest = task.steps.iter().map(|step| step.name.chars().count()).max().unwrap_or_default();
             for (rail, step) in report::rails(task) {
                 let bar = lines.add(ProgressBar::new_spinner());
