@@ -11,6 +11,7 @@ use serde_json::Value;
 use tasker_runtime::{
     AttemptOutcome, Error, Event, NewTask, Step, StepState, Task, TaskId, TaskState, Tasker,
 };
+use tasker_template::rails;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -214,7 +215,7 @@ impl Live {
             title.set_message(format!("{} {}", style(&task.name).bold(), style(task.id).dim()));
             title.tick();
             let widest = task.steps.iter().map(|step| step.name.chars().count()).max().unwrap_or_default();
-            for (rail, step) in report::rails(task) {
+            for (rail, step) in rails(&task.layers()) {
                 let bar = lines.add(ProgressBar::new_spinner());
                 bar.set_prefix(format!("{rail} {:widest$}", step.name));
                 let line = StepLine { bar, max_attempts: step.max_attempts };

@@ -1,13 +1,13 @@
 //! A task that has ended, on a page: the graph with its timeline, what each step returned, and what
 //! went wrong.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use console::{Term, style, truncate_str};
 use jiff::Timestamp;
 use tasker_runtime::{AttemptOutcome, Step, StepState, Task, TaskState};
+use tasker_template::rails;
 
 /// Cells of the timeline.
 const TIMELINE: usize = 32;
@@ -33,44 +33,6 @@ pub fn report(task: &Task) -> String {
     page
 }
 
-/// The steps in layer order, each with the mark that shows who can run beside it.
-pub(super) fn rails(task: &Task) -> Vec<(&'static str, &Step)> {
-    let mut rails = Vec::new();
-    for layer in layers(task) {
-        let last = layer.len() - 1;
-        rails.extend(layer.into_iter().enumerate().map(|(position, step)| {
-            let rail = match position {
-                _ if last == 0 => "─",
-                0 => "┌",
-                position if position == last => "└",
-                _ => "├",
-            };
-            (rail, step)
-        }));
-    }
-    rails
-}
-
-/// The steps by the length of the longest way that leads to them.
-fn layers(task: &Task) -> Vec<Vec<&Step>> {
-    let mut depths: HashMap<&str, usize> = HashMap::new();
-    let mut layers: Vec<Vec<&Step>> = Vec::new();
-    // A round for each layer; a template has no cycle, so that each round places a step.
-    while depths.len() < task.steps.len() {
-        let placed = |step: &&Step| {
-            !depths.contains_key(step.name.as_str())
-                && step.dependencies.iter().all(|dependency| depths.contains_key(dependency.as_str()))
-        };
-        let layer: Vec<&Step> = task.steps.iter().filter(placed).collect();
-        if layer.is_empty() {
-            break;
-        }
-        depths.extend(layer.iter().map(|step| (step.name.as_str(), layers.len())));
-        layers.push(layer);
-    }
-    layers
-}
-
 fn timeline(task: &Task, page: &mut String) {
     let attempts = || task.steps.iter().flat_map(|step| &step.attempts);
     let start = attempts().map(|attempt| attempt.started_at).min().unwrap_or(task.created_at);
@@ -83,7 +45,7 @@ fn timeline(task: &Task, page: &mut String) {
         cell.min(TIMELINE - 1)
     };
     let widest = task.steps.iter().map(|step| step.name.chars().count()).max().unwrap_or_default();
-    for (rail, step) in rails(task) {
+    for (rail, step) in rails(&task.layers()) {
         let mut cells = [' '; TIMELINE];
         for attempt in &step.attempts {
             let mark = if attempt.outcome == AttemptOutcome::Complete { '█' } else { '░' };
@@ -123,7 +85,7 @@ fn told(step: &Step) -> String {
 
 /// Which steps of a layer were under way at the same time.
 fn parallel(task: &Task, page: &mut String) {
-    for layer in layers(task).iter().filter(|layer| layer.len() > 1) {
+    for layer in task.layers().iter().filter(|layer| layer.len() > 1) {
         let spans: Vec<_> = layer
             .iter()
             .filter_map(|step| {
@@ -143,7 +105,7 @@ fn parallel(task: &Task, page: &mut String) {
 }
 
 fn results(task: &Task, width: usize, page: &mut String) {
-    for (_, step) in rails(task) {
+    for (_, step) in rails(&task.layers()) {
         if let Some(result) = &step.result {
             let _ = writeln!(page, "{}", style(&step.name).bold());
             let _ = writeln!(page, "  {}", truncate_str(result.get(), width.saturating_sub(2), "…"));

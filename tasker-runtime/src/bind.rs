@@ -123,7 +123,9 @@ fn unknown_callable(
     let (message, suggestion) = if methods.is_empty() {
         let suggestion = match nearest(callable, registry.callables()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("annotate a function with `#[step_handler(\"{callable}\")]`"),
+            None => format!(
+                "annotate a function with `#[step_handler(\"{callable}\")]`; when a crate has one, link it in: `use the_crate as _;`"
+            ),
         };
         (format!("no handler is registered for callable `{callable}` of step `{}`", step.name), suggestion)
     } else {

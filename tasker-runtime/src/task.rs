@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tasker_template::StepIndex;
 use uuid::Uuid;
 
 use crate::bind::BoundTemplate;
@@ -40,6 +41,8 @@ pub struct Task {
     pub settled_at: Option<Timestamp>,
     /// Its steps, in the order of the template.
     pub steps: Vec<Step>,
+    #[serde(skip)]
+    layers: Vec<Vec<StepIndex>>,
 }
 
 /// A step of a task at one moment.
@@ -185,6 +188,7 @@ impl Task {
             created_at: record.head.created_at,
             settled_at: record.head.settled_at,
             steps,
+            layers: bound.plan.layers().to_vec(),
         }
     }
 
@@ -192,6 +196,14 @@ impl Task {
     #[must_use]
     pub fn step(&self, name: &str) -> Option<&Step> {
         self.steps.iter().find(|step| step.name == name)
+    }
+
+    /// The steps by the length of the longest path that leads to them; those of a layer can run side by side.
+    #[must_use]
+    pub fn layers(&self) -> Vec<Vec<&Step>> {
+        let of_layer =
+            |layer: &Vec<StepIndex>| layer.iter().map(|step| &self.steps[*step as usize]).collect();
+        self.layers.iter().map(of_layer).collect()
     }
 
     /// What the handler `H` returned, with its type.

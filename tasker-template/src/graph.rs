@@ -53,7 +53,7 @@ pub fn dot(template: &TaskTemplate, plan: &Plan) -> String {
 pub fn text(template: &TaskTemplate, plan: &Plan) -> String {
     let widest = template.steps.iter().map(|step| step.name.chars().count()).max().unwrap_or_default();
     let mut out = String::new();
-    for (step, rail) in rails(plan) {
+    for (rail, step) in rails(plan.layers()) {
         let name = &template.steps[step as usize].name;
         let parents: Vec<_> =
             plan.parents(step).iter().map(|parent| template.steps[*parent as usize].name.as_str()).collect();
@@ -67,20 +67,24 @@ pub fn text(template: &TaskTemplate, plan: &Plan) -> String {
     out
 }
 
-/// Every step in layer order with the mark that shows who runs beside it.
-pub(crate) fn rails(plan: &Plan) -> impl Iterator<Item = (StepIndex, &'static str)> {
-    plan.layers().iter().flat_map(|layer| {
-        let last = layer.len() - 1;
-        layer.iter().enumerate().map(move |(position, step)| {
-            let rail = match position {
-                _ if last == 0 => "─",
-                0 => "┌",
-                position if position == last => "└",
-                _ => "├",
-            };
-            (*step, rail)
-        })
-    })
+/// Every step in layer order with the mark that shows who can run beside it.
+///
+/// ```
+/// assert_eq!(tasker_template::rails(&[vec!["a"], vec!["b", "c"]]), [("─", "a"), ("┌", "b"), ("└", "c")]);
+/// ```
+#[must_use]
+pub fn rails<S: Copy>(layers: &[Vec<S>]) -> Vec<(&'static str, S)> {
+    let of_layer = |layer: &Vec<S>| {
+        let last = layer.len().saturating_sub(1);
+        let rail = move |position| match position {
+            _ if last == 0 => "─",
+            0 => "┌",
+            position if position == last => "└",
+            _ => "├",
+        };
+        layer.iter().enumerate().map(|(position, step)| (rail(position), *step)).collect::<Vec<_>>()
+    };
+    layers.iter().flat_map(of_layer).collect()
 }
 
 fn edges(plan: &Plan) -> impl Iterator<Item = (StepIndex, StepIndex)> {

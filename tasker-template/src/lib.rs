@@ -17,7 +17,7 @@ mod suggest;
 mod template;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, Span};
-pub use graph::{dot, mermaid, text};
+pub use graph::{dot, mermaid, rails, text};
 pub use load::{LoadedTemplate, MAX_BYTES, load_file, load_str, template_files};
 pub use plan::{Plan, PlanError, StepIndex};
 pub use source::Source;

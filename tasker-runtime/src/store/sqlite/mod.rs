@@ -3,6 +3,7 @@
 mod liveness;
 mod read;
 mod schema;
+mod values;
 mod write;
 mod writer;
 

@@ -2,37 +2,16 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tasker_template::StepIndex;
 use uuid::Uuid;
 
 use crate::id::{TaskId, TemplateId, WorkerId};
-use crate::json::Json;
 use crate::state::{AttemptOutcome, StepState, TaskState};
-use crate::store::sqlite::write::blob;
+use crate::store::sqlite::values::{Result, blob, json, timestamp, unreadable, uuid};
 use crate::store::{
-    AttemptRecord, Claim, StepRecord, StoreError, TaskFilter, TaskHead, TaskInputs, TaskRecord,
-    TemplateRecord,
+    AttemptRecord, Claim, StepRecord, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord,
 };
-
-type Result<T> = std::result::Result<T, StoreError>;
-
-pub(super) fn uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
-    row.get(column).map(Uuid::from_bytes)
-}
-
-pub(super) fn timestamp(micros: i64) -> Result<Timestamp> {
-    Timestamp::from_microsecond(micros).map_err(|_| unreadable("time", micros))
-}
-
-fn unreadable(what: &'static str, value: impl ToString) -> StoreError {
-    StoreError::Unreadable { what, value: value.to_string() }
-}
-
-fn json(text: String) -> Result<Json> {
-    Json::from_text(text).map_err(|error| unreadable("JSON value", error))
-}
 
 pub(super) fn workers(connection: &Connection) -> Result<Vec<WorkerId>> {
     let mut statement = connection.prepare_cached("SELECT id FROM worker")?;

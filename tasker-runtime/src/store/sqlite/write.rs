@@ -4,28 +4,18 @@ use jiff::Timestamp;
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tasker_template::StepIndex;
-use uuid::Uuid;
 
 use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::state::{AttemptOutcome, TaskState};
 use crate::store::sqlite::read;
+use crate::store::sqlite::values::{Result, blob, micros, timestamp, uuid};
 use crate::store::{
     Claim, ClaimRequest, Claimed, Dependent, Ending, Finished, FinishedAttempt, NewTaskRecord, StoreError,
     TemplateRecord,
 };
 
-type Result<T> = std::result::Result<T, StoreError>;
-
 /// The row that counts the steps which nobody waits for, as if the end of the task were one more step.
 const END: i64 = -1;
-
-pub(super) fn blob(id: &Uuid) -> &[u8] {
-    id.as_bytes().as_slice()
-}
-
-pub(super) fn micros(time: Timestamp) -> i64 {
-    time.as_microsecond()
-}
 
 fn execute(connection: &Connection, sql: &str, params: &[&dyn ToSql]) -> Result<usize> {
     Ok(connection.prepare_cached(sql)?.execute(params)?)
@@ -90,7 +80,7 @@ pub(super) fn claim(connection: &Connection, request: &ClaimRequest) -> Result<C
     let sql = "SELECT min(due_at) FROM step WHERE due_at > ?1";
     let next: Option<i64> =
         connection.prepare_cached(sql)?.query_row([micros(request.now)], |row| row.get(0))?;
-    claimed.next_due = next.map(read::timestamp).transpose()?;
+    claimed.next_due = next.map(timestamp).transpose()?;
     Ok(claimed)
 }
 
@@ -216,7 +206,7 @@ fn claim_due(connection: &Connection, request: &ClaimRequest, claimed: &mut Clai
     let due = connection
         .prepare_cached(sql)?
         .query_map(params![micros(request.now), limit], |row| {
-            let (task, template) = (read::uuid(row, 0)?, read::uuid(row, 3)?);
+            let (task, template) = (uuid(row, 0)?, uuid(row, 3)?);
             Ok(Claim {
                 task: TaskId(task),
                 template: TemplateId(template),
