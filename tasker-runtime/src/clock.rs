@@ -41,13 +41,14 @@ impl Clock {
         Self { origin: Some((start, Instant::now())), random }
     }
 
-    /// The time.
+    /// The time, to the microsecond: a store keeps no more, and what is kept equals what was said.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        match self.origin {
+        let now = match self.origin {
             None => Timestamp::now(),
             Some((start, begun)) => later(start, begun.elapsed()),
-        }
+        };
+        Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
     }
 
     /// Waits until `time`.

@@ -165,13 +165,14 @@ impl Tasker {
         let context = task.context.map_err(Error::Context)?;
         let id = TaskId::random();
         let correlation_id = task.correlation_id.unwrap_or(id.0);
-        let facts = TaskFacts { id, correlation_id, context: context.clone() };
+        let created_at = engine.clock.now();
+        let facts = TaskFacts { id, correlation_id, created_at, context: context.clone() };
         let record = NewTaskRecord {
             id,
             template: bound.id,
             correlation_id,
             context,
-            created_at: engine.clock.now(),
+            created_at,
             starts: bound.plan.starts().collect(),
         };
         engine.create(record, facts).await?;
@@ -232,17 +233,24 @@ impl Tasker {
         let engine = self.engine();
         loop {
             let waiter = engine.waiters.wait_for(id);
-            let mut settled = std::pin::pin!(waiter.settled.notified());
-            // From here on a call is not missed; only then is the store asked.
+            let mut settled = std::pin::pin!(waiter.settled());
+            // From here on a call is not missed. A task under way here will make one; about any
+            // other the store is asked.
             settled.as_mut().enable();
-            let task = self.get_task(id).await?;
-            match task.state {
-                TaskState::Complete => return Ok(task),
-                TaskState::InProgress => {}
-                _ => return Err(Error::Failed(Box::new(TaskFailure(task)))),
+            if !engine.is_under_way(id)
+                && let Some(task) = settled_task(self.get_task(id).await?)?
+            {
+                return Ok(task);
             }
             tokio::select! {
-                () = settled => {}
+                () = settled => {
+                    if let Some(record) = waiter.ended() {
+                        let bound = engine.templates.get(record.head.template, &*engine.store).await?;
+                        if let Some(task) = settled_task(Task::new(record, &bound))? {
+                            return Ok(task);
+                        }
+                    }
+                }
                 () = engine.clock.sleep_until(later(engine.clock.now(), WAIT_POLL)) => {}
             }
         }
@@ -290,6 +298,15 @@ impl Tasker {
         if let Err(error) = self.engine().shutdown(self.handle.grace).await {
             tracing::warn!(%error, "the worker could not sign off; others take its work over all the same");
         }
+    }
+}
+
+/// The task, when it is complete; an error, when it has settled in any other state.
+fn settled_task(task: Task) -> Result<Option<Task>, Error> {
+    match task.state {
+        TaskState::Complete => Ok(Some(task)),
+        TaskState::InProgress => Ok(None),
+        _ => Err(Error::Failed(Box::new(TaskFailure(task)))),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::bind::Templates;
 use crate::clock::Clock;
 use crate::event::Event;
 use crate::handler::{States, TaskFacts};
-use crate::id::WorkerId;
+use crate::id::{TaskId, WorkerId};
 use crate::store::{Claim, ClaimRequest, NewTaskRecord, Store, StoreError};
 use attempt::Job;
 use tasks::{ActiveTask, ActiveTasks};
@@ -158,6 +158,11 @@ impl Engine {
     pub(crate) fn abandon(&self) {
         self.stopping.cancel();
         self.aborting.cancel();
+    }
+
+    /// Whether a step of the task is under way here, so that its end will be announced here.
+    pub(crate) fn is_under_way(&self, task: TaskId) -> bool {
+        self.tasks.contains(task)
     }
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {

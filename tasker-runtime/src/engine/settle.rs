@@ -11,10 +11,11 @@ use crate::bind::BoundTemplate;
 use crate::clock::later;
 use crate::engine::Engine;
 use crate::engine::attempt::{Answer, Job, Prepared};
+use crate::engine::tasks::ActiveTask;
 use crate::event::Event;
-use crate::state::AttemptOutcome;
+use crate::state::{AttemptOutcome, TaskState};
 use crate::step_error::StepError;
-use crate::store::{Claim, Ending, Finished, FinishedAttempt, StoreError};
+use crate::store::{AttemptRecord, Claim, Ending, Finished, FinishedAttempt, StoreError};
 
 /// The first and the longest pause before a failing store is asked again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -95,10 +96,8 @@ pub(super) async fn record(
             return None;
         }
         Finished::Recorded { claimed, settled } => {
-            if let Ending::Complete { result, .. } = &attempt.ending {
-                prepared.task.record(claim.step, result.clone());
-            }
-            announce(engine, bound, &attempt, settled);
+            prepared.task.record(AttemptRecord::from(&attempt));
+            announce(engine, bound, &attempt, settled, Some(&prepared.task));
             if claimed.more {
                 engine.backlog.store(true, Ordering::SeqCst);
                 engine.wake.notify_one();
@@ -126,7 +125,7 @@ pub(super) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), St
     if let Finished::Recorded { settled, .. } =
         engine.store.finish(attempt.clone(), engine.request(0, false)).await?
     {
-        announce(engine, &bound, &attempt, settled);
+        announce(engine, &bound, &attempt, settled, None);
         engine.wake.notify_one();
     }
     Ok(())
@@ -137,7 +136,8 @@ fn announce(
     engine: &Engine,
     bound: &BoundTemplate,
     attempt: &FinishedAttempt,
-    settled: Option<crate::state::TaskState>,
+    settled: Option<TaskState>,
+    task: Option<&Arc<ActiveTask>>,
 ) {
     let claim = attempt.claim;
     let (outcome, error, retry_at) = match &attempt.ending {
@@ -166,6 +166,11 @@ fn announce(
     }
     if let Some(state) = settled {
         engine.emit(|| Event::TaskSettled { task: claim.task, state });
-        engine.waiters.settle(claim.task);
+        // In this order: who asks in between finds that the store knows.
+        engine.tasks.settle(claim.task);
+        engine.waiters.settle(claim.task, || {
+            let task = task.filter(|_| state == TaskState::Complete)?;
+            task.completed(bound.id, bound.plan.len(), attempt.finished_at)
+        });
     }
 }

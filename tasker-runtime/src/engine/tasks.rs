@@ -1,26 +1,77 @@
-//! Tasks that have a step under way here: their contexts and results, so that a dependent in the
-//! same process is handed them without asking the store.
+//! Tasks that have a step under way here: their contexts, results and attempts, so that a dependent
+//! in the same process, and whoever waits for the end, is handed them without asking the store.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use jiff::Timestamp;
 use tasker_template::StepIndex;
 
 use crate::handler::{StepInputs, TaskFacts};
-use crate::id::TaskId;
+use crate::id::{TaskId, TemplateId};
 use crate::json::Json;
-use crate::store::{Store, StoreError};
+use crate::state::TaskState;
+use crate::store::{AttemptRecord, Store, StoreError, TaskHead, TaskInputs, TaskRecord};
 
 /// A task that has a step under way here.
 #[derive(Debug)]
 pub(crate) struct ActiveTask {
     pub(crate) facts: Arc<TaskFacts>,
-    results: Mutex<HashMap<StepIndex, Json>>,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    results: HashMap<StepIndex, Json>,
+    /// The attempts that ended here.
+    attempts: Vec<AttemptRecord>,
 }
 
 impl ActiveTask {
-    pub(crate) fn record(&self, step: StepIndex, result: Json) {
-        self.results.lock().unwrap_or_else(PoisonError::into_inner).insert(step, result);
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers an attempt that has been recorded.
+    pub(crate) fn record(&self, attempt: AttemptRecord) {
+        let mut memory = self.memory();
+        if let Some(result) = &attempt.result {
+            memory.results.insert(attempt.step, result.clone());
+        }
+        memory.attempts.push(attempt);
+    }
+
+    /// The task as it ended, if it is complete and every attempt of its `steps` steps ended here.
+    pub(crate) fn completed(
+        &self,
+        template: TemplateId,
+        steps: usize,
+        settled_at: Timestamp,
+    ) -> Option<TaskRecord> {
+        let mut attempts = self.memory().attempts.clone();
+        attempts.sort_unstable_by_key(|attempt| (attempt.step, attempt.attempt));
+        // One attempt after the other, from 1 to the one with a result, for one step after the other.
+        let mut expected = (0, 1);
+        for attempt in &attempts {
+            if (attempt.step, attempt.attempt) != expected {
+                return None;
+            }
+            expected =
+                if attempt.result.is_some() { (expected.0 + 1, 1) } else { (expected.0, expected.1 + 1) };
+        }
+        if expected.0 as usize != steps {
+            return None;
+        }
+        let head = TaskHead {
+            id: self.facts.id,
+            template,
+            state: TaskState::Complete,
+            correlation_id: self.facts.correlation_id,
+            context: self.facts.context.clone(),
+            created_at: self.facts.created_at,
+            settled_at: Some(settled_at),
+        };
+        Some(TaskRecord { head, steps: Vec::new(), attempts })
     }
 
     /// The results of `steps`; those of other workers and of earlier processes come from the store.
@@ -30,8 +81,8 @@ impl ActiveTask {
         store: &dyn Store,
     ) -> Result<StepInputs, StoreError> {
         let mut found: Vec<Option<Json>> = {
-            let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
-            steps.iter().map(|(_, step)| results.get(step).cloned()).collect()
+            let memory = self.memory();
+            steps.iter().map(|(_, step)| memory.results.get(step).cloned()).collect()
         };
         if found.iter().any(Option::is_none) {
             let missing: Vec<StepIndex> = steps
@@ -46,7 +97,7 @@ impl ActiveTask {
             for slot in found.iter_mut().filter(|slot| slot.is_none()) {
                 let Some((step, result)) = read.next() else { break };
                 if let Some(result) = &result {
-                    self.record(step, result.clone());
+                    self.memory().results.insert(step, result.clone());
                 }
                 *slot = result;
             }
@@ -55,7 +106,7 @@ impl ActiveTask {
     }
 }
 
-/// All tasks that have a step under way here. A task is forgotten with its last step.
+/// All tasks that have a step under way here. A task is forgotten with its last step, or when it settles.
 #[derive(Debug, Default)]
 pub(crate) struct ActiveTasks(Mutex<HashMap<TaskId, Weak<ActiveTask>>>);
 
@@ -63,7 +114,7 @@ impl ActiveTasks {
     /// Begins with what its creator knows already.
     pub(crate) fn insert(&self, facts: TaskFacts) -> Arc<ActiveTask> {
         let id = facts.id;
-        let task = Arc::new(ActiveTask { facts: Arc::new(facts), results: Mutex::default() });
+        let task = Arc::new(ActiveTask { facts: Arc::new(facts), memory: Mutex::default() });
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::downgrade(&task));
         task
     }
@@ -79,8 +130,19 @@ impl ActiveTasks {
             return Ok(known);
         }
         let Some(inputs) = store.inputs(id, &[]).await? else { return Ok(None) };
-        let facts = TaskFacts { id, correlation_id: inputs.correlation_id, context: inputs.context };
-        Ok(Some(self.insert(facts)))
+        let TaskInputs { context, correlation_id, created_at, .. } = inputs;
+        Ok(Some(self.insert(TaskFacts { id, correlation_id, created_at, context })))
+    }
+
+    /// Whether a step of the task is under way here, so that the task has not settled.
+    pub(crate) fn contains(&self, id: TaskId) -> bool {
+        let tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.get(&id).is_some_and(|weak| weak.strong_count() > 0)
+    }
+
+    /// The task has settled: from now on the store is asked about it.
+    pub(crate) fn settle(&self, id: TaskId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 
     pub(crate) fn forget(&self, task: Arc<ActiveTask>) {

@@ -4,33 +4,56 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::id::TaskId;
+use crate::store::TaskRecord;
 
 /// Callers that wait for tasks of this process.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Waiters(Arc<Mutex<HashMap<TaskId, Arc<Notify>>>>);
+pub(crate) struct Waiters(Arc<Mutex<HashMap<TaskId, Arc<Place>>>>);
+
+#[derive(Debug, Default)]
+struct Place {
+    notify: Notify,
+    /// The task as it ended, when that was known here without asking the store.
+    ended: Mutex<Option<TaskRecord>>,
+}
 
 /// One caller's place. Leaving it empty leaves nothing behind.
 #[derive(Debug)]
 pub(crate) struct Waiter {
     waiters: Waiters,
     task: TaskId,
-    pub(crate) settled: Arc<Notify>,
+    place: Arc<Place>,
 }
 
 impl Waiters {
     pub(crate) fn wait_for(&self, task: TaskId) -> Waiter {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let settled = Arc::clone(waiting.entry(task).or_default());
-        Waiter { waiters: self.clone(), task, settled }
+        let place = Arc::clone(waiting.entry(task).or_default());
+        Waiter { waiters: self.clone(), task, place }
     }
 
-    pub(crate) fn settle(&self, task: TaskId) {
+    /// Tells all who wait for the task; `ended` is asked only when somebody does.
+    pub(crate) fn settle(&self, task: TaskId, ended: impl FnOnce() -> Option<TaskRecord>) {
         let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&task);
-        if let Some(settled) = waiting {
-            settled.notify_waiters();
+        if let Some(place) = waiting {
+            *place.ended.lock().unwrap_or_else(PoisonError::into_inner) = ended();
+            place.notify.notify_waiters();
         }
+    }
+}
+
+impl Waiter {
+    /// Completes when the task settles.
+    pub(crate) fn settled(&self) -> Notified<'_> {
+        self.place.notify.notified()
+    }
+
+    /// The task as it ended, when that was known here without asking the store.
+    pub(crate) fn ended(&self) -> Option<TaskRecord> {
+        self.place.ended.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -38,7 +61,7 @@ impl Drop for Waiter {
     fn drop(&mut self) {
         let mut waiting = self.waiters.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Ours and the map's: nobody else is waiting.
-        if Arc::strong_count(&self.settled) == 2 {
+        if Arc::strong_count(&self.place) == 2 {
             waiting.remove(&self.task);
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tasker_template::{StepIndex, TaskTemplate};
@@ -40,6 +41,7 @@ pub struct StepContext {
 pub(crate) struct TaskFacts {
     pub(crate) id: TaskId,
     pub(crate) correlation_id: Uuid,
+    pub(crate) created_at: Timestamp,
     pub(crate) context: Json,
 }
 

@@ -10,7 +10,7 @@ use tasker_template::StepIndex;
 
 use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::json::Json;
-use crate::state::{AttemptOutcome, StepState, TaskState};
+use crate::state::{StepState, TaskState};
 use crate::store::{
     AttemptRecord, Claim, ClaimRequest, Claimed, Dependent, Ending, Finished, FinishedAttempt, NewTaskRecord,
     StepRecord, Store, StoreError, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord,
@@ -214,20 +214,10 @@ impl Store for MemoryStore {
         };
         row.claim = None;
         entry.moving -= 1;
-        let mut record = AttemptRecord {
-            step,
-            attempt: attempt.claim.attempt,
-            worker: attempt.claim.worker,
-            started_at: attempt.started_at,
-            finished_at: now,
-            outcome: AttemptOutcome::Complete,
-            result: None,
-            error: None,
-        };
+        let record = AttemptRecord::from(&attempt);
         let (mut ready, mut retry_at, mut complete) = (Vec::new(), None, false);
         match attempt.ending {
             Ending::Complete { result, dependents, ends } => {
-                record.result = Some(result.clone());
                 entry.steps.remove(&step);
                 entry.results.insert(step, result);
                 for dependent in dependents.iter().filter(|dependent| entry.satisfy(**dependent)) {
@@ -238,9 +228,7 @@ impl Store for MemoryStore {
                     complete = entry.ended == ends;
                 }
             }
-            Ending::Failed { outcome, error, retry_at: next } => {
-                record.outcome = outcome;
-                record.error = Some(error);
+            Ending::Failed { retry_at: next, .. } => {
                 row.due_at = next;
                 row.state = if next.is_some() { StepState::WaitingForRetry } else { StepState::Error };
                 entry.moving += usize::from(next.is_some());
@@ -290,8 +278,8 @@ impl Store for MemoryStore {
         let inner = self.lock();
         let Some(entry) = inner.tasks.get(&task) else { return Ok(None) };
         let results = steps.iter().map(|step| entry.results.get(step).cloned()).collect();
-        let (context, correlation_id) = (entry.head.context.clone(), entry.head.correlation_id);
-        Ok(Some(TaskInputs { context, correlation_id, results }))
+        let TaskHead { correlation_id, created_at, .. } = entry.head;
+        Ok(Some(TaskInputs { context: entry.head.context.clone(), correlation_id, created_at, results }))
     }
 
     async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {

@@ -213,6 +213,8 @@ pub struct TaskInputs {
     pub context: Json,
     /// What ties the task to other work.
     pub correlation_id: uuid::Uuid,
+    /// When the task was created.
+    pub created_at: Timestamp,
     /// The results that were asked for.
     pub results: Vec<Option<Json>>,
 }
@@ -281,6 +283,18 @@ pub struct AttemptRecord {
     pub result: Option<Json>,
     /// The error, when it has one.
     pub error: Option<ErrorRecord>,
+}
+
+impl From<&FinishedAttempt> for AttemptRecord {
+    fn from(attempt: &FinishedAttempt) -> Self {
+        let Claim { step, attempt: number, worker, .. } = attempt.claim;
+        let (outcome, result, error) = match &attempt.ending {
+            Ending::Complete { result, .. } => (AttemptOutcome::Complete, Some(result.clone()), None),
+            Ending::Failed { outcome, error, .. } => (*outcome, None, Some(error.clone())),
+        };
+        let (started_at, finished_at) = (attempt.started_at, attempt.finished_at);
+        Self { step, attempt: number, worker, started_at, finished_at, outcome, result, error }
+    }
 }
 
 /// Which tasks to list.

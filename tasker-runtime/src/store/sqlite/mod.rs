@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tasker_template::StepIndex;
+use tokio::sync::Semaphore;
 
 use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::store::{
@@ -26,8 +27,9 @@ use writer::Writer;
 
 /// How long to wait for another process that is writing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Idle read connections beyond this many are closed.
-const IDLE_READERS: usize = 4;
+/// Queries at a time; the others wait. Opening a connection costs far more than a query does, so
+/// that each is kept for the next.
+const READERS: usize = 8;
 
 /// Keeps tasks in a SQLite file.
 ///
@@ -38,7 +40,7 @@ const IDLE_READERS: usize = 4;
 pub struct SqliteStore {
     path: PathBuf,
     writer: Writer,
-    readers: Arc<Mutex<Vec<Connection>>>,
+    readers: Arc<Readers>,
     liveness: Liveness,
 }
 
@@ -76,21 +78,36 @@ impl SqliteStore {
         &self,
         query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let permit = Arc::clone(&self.readers.free).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let (readers, path) = (Arc::clone(&self.readers), self.path.clone());
         let work = move || {
-            let idle = readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let idle = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = match idle {
                 Some(connection) => connection,
                 None => connect(&path)?,
             };
-            let answer = query(&connection)?;
-            let mut readers = readers.lock().unwrap_or_else(PoisonError::into_inner);
-            if readers.len() < IDLE_READERS {
-                readers.push(connection);
+            let answer = query(&connection);
+            // A connection that has failed may be in any state: the next query gets a new one.
+            if answer.is_ok() {
+                readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             }
-            Ok(answer)
+            drop(permit);
+            answer
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+/// Connections for queries.
+#[derive(Debug)]
+struct Readers {
+    free: Arc<Semaphore>,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Default for Readers {
+    fn default() -> Self {
+        Self { free: Arc::new(Semaphore::new(READERS)), idle: Mutex::default() }
     }
 }
 

@@ -57,12 +57,12 @@ pub(super) fn inputs(
     task: TaskId,
     steps: &[StepIndex],
 ) -> Result<Option<TaskInputs>> {
-    let sql = "SELECT context, correlation_id FROM task WHERE id = ?1";
+    let sql = "SELECT context, correlation_id, created_at FROM task WHERE id = ?1";
     let head = connection
         .prepare_cached(sql)?
-        .query_row([blob(&task.0)], |row| Ok((row.get::<_, String>(0)?, uuid(row, 1)?)))
+        .query_row([blob(&task.0)], |row| Ok((row.get::<_, String>(0)?, uuid(row, 1)?, row.get(2)?)))
         .optional()?;
-    let Some((context, correlation_id)) = head else { return Ok(None) };
+    let Some((context, correlation_id, created_at)) = head else { return Ok(None) };
     let sql = "SELECT result
         FROM attempt
         WHERE task_id = ?1 AND step = ?2 AND instance = 0 AND outcome = 'complete'";
@@ -73,7 +73,8 @@ pub(super) fn inputs(
             statement.query_row(params![blob(&task.0), step], |row| row.get::<_, String>(0)).optional()?;
         results.push(result.map(json).transpose()?);
     }
-    Ok(Some(TaskInputs { context: json(context)?, correlation_id, results }))
+    let (context, created_at) = (json(context)?, timestamp(created_at)?);
+    Ok(Some(TaskInputs { context, correlation_id, created_at, results }))
 }
 
 const HEAD: &str = "SELECT id, template_id, state, correlation_id, context, created_at, settled_at FROM task";

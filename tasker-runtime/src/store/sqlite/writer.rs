@@ -100,12 +100,17 @@ impl fmt::Debug for Writer {
 fn write_until_closed(connection: &Connection, mut waiting: mpsc::Receiver<Box<dyn Operation>>) {
     let mut batch = Vec::new();
     while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
-        write(connection, std::mem::take(&mut batch));
+        // What arrives while the first are applied still gets into their transaction.
+        write(connection, std::mem::take(&mut batch), &mut || waiting.try_recv().ok());
     }
 }
 
-fn write(connection: &Connection, mut batch: Vec<Box<dyn Operation>>) {
-    match transact(connection, &mut batch) {
+fn write(
+    connection: &Connection,
+    mut batch: Vec<Box<dyn Operation>>,
+    more: &mut dyn FnMut() -> Option<Box<dyn Operation>>,
+) {
+    match transact(connection, &mut batch, more) {
         Ok(()) => batch.into_iter().for_each(Operation::answer),
         // Somebody else is writing; trying one by one would only wait as often.
         Err(StoreError::Locked { source }) => {
@@ -117,14 +122,20 @@ fn write(connection: &Connection, mut batch: Vec<Box<dyn Operation>>) {
         // Nothing of the batch was written, and one operation may be to blame: each gets its own try.
         Err(error) => match <[_; 1]>::try_from(batch) {
             Ok([operation]) => operation.refuse(error),
-            Err(batch) => batch.into_iter().for_each(|operation| write(connection, vec![operation])),
+            Err(batch) => {
+                batch.into_iter().for_each(|operation| write(connection, vec![operation], &mut || None))
+            }
         },
     }
 }
 
-fn transact(connection: &Connection, batch: &mut [Box<dyn Operation>]) -> Result<(), StoreError> {
+fn transact(
+    connection: &Connection,
+    batch: &mut Vec<Box<dyn Operation>>,
+    more: &mut dyn FnMut() -> Option<Box<dyn Operation>>,
+) -> Result<(), StoreError> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    let mut done = batch.iter_mut().try_for_each(|operation| operation.apply(connection));
+    let mut done = apply_all(connection, batch, more);
     if done.is_ok() {
         done = commit(connection).map_err(StoreError::from);
     }
@@ -133,6 +144,27 @@ fn transact(connection: &Connection, batch: &mut [Box<dyn Operation>]) -> Result
         connection.execute_batch("ROLLBACK")?;
     }
     done
+}
+
+fn apply_all(
+    connection: &Connection,
+    batch: &mut Vec<Box<dyn Operation>>,
+    more: &mut dyn FnMut() -> Option<Box<dyn Operation>>,
+) -> Result<(), StoreError> {
+    let mut applied = 0;
+    loop {
+        while let Some(operation) = batch.get_mut(applied) {
+            operation.apply(connection)?;
+            applied += 1;
+        }
+        if applied >= BATCH {
+            return Ok(());
+        }
+        match more() {
+            Some(operation) => batch.push(operation),
+            None => return Ok(()),
+        }
+    }
 }
 
 fn commit(connection: &Connection) -> rusqlite::Result<()> {
