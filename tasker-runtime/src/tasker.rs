@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use crate::bind::BoundTemplate;
 use crate::builder::Builder;
-use crate::clock::later;
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::handler::TaskFacts;
@@ -251,7 +250,7 @@ impl Tasker {
                         }
                     }
                 }
-                () = engine.clock.sleep_until(later(engine.clock.now(), WAIT_POLL)) => {}
+                () = tokio::time::sleep(WAIT_POLL) => {}
             }
         }
     }

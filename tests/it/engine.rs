@@ -143,6 +143,32 @@ async fn a_panic_is_a_failed_attempt_with_its_message() {
     assert_eq!(task.state, TaskState::Complete);
 }
 
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("the destructor breaks");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destructor_that_panics_at_a_timeout_does_not_lose_the_step() {
+    let builder = virtual_time("a | timeout_seconds: 5, retry: {max_attempts: 2}").handler_fn(
+        "a",
+        |context: StepContext| async move {
+            let bomb = (context.attempt() == 1).then(|| Bomb);
+            if bomb.is_some() {
+                std::future::pending::<()>().await;
+            }
+            StepResult::Ok(())
+        },
+    );
+    let task = run_once(builder).await;
+    assert_eq!(task.state, TaskState::Complete);
+    assert_eq!(task.steps[0].attempts[0].outcome, AttemptOutcome::TimedOut);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_join_reads_a_branch_and_that_branchs_own_ancestor() {
     let builder = virtual_time("account\nbilling: account\npreferences: account\nwelcome: billing, preferences, account\nstatus: welcome")

@@ -6,11 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use jiff::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::bind::BoundTemplate;
-use crate::clock::later;
 use crate::engine::tasks::ActiveTask;
 use crate::engine::{Engine, settle};
 use crate::event::Event;
@@ -80,7 +78,7 @@ async fn run_one(engine: &Arc<Engine>, job: Job) -> Option<Job> {
         attempt: claim.attempt,
         at: started_at,
     });
-    let answer = call(engine, &claim, &prepared, started_at).await;
+    let answer = call(engine, &claim, &prepared).await;
     let next = settle::record(engine, claim, &prepared, started_at, answer).await;
     engine.tasks.forget(prepared.task);
     next
@@ -101,7 +99,7 @@ async fn prepare(engine: &Engine, job: &Job) -> Result<Option<Prepared>, StoreEr
     Ok(Some(Prepared { bound, task, inputs }))
 }
 
-async fn call(engine: &Engine, claim: &Claim, prepared: &Prepared, started_at: Timestamp) -> Answer {
+async fn call(engine: &Engine, claim: &Claim, prepared: &Prepared) -> Answer {
     let step = &prepared.bound.steps[claim.step as usize];
     let Some(handler) = &step.handler else {
         let callable = &prepared.bound.template.steps[claim.step as usize].handler.callable;
@@ -121,13 +119,15 @@ async fn call(engine: &Engine, claim: &Claim, prepared: &Prepared, started_at: T
         engine.stopping.child_token(),
     );
     let limit = step.timeout.unwrap_or(engine.settings.step_timeout);
-    tokio::select! {
+    let mut attempt = Box::pin(caught(|| handler.call(context)));
+    let answer = tokio::select! {
         biased;
-        answer = caught(|| handler.call(context)) => match answer {
+        answer = &mut attempt => match answer {
             Answer::Failed(..) if engine.stopping.is_cancelled() => Answer::Interrupted,
             answer => answer,
         },
-        () = engine.clock.sleep_until(later(started_at, limit)) => {
+        // Not by the wall clock, which can be set while the handler runs.
+        () = tokio::time::sleep(limit) => {
             let message = format!(
                 "the attempt took longer than {} s; `timeout_seconds` of the step sets the limit",
                 limit.as_secs_f64()
@@ -135,7 +135,12 @@ async fn call(engine: &Engine, claim: &Claim, prepared: &Prepared, started_at: T
             Answer::Failed(AttemptOutcome::TimedOut, StepError::retryable(message).code("TIMEOUT"))
         }
         () = engine.aborting.cancelled() => Answer::Interrupted,
+    };
+    // A handler that is ended early runs its destructors now; they may panic like any code of its own.
+    if catch_unwind(AssertUnwindSafe(|| drop(attempt))).is_err() {
+        tracing::warn!(task = %claim.task, step = claim.step, attempt = claim.attempt, "a destructor of the handler panicked");
     }
+    answer
 }
 
 /// Runs a handler; a panic is a failure like any other.

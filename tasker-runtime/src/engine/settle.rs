@@ -35,7 +35,7 @@ pub(super) async fn insist<T, F: Future<Output = Result<T, StoreError>>>(
             }
         }
         tokio::select! {
-            () = engine.clock.sleep_until(later(engine.clock.now(), pause)) => pause = (pause * 2).min(PAUSES.1),
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSES.1),
             () = engine.aborting.cancelled() => return None,
         }
     }

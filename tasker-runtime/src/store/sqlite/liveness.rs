@@ -32,8 +32,12 @@ impl Liveness {
             what: path.display().to_string(),
             source: source.into(),
         };
-        fs::create_dir_all(&self.directory).map_err(cannot_open)?;
-        let file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(cannot_open)?;
+        let create = || {
+            fs::create_dir_all(&self.directory)?;
+            OpenOptions::new().write(true).create_new(true).open(&path)
+        };
+        // Another worker that leaves may remove the directory between the two: once more, then.
+        let file = create().or_else(|_| create()).map_err(cannot_open)?;
         file.lock().map_err(cannot_open)?;
         self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(worker, file);
         Ok(())
