@@ -120,7 +120,7 @@ fn failures(task: &Task, page: &mut String) {
         let _ = writeln!(page, "{name}  (handler `{}`)", step.callable);
         for attempt in &step.attempts {
             if let Some(error) = &attempt.error {
-                let _ = writeln!(page, "  attempt {}: {error}", attempt.attempt);
+                let _ = writeln!(page, "  attempt {}: {}", attempt.attempt, harmless(&error.to_string()));
             }
         }
     }
@@ -141,8 +141,14 @@ fn failures(task: &Task, page: &mut String) {
     }
 }
 
-pub(super) fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
+/// The first line of a text that comes from elsewhere, without what would steer the terminal.
+pub(super) fn first_line(text: &str) -> String {
+    harmless(text.lines().next().unwrap_or_default())
+}
+
+/// A text that comes from elsewhere, without what would steer the terminal.
+fn harmless(text: &str) -> String {
+    text.replace(|one: char| one.is_control() && one != '\n', "\u{fffd}")
 }
 
 fn between(start: Timestamp, end: Timestamp) -> Duration {

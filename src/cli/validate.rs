@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
-use tasker_template::{Code, Diagnostic, Diagnostics, Severity, load_file, template_files};
+use tasker_template::{Diagnostic, Diagnostics, Severity, load_file, template_files};
 
 use crate::cli::{FAILED, USAGE, fail, print};
 
@@ -68,10 +68,8 @@ pub(super) fn run(options: &Options) -> ExitCode {
         let plural =
             |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
         let verdict = if valid { "valid" } else { "invalid" };
-        let unreadable = all.iter().any(|one| one.code == Code::Unreadable);
-        let hint = if unreadable { " (are the paths right?)" } else { "" };
         print(&format!(
-            "{}: {}, {}: {verdict}{hint}",
+            "{}: {}, {}: {verdict}",
             plural(files.len(), "template"),
             plural(errors, "error"),
             plural(warnings, "warning")

@@ -9,6 +9,9 @@ use crate::read::Places;
 use crate::suggest::nearest;
 use crate::template::{StepType, TaskTemplate};
 
+/// Nobody mends more names than this at a time, and each is compared with all others.
+const MOST_SUGGESTIONS: usize = 100;
+
 /// Reports everything that is wrong with the graph.
 pub(crate) fn graph(template: &TaskTemplate, places: &Places, report: &mut Report<'_>) {
     if template.steps.is_empty() {
@@ -25,6 +28,7 @@ pub(crate) fn graph(template: &TaskTemplate, places: &Places, report: &mut Repor
         }
     }
     let mut parents = vec![Vec::new(); template.steps.len()];
+    let mut suggestions = MOST_SUGGESTIONS;
     for (index, step) in template.steps.iter().enumerate() {
         let place = &places.steps[index];
         for (position, (dependency, span)) in step.dependencies.iter().zip(&place.dependencies).enumerate() {
@@ -36,7 +40,9 @@ pub(crate) fn graph(template: &TaskTemplate, places: &Places, report: &mut Repor
             } else if let Some(parent) = index_of.get(dependency.as_str()) {
                 parents[index].push(*parent);
             } else {
-                let near = nearest(dependency, index_of.keys().copied().filter(|name| *name != step.name));
+                let names = index_of.keys().copied().filter(|name| *name != step.name);
+                let near = if suggestions > 0 { nearest(dependency, names) } else { None };
+                suggestions = suggestions.saturating_sub(1);
                 let message = format!(
                     "step `{}` depends on `{dependency}`, but the template has no such step",
                     step.name

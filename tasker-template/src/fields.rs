@@ -147,6 +147,11 @@ impl<'n> Fields<'n> {
             report.error(span, Code::InvalidValue, format!("`{name}` of {} is empty", self.what));
             return None;
         }
+        if text.chars().any(char::is_control) {
+            let message = format!("`{name}` of {} has a line break or another control character", self.what);
+            report.error(span, Code::InvalidValue, message);
+            return None;
+        }
         if text.chars().count() > longest {
             let message = format!("`{name}` of {} is longer than {longest} characters", self.what);
             report.error(span, Code::InvalidValue, message);

@@ -10,11 +10,22 @@
 #[must_use]
 pub fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = fold(written);
-    let distance = |candidate: &str| strsim::damerau_levenshtein(&written, &fold(candidate));
-    let (distance, candidate) =
-        candidates.into_iter().map(|candidate| (distance(candidate), candidate)).min_by_key(|one| one.0)?;
-    let longer = written.chars().count().max(candidate.chars().count());
-    (distance <= longer.div_ceil(4)).then_some(candidate)
+    let length = written.chars().count();
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in candidates {
+        let folded = fold(candidate);
+        let other = folded.chars().count();
+        // A slip changes at most a quarter of the longer name, and lengths that differ by more are no slip.
+        let most = length.max(other).div_ceil(4);
+        if length.abs_diff(other) > most {
+            continue;
+        }
+        let distance = strsim::damerau_levenshtein(&written, &folded);
+        if distance <= most && best.is_none_or(|(least, _)| distance < least) {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
 }
 
 /// Case, `-` and `_` are not what tells names apart.

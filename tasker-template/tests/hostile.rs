@@ -73,6 +73,29 @@ fn other_documents_than_a_mapping() {
 }
 
 #[test]
+fn names_that_would_steer_a_terminal() {
+    for name in ["a\\nb", "\\e[31mred", "tab\\t"] {
+        refused(
+            &format!(
+                "name: t\nnamespace_name: n\nversion: 1\nsteps: [{{name: \"{name}\", handler: {{callable: C}}}}]"
+            ),
+            Code::InvalidValue,
+        );
+    }
+}
+
+#[test]
+fn thousands_of_wrong_names() {
+    let mut yaml = String::from("name: t\nnamespace_name: n\nversion: 1\nsteps:\n");
+    for step in 0..3_000 {
+        let _ =
+            writeln!(yaml, "- {{name: step_{step}, handler: {{callable: C}}, dependencies: [other_{step}]}}");
+    }
+    // Comparing each with each would take minutes in a debug build.
+    assert_eq!(load_str("hostile.yaml", &yaml).unwrap_err().len(), 3_000);
+}
+
+#[test]
 fn two_documents_in_one_file() {
     refused("name: a\n---\nname: b\n", Code::Syntax);
 }

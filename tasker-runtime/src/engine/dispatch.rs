@@ -79,7 +79,7 @@ impl Engine {
                     self.backlog.store(true, Ordering::SeqCst);
                 }
                 Err(error) => {
-                    tracing::warn!(worker = %self.worker, %error, "due steps could not be claimed");
+                    tracing::error!(worker = %self.worker, %error, "due steps could not be claimed; trying again");
                     return self.after(AFTER_ERROR);
                 }
             }

@@ -31,7 +31,7 @@ pub(super) async fn insist<T, F: Future<Output = Result<T, StoreError>>>(
         match operation().await {
             Ok(value) => return Some(value),
             Err(error) => {
-                tracing::warn!(task = %claim.task, step = claim.step, attempt = claim.attempt, %error, "the store failed; trying again");
+                tracing::error!(task = %claim.task, step = claim.step, attempt = claim.attempt, %error, "the store failed; trying again");
             }
         }
         tokio::select! {

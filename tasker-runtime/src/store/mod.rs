@@ -337,14 +337,18 @@ pub enum StoreError {
         known: i64,
     },
     /// Somebody else has held the store's lock for longer than we wait.
-    #[error("the store is locked by another process: {source}")]
+    #[error("{what} is locked by another process: {source}")]
     Locked {
+        /// The file.
+        what: String,
         /// What the database said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The database refused.
-    #[error("the store failed: {source}")]
+    #[error("{what} failed: {source}")]
     Database {
+        /// The file.
+        what: String,
         /// What the database said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },

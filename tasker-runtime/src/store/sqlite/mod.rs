@@ -73,6 +73,14 @@ impl SqliteStore {
         Ok(Self { path, writer, readers: Arc::default(), liveness })
     }
 
+    /// Runs an operation in a transaction, and answers after its commit.
+    async fn write<T: Send + 'static>(
+        &self,
+        operation: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.run(operation).await.map_err(|error| named(error, &self.path))
+    }
+
     /// Runs a query on a connection of its own, off the runtime's threads.
     async fn read<T: Send + 'static>(
         &self,
@@ -86,7 +94,7 @@ impl SqliteStore {
                 Some(connection) => connection,
                 None => connect(&path)?,
             };
-            let answer = query(&connection);
+            let answer = query(&connection).map_err(|error| named(error, &path));
             // A connection that has failed may be in any state: the next query gets a new one.
             if answer.is_ok() {
                 readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
@@ -116,17 +124,17 @@ impl Store for SqliteStore {
     async fn register_worker(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError> {
         // The lock first: a worker that has a row and no lock is taken for dead.
         self.liveness.acquire(worker)?;
-        self.writer.run(move |connection| write::register_worker(connection, worker, now)).await
+        self.write(move |connection| write::register_worker(connection, worker, now)).await
     }
 
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
-        self.writer.run(move |connection| write::retire_worker(connection, worker)).await?;
+        self.write(move |connection| write::retire_worker(connection, worker)).await?;
         self.liveness.release(worker);
         Ok(())
     }
 
     async fn put_template(&self, template: TemplateRecord) -> Result<(), StoreError> {
-        self.writer.run(move |connection| write::put_template(connection, &template)).await
+        self.write(move |connection| write::put_template(connection, &template)).await
     }
 
     async fn template(&self, id: TemplateId) -> Result<Option<Arc<TemplateRecord>>, StoreError> {
@@ -134,19 +142,19 @@ impl Store for SqliteStore {
     }
 
     async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Claimed, StoreError> {
-        self.writer.run(move |connection| write::create_task(connection, &task, &claim)).await
+        self.write(move |connection| write::create_task(connection, &task, &claim)).await
     }
 
     async fn claim(&self, claim: ClaimRequest) -> Result<Claimed, StoreError> {
-        self.writer.run(move |connection| write::claim(connection, &claim)).await
+        self.write(move |connection| write::claim(connection, &claim)).await
     }
 
     async fn finish(&self, attempt: FinishedAttempt, claim: ClaimRequest) -> Result<Finished, StoreError> {
-        self.writer.run(move |connection| write::finish(connection, &attempt, &claim)).await
+        self.write(move |connection| write::finish(connection, &attempt, &claim)).await
     }
 
     async fn release(&self, claims: Vec<Claim>, now: Timestamp) -> Result<(), StoreError> {
-        self.writer.run(move |connection| write::release(connection, &claims, now)).await
+        self.write(move |connection| write::release(connection, &claims, now)).await
     }
 
     async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {
@@ -158,8 +166,7 @@ impl Store for SqliteStore {
         let claims = self.read(move |connection| read::claims_of(connection, &gone)).await?;
         // A dead worker is forgotten once nothing is in its name.
         let liveness = self.liveness.clone();
-        self.writer
-            .run(move |connection| write::forget_workers(connection, |worker| !liveness.is_alive(worker)))
+        self.write(move |connection| write::forget_workers(connection, |worker| !liveness.is_alive(worker)))
             .await?;
         Ok(claims)
     }
@@ -193,13 +200,27 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// What an error is about until [`named`] says it better.
+const SOME_FILE: &str = "the SQLite store";
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
+        let what = SOME_FILE.to_owned();
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                Self::Locked { source: error.into() }
+                Self::Locked { what, source: error.into() }
             }
-            _ => Self::Database { source: error.into() },
+            _ => Self::Database { what, source: error.into() },
         }
+    }
+}
+
+/// The error with the name of its file.
+fn named(error: StoreError, path: &Path) -> StoreError {
+    let what = path.display().to_string();
+    match error {
+        StoreError::Locked { source, .. } => StoreError::Locked { what, source },
+        StoreError::Database { source, .. } => StoreError::Database { what, source },
+        other => other,
     }
 }

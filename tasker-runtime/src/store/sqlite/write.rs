@@ -8,7 +8,7 @@ use tasker_template::StepIndex;
 use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::state::{AttemptOutcome, TaskState};
 use crate::store::sqlite::read;
-use crate::store::sqlite::values::{Result, blob, micros, timestamp, uuid};
+use crate::store::sqlite::values::{Result, blob, micros, timestamp, unreadable, uuid};
 use crate::store::{
     Claim, ClaimRequest, Claimed, Dependent, Ending, Finished, FinishedAttempt, NewTaskRecord, StoreError,
     TemplateRecord,
@@ -123,8 +123,7 @@ pub(super) fn finish(
             if execute(connection, sql, values)? == 0 {
                 return Ok(Finished::Stale);
             }
-            let error = serde_json::to_string(error)
-                .map_err(|error| StoreError::Database { source: error.into() })?;
+            let error = serde_json::to_string(error).map_err(|error| unreadable("error record", error))?;
             record(connection, attempt, *outcome, None, Some(&error))?;
         }
     }

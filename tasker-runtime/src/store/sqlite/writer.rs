@@ -64,7 +64,10 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("tasker-sqlite-writer".to_owned())
             .spawn(move || write_until_closed(&connection, waiting))
-            .map_err(|source| StoreError::Database { source: source.into() })?;
+            .map_err(|source| StoreError::Open {
+                what: "a thread for the store".to_owned(),
+                source: source.into(),
+            })?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
@@ -113,10 +116,10 @@ fn write(
     match transact(connection, &mut batch, more) {
         Ok(()) => batch.into_iter().for_each(Operation::answer),
         // Somebody else is writing; trying one by one would only wait as often.
-        Err(StoreError::Locked { source }) => {
+        Err(StoreError::Locked { what, source }) => {
             let reason = source.to_string();
             for operation in batch {
-                operation.refuse(StoreError::Locked { source: reason.clone().into() });
+                operation.refuse(StoreError::Locked { what: what.clone(), source: reason.clone().into() });
             }
         }
         // Nothing of the batch was written, and one operation may be to blame: each gets its own try.
