@@ -196,10 +196,10 @@ impl Builder {
     }
 
     /// How often to look for work that another process has put into the store; every second unless
-    /// said otherwise. Work of this process does not wait for it.
+    /// said otherwise. At least a millisecond and at most a day; work of this process does not wait for it.
     #[must_use]
     pub fn poll_interval(mut self, interval: Duration) -> Self {
-        self.settings.poll_interval = interval;
+        self.settings.poll_interval = interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
         self
     }
 
@@ -352,7 +352,7 @@ fn check_states(
 }
 
 async fn open(url: String) -> Result<Arc<dyn Store>, StoreError> {
-    if url == "memory:" {
+    if ["memory:", "sqlite::memory:", "sqlite://:memory:"].contains(&url.as_str()) {
         return Ok(Arc::new(MemoryStore::new()));
     }
     let path = url.strip_prefix("sqlite://").or(url.strip_prefix("sqlite:")).filter(|path| !path.is_empty());

@@ -161,7 +161,7 @@ async fn a_step_whose_handler_is_gone_fails_and_says_so() {
     let task = ended(tasker.wait(id).await);
     assert_eq!(
         task.steps[0].error().unwrap().to_string(),
-        "this process has no handler for callable `b`, which the task's template names [HANDLER_NOT_FOUND]"
+        "no worker has a handler for callable `b`, which the task's template names [HANDLER_NOT_FOUND]"
     );
     tasker.shutdown().await;
 }
@@ -219,6 +219,110 @@ async fn the_claims_of_a_worker_are_abandoned_when_it_is_gone_and_not_before() {
     assert!(other.abandoned().await.unwrap().is_empty());
 }
 
+#[tokio::test]
+async fn each_of_two_workers_runs_what_it_has_handlers_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.db");
+    let (one_ledger, other_ledger) = (Ledger::default(), Ledger::default());
+    let other_template = template("b").replace("name: flow", "name: other");
+    let other = Tasker::builder()
+        .only_listed_handlers()
+        .template_str("other.yaml", &other_template)
+        .store_url(format!("sqlite://{}", path.display()))
+        .poll_interval(Duration::from_millis(20));
+    let one = recording(on_file(&path, "a"), &one_ledger, &["a"]).build().await.unwrap();
+    let other = recording(other, &other_ledger, &["b"]).build().await.unwrap();
+    // A process that only creates leaves the tasks to whoever claims first.
+    let client = on_file(&path, "a")
+        .template_str("other.yaml", other_template)
+        .without_worker()
+        .build()
+        .await
+        .unwrap();
+    let mut ids = Vec::new();
+    for name in ["flow", "other"].into_iter().cycle().take(10) {
+        ids.push(client.create_task(NewTask::new("test", name, &json!({}))).await.unwrap());
+    }
+    for id in ids {
+        assert_eq!(client.wait(id).await.unwrap().state, TaskState::Complete);
+    }
+    assert_eq!(
+        (one_ledger.lines(), other_ledger.lines()),
+        (vec!["a#1".to_owned(); 5], vec!["b#1".to_owned(); 5])
+    );
+    one.shutdown().await;
+    other.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_task_whose_creator_stopped_waiting_is_run_all_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = Ledger::default();
+    let tasker =
+        recording(on_file(&directory.path().join("t.db"), "a"), &ledger, &["a"]).build().await.unwrap();
+    tokio::time::timeout(Duration::ZERO, tasker.create_task(new_task())).await.unwrap_err();
+    // What was begun is ended before the worker signs off.
+    tasker.shutdown().await;
+    let tasks = tasker.list(None, None, 10).await.unwrap();
+    let task = tasker.get_task(tasks[0].id).await.unwrap();
+    assert!(matches!(task.steps[0].state, StepState::Ready | StepState::Complete), "{task:?}");
+}
+
+#[tokio::test]
+async fn a_step_of_a_template_that_cannot_be_read_fails_and_frees_its_slot() {
+    use tasker_runtime::store::conformance::{Graph, at, new_task as new_record, template as unreadable};
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    store.put_template(unreadable()).await.unwrap();
+    let record = new_record(&Graph::new(vec![vec![]]), 0);
+    let id = record.id;
+    let nothing = ClaimRequest { worker: WorkerId::random(), limit: 0, any: false, now: at(0) };
+    store
+        .create_task(
+            NewTaskRecord { created_at: Timestamp::UNIX_EPOCH, ..record },
+            ClaimRequest { now: Timestamp::UNIX_EPOCH, ..nothing },
+        )
+        .await
+        .unwrap();
+    let ledger = Ledger::default();
+    let builder =
+        Tasker::builder().only_listed_handlers().template_str("flow.yaml", template("a")).concurrency(1);
+    let tasker = recording(builder, &ledger, &["a"]).shared_store(Arc::clone(&store)).build().await.unwrap();
+    let other = tasker.create_task(new_task()).await.unwrap();
+    assert_eq!(tasker.wait(other).await.unwrap().state, TaskState::Complete);
+    tasker.shutdown().await;
+    let record = store.task(id).await.unwrap().unwrap();
+    assert_eq!((record.head.state, record.steps[0].state), (TaskState::BlockedByFailures, StepState::Error));
+    assert_eq!(record.attempts[0].error.as_ref().unwrap().code.as_deref(), Some("UNREADABLE"));
+}
+
+#[tokio::test]
+async fn one_file_under_two_names_is_one_store() {
+    use tasker_runtime::store::conformance::at;
+    let directory = tempfile::tempdir().unwrap();
+    let (path, link) = (directory.path().join("t.db"), directory.path().join("link.db"));
+    let one = SqliteStore::open(&path).unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let other = SqliteStore::open(&link).unwrap();
+    let (worker, asking) = (WorkerId::random(), WorkerId::random());
+    one.register_worker(worker, at(0)).await.unwrap();
+    assert!(!other.is_alone(asking).await.unwrap());
+    one.retire_worker(worker).await.unwrap();
+    assert!(other.is_alone(asking).await.unwrap());
+}
+
+#[test]
+fn the_database_of_another_program_is_not_touched() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("other.db");
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("CREATE TABLE task (id INTEGER)").unwrap();
+    drop(other);
+    let before = std::fs::read(&path).unwrap();
+    let error = SqliteStore::open(&path).unwrap_err().to_string();
+    assert!(error.contains("other.db: it is a SQLite database of another program"), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
 /// Refuses every third call that the engine makes by itself.
 #[derive(Debug)]
 struct Flaky {
@@ -262,6 +366,12 @@ impl Store for Flaky {
     }
     async fn release(&self, claims: Vec<Claim>, now: Timestamp) -> Result<(), StoreError> {
         self.inner.release(claims, now).await
+    }
+    async fn is_alone(&self, worker: WorkerId) -> Result<bool, StoreError> {
+        self.inner.is_alone(worker).await
+    }
+    fn worker_gone(&self, worker: WorkerId) {
+        self.inner.worker_gone(worker);
     }
     async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {
         self.before()?;

@@ -169,6 +169,27 @@ async fn a_destructor_that_panics_at_a_timeout_does_not_lose_the_step() {
     assert_eq!(task.steps[0].attempts[0].outcome, AttemptOutcome::TimedOut);
 }
 
+/// An error whose text cannot be had.
+#[derive(Debug)]
+struct Unspeakable;
+
+impl std::fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("no words")
+    }
+}
+
+impl std::error::Error for Unspeakable {}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_panics_when_it_is_told_is_a_panic_of_the_handler() {
+    let builder = virtual_time("a | retry: {max_attempts: 1}")
+        .handler_fn("a", |_: StepContext| async { StepResult::<()>::Err(StepError::retryable(Unspeakable)) });
+    let task = run_once(builder).await;
+    assert_eq!(task.steps[0].attempts[0].outcome, AttemptOutcome::Panicked);
+    assert_eq!(task.steps[0].error().unwrap().to_string(), "the handler panicked: no words [PANIC]");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_join_reads_a_branch_and_that_branchs_own_ancestor() {
     let builder = virtual_time("account\nbilling: account\npreferences: account\nwelcome: billing, preferences, account\nstatus: welcome")

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -15,7 +16,7 @@ use crate::event::Event;
 use crate::handler::{StepContext, StepFuture, StepInputs, StepOutcome};
 use crate::json::Json;
 use crate::state::AttemptOutcome;
-use crate::step_error::StepError;
+use crate::step_error::{ErrorRecord, StepError};
 use crate::store::{Claim, StoreError};
 
 /// A claim to run, and its task where that is at hand.
@@ -40,9 +41,25 @@ pub(super) struct Prepared {
 /// What came of an attempt.
 pub(super) enum Answer {
     Complete(Json),
-    Failed(AttemptOutcome, StepError),
+    Failed(Failure),
     /// The worker is leaving: nobody is to blame, and the attempt does not count.
     Interrupted,
+    /// Another worker may have the handler that this one lacks; the attempt does not count.
+    LeftToOthers,
+}
+
+/// Why an attempt failed.
+pub(super) struct Failure {
+    pub(super) outcome: AttemptOutcome,
+    pub(super) error: ErrorRecord,
+    /// What the handler asked for.
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl Failure {
+    fn new(outcome: AttemptOutcome, error: &StepError) -> Self {
+        Self { outcome, error: error.record(), retry_after: error.delay() }
+    }
 }
 
 /// Runs a claim, and then what recording it has claimed in passing, until nothing follows.
@@ -50,7 +67,7 @@ pub(super) async fn run(engine: Arc<Engine>, job: Job, slot: Option<OwnedSemapho
     let mut next = Some(job);
     while let Some(job) = next.take() {
         if engine.stopping.is_cancelled() {
-            engine.hand_back(vec![job.claim]).await;
+            engine.hand_back(job.claim, engine.clock.now()).await;
             break;
         }
         next = run_one(&engine, job).await;
@@ -64,9 +81,15 @@ pub(super) async fn run(engine: Arc<Engine>, job: Job, slot: Option<OwnedSemapho
 async fn run_one(engine: &Arc<Engine>, job: Job) -> Option<Job> {
     let claim = job.claim;
     let prepared = match settle::insist(engine, claim, || prepare(engine, &job)).await {
-        Some(prepared) => prepared?,
+        Some(Ok(prepared)) => prepared?,
+        Some(Err(error)) => {
+            if let Err(error) = settle::cannot_run(engine, claim, error).await {
+                tracing::error!(task = %claim.task, step = claim.step, %error, "a step that cannot run could not be ended");
+            }
+            return None;
+        }
         None => {
-            engine.hand_back(vec![claim]).await;
+            engine.hand_back(claim, engine.clock.now()).await;
             return None;
         }
     };
@@ -101,15 +124,7 @@ async fn prepare(engine: &Engine, job: &Job) -> Result<Option<Prepared>, StoreEr
 
 async fn call(engine: &Engine, claim: &Claim, prepared: &Prepared) -> Answer {
     let step = &prepared.bound.steps[claim.step as usize];
-    let Some(handler) = &step.handler else {
-        let callable = &prepared.bound.template.steps[claim.step as usize].handler.callable;
-        let message =
-            format!("this process has no handler for callable `{callable}`, which the task's template names");
-        return Answer::Failed(
-            AttemptOutcome::Failed,
-            StepError::permanent(message).code("HANDLER_NOT_FOUND"),
-        );
-    };
+    let Some(handler) = &step.handler else { return no_handler(engine, claim, prepared).await };
     let context = StepContext::new(
         Arc::clone(&prepared.task.facts),
         Arc::clone(&step.facts),
@@ -132,7 +147,8 @@ async fn call(engine: &Engine, claim: &Claim, prepared: &Prepared) -> Answer {
                 "the attempt took longer than {} s; `timeout_seconds` of the step sets the limit",
                 limit.as_secs_f64()
             );
-            Answer::Failed(AttemptOutcome::TimedOut, StepError::retryable(message).code("TIMEOUT"))
+            let error = StepError::retryable(message).code("TIMEOUT");
+            Answer::Failed(Failure::new(AttemptOutcome::TimedOut, &error))
         }
         () = engine.aborting.cancelled() => Answer::Interrupted,
     };
@@ -143,7 +159,21 @@ async fn call(engine: &Engine, claim: &Claim, prepared: &Prepared) -> Answer {
     answer
 }
 
-/// Runs a handler; a panic is a failure like any other.
+/// A step that is left over from an earlier program, or that another process has the handler for.
+async fn no_handler(engine: &Engine, claim: &Claim, prepared: &Prepared) -> Answer {
+    let callable = &prepared.bound.template.steps[claim.step as usize].handler.callable;
+    if !engine.store.is_alone(engine.worker).await.unwrap_or(false) {
+        tracing::debug!(task = %claim.task, step = claim.step, callable, "left to a worker that has the handler");
+        return Answer::LeftToOthers;
+    }
+    let message =
+        format!("no worker has a handler for callable `{callable}`, which the task's template names");
+    let error = StepError::permanent(message).code("HANDLER_NOT_FOUND");
+    Answer::Failed(Failure::new(AttemptOutcome::Failed, &error))
+}
+
+/// Runs a handler; a panic is a failure like any other, whether it comes from the handler, from its
+/// destructors, or from the text of its error.
 async fn caught(begin: impl FnOnce() -> StepFuture) -> Answer {
     // The handler is not touched again after a panic, so that nobody sees what it left half done.
     let mut future = match catch_unwind(AssertUnwindSafe(begin)) {
@@ -155,15 +185,20 @@ async fn caught(begin: impl FnOnce() -> StepFuture) -> Answer {
         Err(panic) => std::task::Poll::Ready(Err(panic)),
     })
     .await;
-    match outcome {
-        Ok(StepOutcome::Complete(result)) => Answer::Complete(result),
-        Ok(StepOutcome::Fail(error)) => Answer::Failed(AttemptOutcome::Failed, error),
-        Err(panic) => panicked(&*panic),
-    }
+    let answer = catch_unwind(AssertUnwindSafe(|| {
+        drop(future);
+        match outcome {
+            Ok(StepOutcome::Complete(result)) => Answer::Complete(result),
+            Ok(StepOutcome::Fail(error)) => Answer::Failed(Failure::new(AttemptOutcome::Failed, &error)),
+            Err(panic) => panicked(&*panic),
+        }
+    }));
+    answer.unwrap_or_else(|panic| panicked(&*panic))
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Answer {
     let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
     let message = format!("the handler panicked: {}", text.unwrap_or("without a message"));
-    Answer::Failed(AttemptOutcome::Panicked, StepError::retryable(message).code("PANIC"))
+    let error = StepError::retryable(message).code("PANIC");
+    Answer::Failed(Failure::new(AttemptOutcome::Panicked, &error))
 }

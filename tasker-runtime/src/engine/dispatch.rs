@@ -7,7 +7,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::later;
 use crate::engine::{Engine, settle};
 
 /// At most this many claims in one operation.
@@ -19,14 +18,15 @@ const AFTER_ERROR: Duration = Duration::from_secs(1);
 pub(super) async fn dispatch(engine: Weak<Engine>, stopping: CancellationToken) {
     loop {
         let Some(strong) = engine.upgrade() else { return };
-        let next = strong.claim_due().await;
+        let Pause { longest, due } = strong.claim_due().await;
         // Whoever drops the engine ends it: nothing is held while waiting.
         let (clock, woken) = (strong.clock.clone(), strong.wake_signal());
         drop(strong);
         tokio::select! {
             () = stopping.cancelled() => return,
             () = woken => {}
-            () = clock.sleep_until(next) => {}
+            () = tokio::time::sleep(longest) => {}
+            () = async { clock.sleep_until(due.unwrap_or_default()).await }, if due.is_some() => {}
         }
     }
 }
@@ -36,13 +36,21 @@ pub(super) async fn reap(engine: Weak<Engine>, stopping: CancellationToken) {
     loop {
         let Some(strong) = engine.upgrade() else { return };
         strong.end_abandoned().await;
-        let (clock, next) = (strong.clock.clone(), strong.after(strong.settings.reap_interval));
+        let pause = strong.about(strong.settings.reap_interval);
         drop(strong);
         tokio::select! {
             () = stopping.cancelled() => return,
-            () = clock.sleep_until(next) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
+}
+
+/// When to look for due steps again, if nobody calls before.
+struct Pause {
+    /// After this time at the latest, whatever becomes of the wall clock.
+    longest: Duration,
+    /// When the next step is due.
+    due: Option<Timestamp>,
 }
 
 impl Engine {
@@ -51,14 +59,14 @@ impl Engine {
         Arc::clone(&self.wake).notified_owned()
     }
 
-    /// About `interval` from now: what polls has jitter, so that workers spread out.
-    fn after(&self, interval: Duration) -> Timestamp {
-        later(self.clock.now(), interval.mul_f64(0.9 + 0.2 * self.clock.random()))
+    /// About an interval: what polls has jitter, so that workers spread out.
+    fn about(&self, interval: Duration) -> Duration {
+        interval.mul_f64(0.9 + 0.2 * self.clock.random())
     }
 
-    /// Claims until nothing is due or nothing is free. When to look again, if nobody calls before.
-    async fn claim_due(self: &Arc<Self>) -> Timestamp {
-        let poll = self.after(self.settings.poll_interval);
+    /// Claims until nothing is due or nothing is free.
+    async fn claim_due(self: &Arc<Self>) -> Pause {
+        let poll = Pause { longest: self.about(self.settings.poll_interval), due: None };
         while !self.stopping.is_cancelled() {
             let Some(slots) = self.take_slots(BATCH) else {
                 // Whoever frees a slot looks at this and calls; looking once more closes the gap between the two.
@@ -74,13 +82,13 @@ impl Engine {
                 Ok(claimed) => {
                     self.spawn_all(claimed.claims, None, Some(slots));
                     if !claimed.more {
-                        return claimed.next_due.map_or(poll, |due| due.min(poll));
+                        return Pause { due: claimed.next_due, ..poll };
                     }
                     self.backlog.store(true, Ordering::SeqCst);
                 }
                 Err(error) => {
                     tracing::error!(worker = %self.worker, %error, "due steps could not be claimed; trying again");
-                    return self.after(AFTER_ERROR);
+                    return Pause { longest: AFTER_ERROR, due: None };
                 }
             }
         }

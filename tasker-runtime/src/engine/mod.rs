@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -118,24 +119,30 @@ impl Engine {
     }
 
     /// Creates a task, and runs at once what there is room for.
+    ///
+    /// The work is a task of its own: a caller that stops waiting leaves no claim without its
+    /// attempt, and a shutdown waits for it.
     pub(crate) async fn create(
         self: &Arc<Self>,
         task: NewTaskRecord,
         facts: TaskFacts,
     ) -> Result<(), StoreError> {
-        let slots = self.take_slots(task.starts.len()).filter(|_| self.works);
-        let request = self.request(slots.as_ref().map_or(0, OwnedSemaphorePermit::num_permits), false);
-        let active = self.tasks.insert(facts);
-        let created = self.store.create_task(task, request).await;
-        let created = created.map(|claimed| {
-            if claimed.more {
-                self.backlog.store(true, Ordering::SeqCst);
-                self.wake.notify_one();
-            }
-            self.spawn_all(claimed.claims, Some(&active), slots);
+        let engine = Arc::clone(self);
+        let creating = self.running.spawn(async move {
+            let slots = engine.take_slots(task.starts.len()).filter(|_| engine.works);
+            let request = engine.request(slots.as_ref().map_or(0, OwnedSemaphorePermit::num_permits), false);
+            let active = engine.tasks.insert(facts);
+            let created = engine.store.create_task(task, request).await;
+            let created = created.map(|claimed| {
+                if claimed.more {
+                    engine.backlog.store(true, Ordering::SeqCst);
+                }
+                engine.spawn_all(claimed.claims, Some(&active), slots);
+            });
+            engine.tasks.forget(active);
+            created
         });
-        self.tasks.forget(active);
-        created
+        creating.await.map_err(|_| StoreError::Closed)?
     }
 
     /// Claims no more, lets handlers end for as long as `grace`, hands back the rest.
@@ -201,11 +208,25 @@ impl Engine {
             let slot = slots.as_mut().and_then(|slots| slots.split(1));
             self.running.spawn(attempt::run(Arc::clone(self), Job::new(claim, known), slot));
         }
+        drop(slots);
+        if self.backlog.load(Ordering::SeqCst) {
+            // Somebody may have looked for room while we held more than we needed.
+            self.wake.notify_one();
+        }
     }
 
-    async fn hand_back(&self, claims: Vec<Claim>) {
-        if let Err(error) = self.store.release(claims, self.clock.now()).await {
-            tracing::warn!(worker = %self.worker, %error, "claims could not be handed back; they count as crashed");
+    async fn hand_back(&self, claim: Claim, due_at: Timestamp) {
+        if let Err(error) = self.store.release(vec![claim], due_at).await {
+            tracing::warn!(worker = %self.worker, %error, "a claim could not be handed back; it counts as crashed");
+        }
+    }
+}
+
+impl Drop for Engine {
+    /// Nothing runs any more: attempts hold the engine. What is still claimed in its name is others'.
+    fn drop(&mut self) {
+        if self.works {
+            self.store.worker_gone(self.worker);
         }
     }
 }

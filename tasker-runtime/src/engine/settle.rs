@@ -10,26 +10,31 @@ use crate::backoff;
 use crate::bind::BoundTemplate;
 use crate::clock::later;
 use crate::engine::Engine;
-use crate::engine::attempt::{Answer, Job, Prepared};
+use crate::engine::attempt::{Answer, Failure, Job, Prepared};
 use crate::engine::tasks::ActiveTask;
 use crate::event::Event;
 use crate::state::{AttemptOutcome, TaskState};
-use crate::step_error::StepError;
+use crate::step_error::{ErrorKind, StepError};
 use crate::store::{AttemptRecord, Claim, Ending, Finished, FinishedAttempt, StoreError};
 
 /// The first and the longest pause before a failing store is asked again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
-/// Repeats an operation until the store answers. `None` when the worker leaves before it does.
+/// How long a step is left for a worker that has its handler.
+const LEFT_TO_OTHERS: Duration = Duration::from_secs(1);
+
+/// Repeats an operation until the store answers, or fails in a way that asking again cannot mend.
+/// `None` when the worker leaves before that.
 pub(super) async fn insist<T, F: Future<Output = Result<T, StoreError>>>(
     engine: &Engine,
     claim: Claim,
     mut operation: impl FnMut() -> F,
-) -> Option<T> {
+) -> Option<Result<T, StoreError>> {
     let mut pause = PAUSES.0;
     loop {
         match operation().await {
-            Ok(value) => return Some(value),
+            Ok(value) => return Some(Ok(value)),
+            Err(error) if error.is_lasting() => return Some(Err(error)),
             Err(error) => {
                 tracing::error!(task = %claim.task, step = claim.step, attempt = claim.attempt, %error, "the store failed; trying again");
             }
@@ -54,7 +59,11 @@ pub(super) async fn record(
     let now = engine.clock.now();
     let (ending, followers) = match answer {
         Answer::Interrupted => {
-            engine.hand_back(vec![claim]).await;
+            engine.hand_back(claim, now).await;
+            return None;
+        }
+        Answer::LeftToOthers => {
+            engine.hand_back(claim, later(now, LEFT_TO_OTHERS)).await;
             return None;
         }
         Answer::Complete(result) => {
@@ -65,11 +74,11 @@ pub(super) async fn record(
                 step.dependents.len(),
             )
         }
-        Answer::Failed(outcome, error) => {
+        Answer::Failed(Failure { outcome, error, retry_after }) => {
             let policy = &bound.template.steps[claim.step as usize].retry;
-            let may_retry = error.is_retryable() && claim.attempt < policy.attempts();
+            let may_retry = error.kind == ErrorKind::Retryable && claim.attempt < policy.attempts();
             let delay = || {
-                error.delay().unwrap_or_else(|| {
+                retry_after.unwrap_or_else(|| {
                     backoff::delay(
                         policy,
                         claim.attempt,
@@ -79,7 +88,7 @@ pub(super) async fn record(
                 })
             };
             let retry_at = may_retry.then(|| later(now, delay()));
-            (Ending::Failed { outcome, error: error.record(), retry_at }, 0)
+            (Ending::Failed { outcome, error, retry_at }, 0)
         }
     };
     // Our own slot is about to be free; the others are for the rest of a fan-out.
@@ -90,14 +99,21 @@ pub(super) async fn record(
         let request = engine.request(room, engine.backlog.load(Ordering::SeqCst));
         engine.store.finish(attempt.clone(), request)
     });
-    let mut claims = match finished.await? {
+    let finished = match finished.await? {
+        Ok(finished) => finished,
+        Err(error) => {
+            tracing::error!(task = %claim.task, step = claim.step, attempt = claim.attempt, %error, "the attempt cannot be recorded");
+            return None;
+        }
+    };
+    let mut claims = match finished {
         Finished::Stale => {
             tracing::warn!(task = %claim.task, step = claim.step, attempt = claim.attempt, "the claim was lost; the answer is dropped");
             return None;
         }
         Finished::Recorded { claimed, settled } => {
             prepared.task.record(AttemptRecord::from(&attempt));
-            announce(engine, bound, &attempt, settled, Some(&prepared.task));
+            announce(engine, Some(bound), &attempt, settled, Some(&prepared.task));
             if claimed.more {
                 engine.backlog.store(true, Ordering::SeqCst);
                 engine.wake.notify_one();
@@ -113,7 +129,11 @@ pub(super) async fn record(
 
 /// Ends an attempt whose worker died.
 pub(super) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), StoreError> {
-    let bound = engine.templates.get(claim.template, &*engine.store).await?;
+    let bound = match engine.templates.get(claim.template, &*engine.store).await {
+        Ok(bound) => bound,
+        Err(error) if error.is_lasting() => return cannot_run(engine, claim, error).await,
+        Err(error) => return Err(error),
+    };
     let now = engine.clock.now();
     // The next attempt is made at once: nothing says that the step was to blame. If it was, attempts run out.
     let may_retry = claim.attempt < bound.template.steps[claim.step as usize].retry.attempts();
@@ -121,11 +141,33 @@ pub(super) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), St
         StepError::retryable("the worker's process ended during the attempt").code("WORKER_DIED").record();
     let ending =
         Ending::Failed { outcome: AttemptOutcome::Crashed, error, retry_at: may_retry.then_some(now) };
-    let attempt = FinishedAttempt { claim, started_at: claim.claimed_at, finished_at: now, ending };
+    end_unseen(engine, claim, Some(&bound), ending).await
+}
+
+/// Ends an attempt that cannot begin: what the store holds of its task cannot be read.
+pub(super) async fn cannot_run(
+    engine: &Arc<Engine>,
+    claim: Claim,
+    error: StoreError,
+) -> Result<(), StoreError> {
+    let error = StepError::permanent(error).code("UNREADABLE").record();
+    let ending = Ending::Failed { outcome: AttemptOutcome::Failed, error, retry_at: None };
+    end_unseen(engine, claim, None, ending).await
+}
+
+/// Ends an attempt whose handler was not seen to run here.
+async fn end_unseen(
+    engine: &Arc<Engine>,
+    claim: Claim,
+    bound: Option<&BoundTemplate>,
+    ending: Ending,
+) -> Result<(), StoreError> {
+    let (started_at, finished_at) = (claim.claimed_at, engine.clock.now());
+    let attempt = FinishedAttempt { claim, started_at, finished_at, ending };
     if let Finished::Recorded { settled, .. } =
         engine.store.finish(attempt.clone(), engine.request(0, false)).await?
     {
-        announce(engine, &bound, &attempt, settled, None);
+        announce(engine, bound, &attempt, settled, None);
         engine.wake.notify_one();
     }
     Ok(())
@@ -134,26 +176,29 @@ pub(super) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), St
 /// Tells whoever watches, now that it is durable.
 fn announce(
     engine: &Engine,
-    bound: &BoundTemplate,
+    bound: Option<&BoundTemplate>,
     attempt: &FinishedAttempt,
     settled: Option<TaskState>,
     task: Option<&Arc<ActiveTask>>,
 ) {
     let claim = attempt.claim;
+    // A template that cannot be read gives no names.
+    let step = bound.map(|bound| &bound.template.steps[claim.step as usize]);
+    let name = || step.map_or_else(|| format!("#{}", claim.step), |step| step.name.clone());
     let (outcome, error, retry_at) = match &attempt.ending {
         Ending::Complete { .. } => (AttemptOutcome::Complete, None, None),
         Ending::Failed { outcome, error, retry_at } => (*outcome, Some(error), *retry_at),
     };
     if let Some(error) = error {
-        let step = &bound.template.steps[claim.step as usize];
+        let handler = step.map(|step| step.handler.callable.as_str()).unwrap_or_default();
         tracing::warn!(
-            task = %claim.task, step = step.name, handler = step.handler.callable, attempt = claim.attempt, %error,
+            task = %claim.task, step = name(), handler, attempt = claim.attempt, %error,
             final_ = retry_at.is_none(), "an attempt failed"
         );
     }
     engine.emit(|| Event::StepFinished {
         task: claim.task,
-        step: bound.template.steps[claim.step as usize].name.clone(),
+        step: name(),
         attempt: claim.attempt,
         outcome,
         error: error.map(ToString::to_string),
@@ -169,7 +214,7 @@ fn announce(
         // In this order: who asks in between finds that the store knows.
         engine.tasks.settle(claim.task);
         engine.waiters.settle(claim.task, || {
-            let task = task.filter(|_| state == TaskState::Complete)?;
+            let (task, bound) = task.zip(bound).filter(|_| state == TaskState::Complete)?;
             task.completed(bound.id, bound.plan.len(), attempt.finished_at)
         });
     }

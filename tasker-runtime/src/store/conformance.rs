@@ -48,6 +48,8 @@ macro_rules! store_conformance {
             lists_are_newest_first_and_paged,
             a_template_is_kept_once,
             a_wide_fan_out_converges,
+            a_worker_that_is_gone_leaves_its_claims,
+            a_worker_that_retires_with_a_claim_leaves_it,
         }
     };
     (@ $make:expr => $($case:ident,)*) => {
@@ -497,4 +499,31 @@ pub async fn a_wide_fan_out_converges(store: Arc<dyn Store>) {
     assert_eq!(steps(&join), [WIDTH + 1]);
     let (_, settled) = fixture.complete(&graph, join[0], 1, 3).await;
     assert_eq!(settled, Some(TaskState::Complete));
+}
+
+pub async fn a_worker_that_is_gone_leaves_its_claims(store: Arc<dyn Store>) {
+    let fixture = Fixture::new(store).await;
+    let other = WorkerId::random();
+    fixture.store.register_worker(other, at(0)).await.unwrap();
+    let (_, claims) = fixture.create(&Graph::new(vec![vec![], vec![]]), 2).await;
+    assert!(!fixture.store.is_alone(other).await.unwrap());
+    assert!(fixture.store.abandoned().await.unwrap().is_empty());
+    fixture.store.worker_gone(fixture.worker);
+    assert!(fixture.store.is_alone(other).await.unwrap());
+    let mut abandoned = fixture.store.abandoned().await.unwrap();
+    abandoned.sort_by_key(|claim| claim.step);
+    assert_eq!(abandoned, claims);
+    for claim in claims {
+        fixture.finish(claim, failed(None), 0, 1).await;
+    }
+    assert!(fixture.store.abandoned().await.unwrap().is_empty());
+}
+
+pub async fn a_worker_that_retires_with_a_claim_leaves_it(store: Arc<dyn Store>) {
+    let fixture = Fixture::new(store).await;
+    let (_, claims) = fixture.create(&Graph::new(vec![vec![]]), 1).await;
+    fixture.store.retire_worker(fixture.worker).await.unwrap();
+    assert_eq!(fixture.store.abandoned().await.unwrap(), claims);
+    fixture.store.release(claims, at(1)).await.unwrap();
+    assert!(fixture.store.abandoned().await.unwrap().is_empty());
 }

@@ -1,6 +1,6 @@
 //! Tasks in memory: for tests, and for workflows that need not outlive their process.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -36,6 +36,9 @@ struct Inner {
     templates: HashMap<TemplateId, Arc<TemplateRecord>>,
     tasks: HashMap<TaskId, TaskEntry>,
     due: BTreeSet<(Timestamp, TaskId, StepIndex)>,
+    workers: HashSet<WorkerId>,
+    /// Workers that ended without handing everything back.
+    gone: HashSet<WorkerId>,
 }
 
 #[derive(Debug)]
@@ -156,12 +159,25 @@ impl StepEntry {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn register_worker(&self, _worker: WorkerId, _now: Timestamp) -> Result<(), StoreError> {
+    async fn register_worker(&self, worker: WorkerId, _now: Timestamp) -> Result<(), StoreError> {
+        self.lock().workers.insert(worker);
         Ok(())
     }
 
-    async fn retire_worker(&self, _worker: WorkerId) -> Result<(), StoreError> {
+    async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
+        self.worker_gone(worker);
         Ok(())
+    }
+
+    async fn is_alone(&self, worker: WorkerId) -> Result<bool, StoreError> {
+        Ok(self.lock().workers.iter().all(|other| *other == worker))
+    }
+
+    fn worker_gone(&self, worker: WorkerId) {
+        let mut inner = self.lock();
+        if inner.workers.remove(&worker) {
+            inner.gone.insert(worker);
+        }
     }
 
     async fn put_template(&self, template: TemplateRecord) -> Result<(), StoreError> {
@@ -270,8 +286,16 @@ impl Store for MemoryStore {
     }
 
     async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {
-        // A worker on this store lives exactly as long as the store.
-        Ok(Vec::new())
+        let mut inner = self.lock();
+        if inner.gone.is_empty() {
+            return Ok(Vec::new());
+        }
+        let claims = inner.tasks.values().flat_map(|entry| entry.steps.values().filter_map(|row| row.claim));
+        let claims: Vec<Claim> = claims.filter(|claim| inner.gone.contains(&claim.worker)).collect();
+        if claims.is_empty() {
+            inner.gone.clear();
+        }
+        Ok(claims)
     }
 
     async fn inputs(&self, task: TaskId, steps: &[StepIndex]) -> Result<Option<TaskInputs>, StoreError> {

@@ -33,7 +33,7 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Makes a worker known, so that its claims hold for as long as it lives.
     async fn register_worker(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError>;
 
-    /// Forgets a worker that has handed everything back.
+    /// Forgets a worker. What it has not handed back is [`abandoned`](Self::abandoned).
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError>;
 
     /// Keeps the snapshot of a template; does nothing when it is there.
@@ -57,6 +57,13 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Hands claims back: the steps are ready again, and the attempts do not count. Claims that no
     /// longer hold are passed over.
     async fn release(&self, claims: Vec<Claim>, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Whether no other worker is alive.
+    async fn is_alone(&self, worker: WorkerId) -> Result<bool, StoreError>;
+
+    /// A worker of this process has ended without signing off: what it left is
+    /// [`abandoned`](Self::abandoned). Does nothing for a worker that has retired.
+    fn worker_gone(&self, worker: WorkerId);
 
     /// The claims of workers that are gone, to be ended as crashed.
     async fn abandoned(&self) -> Result<Vec<Claim>, StoreError>;
@@ -306,6 +313,14 @@ pub struct TaskFilter {
     pub before: Option<TaskId>,
     /// At most this many.
     pub limit: usize,
+}
+
+impl StoreError {
+    /// Whether asking again cannot help: what the store holds cannot be used.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        matches!(self, Self::Unreadable { .. } | Self::NoTemplate(_) | Self::Newer { .. } | Self::Url { .. })
+    }
 }
 
 /// A store that cannot do what it was asked.

@@ -9,7 +9,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -66,8 +66,14 @@ impl SqliteStore {
             let reason = format!("the directory {} does not exist", parent.display());
             return Err(StoreError::Open { what: path.display().to_string(), source: reason.into() });
         }
-        let mut connection = connect(&path)?;
+        let open = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let mut connection = connect(&path, open)?;
+        // Nothing of a file is changed, not even its journal mode, before we know that it is ours.
+        schema::inspect(&connection, &path)?;
+        set_up(&connection, &path)?;
         schema::migrate(&mut connection, &path)?;
+        // By whichever name and from whichever directory it is opened, it is one file with one set of locks.
+        let path = path.canonicalize().map_err(|source| cannot_open(&path, source))?;
         let writer = Writer::start(connection)?;
         let liveness = Liveness::of(&path);
         Ok(Self { path, writer, readers: Arc::default(), liveness })
@@ -92,7 +98,8 @@ impl SqliteStore {
             let idle = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = match idle {
                 Some(connection) => connection,
-                None => connect(&path)?,
+                // It is there: one that somebody has removed is not made again, and empty.
+                None => connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?,
             };
             let answer = query(&connection).map_err(|error| named(error, &path));
             // A connection that has failed may be in any state: the next query gets a new one.
@@ -124,13 +131,26 @@ impl Store for SqliteStore {
     async fn register_worker(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError> {
         // The lock first: a worker that has a row and no lock is taken for dead.
         self.liveness.acquire(worker)?;
-        self.write(move |connection| write::register_worker(connection, worker, now)).await
+        let registered = self.write(move |connection| write::register_worker(connection, worker, now)).await;
+        if registered.is_err() {
+            self.liveness.release(worker);
+        }
+        registered
     }
 
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
         self.write(move |connection| write::retire_worker(connection, worker)).await?;
         self.liveness.release(worker);
         Ok(())
+    }
+
+    async fn is_alone(&self, worker: WorkerId) -> Result<bool, StoreError> {
+        let workers = self.read(read::workers).await?;
+        Ok(workers.into_iter().all(|other| other == worker || !self.liveness.is_alive(other)))
+    }
+
+    fn worker_gone(&self, worker: WorkerId) {
+        self.liveness.release(worker);
     }
 
     async fn put_template(&self, template: TemplateRecord) -> Result<(), StoreError> {
@@ -185,19 +205,38 @@ impl Store for SqliteStore {
     }
 }
 
-fn connect(path: &Path) -> Result<Connection, StoreError> {
-    let cannot_open = |source: rusqlite::Error| StoreError::Open {
-        what: path.display().to_string(),
-        source: source.into(),
-    };
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(cannot_open)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(cannot_open)?;
+fn connect(path: &Path, open: OpenFlags) -> Result<Connection, StoreError> {
+    let flags = open | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|source| cannot_open(path, source))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|source| cannot_open(path, source))?;
     connection.set_prepared_statement_cache_capacity(64);
-    let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
-    connection.execute_batch(pragmas).map_err(cannot_open)?;
     Ok(connection)
+}
+
+/// Makes commits durable, and readers independent of the writer.
+fn set_up(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let begun = Instant::now();
+    let mode: String = loop {
+        // SQLite does not wait here by itself when another process changes the mode at the same time.
+        match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)) {
+            Err(error) if is_busy(&error) && begun.elapsed() < BUSY_TIMEOUT => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            answer => break answer.map_err(|source| cannot_open(path, source))?,
+        }
+    };
+    if mode != "wal" {
+        return Err(cannot_open(path, format!("it cannot be used in WAL mode, only in mode {mode}")));
+    }
+    connection.pragma_update(None, "synchronous", "FULL").map_err(|source| cannot_open(path, source))
+}
+
+fn cannot_open(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
+    StoreError::Open { what: path.display().to_string(), source: source.into() }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 /// What an error is about until [`named`] says it better.

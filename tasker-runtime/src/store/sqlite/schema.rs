@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::store::StoreError;
+use crate::store::sqlite::cannot_open;
 
 /// Marks the file as ours: `TASK` in ASCII.
 const APPLICATION_ID: i64 = 0x5441_534b;
@@ -12,39 +13,50 @@ const APPLICATION_ID: i64 = 0x5441_534b;
 /// Migration N takes the schema from version N - 1 to N.
 const MIGRATIONS: [&str; 1] = [include_str!("migrations/001_initial.sql")];
 
-/// Brings the schema up to date. Safe to run twice, and from several processes at once.
-pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+/// Refuses the file of another program, and one of a newer version of this one. Changes nothing.
+pub(super) fn inspect(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let what = || path.display().to_string();
-    let cannot_open = |source: rusqlite::Error| StoreError::Open { what: what(), source: source.into() };
-    let known = i64::try_from(MIGRATIONS.len()).expect("a few migrations");
-    let number =
-        |connection: &Connection, pragma| connection.pragma_query_value(None, pragma, |row| row.get(0));
-    let version: i64 = number(connection, "user_version").map_err(cannot_open)?;
-    let application: i64 = number(connection, "application_id").map_err(cannot_open)?;
-    if application == APPLICATION_ID && version == known {
-        return Ok(());
-    }
-    let transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(cannot_open)?;
-    // Read again: another process may have migrated while we waited for the lock.
-    let version: i64 = number(&transaction, "user_version").map_err(cannot_open)?;
-    let application: i64 = number(&transaction, "application_id").map_err(cannot_open)?;
-    let tables: i64 = transaction
+    let (application, version) = marks(connection, path)?;
+    let tables: i64 = connection
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(cannot_open)?;
+        .map_err(|source| cannot_open(path, source))?;
     if application != APPLICATION_ID && (tables > 0 || version != 0) {
         let reason = "it is a SQLite database of another program; choose another path";
         return Err(StoreError::Open { what: what(), source: reason.into() });
     }
-    if version > known {
-        return Err(StoreError::Newer { what: what(), found: version, known });
+    if version > newest() {
+        return Err(StoreError::Newer { what: what(), found: version, known: newest() });
     }
+    Ok(())
+}
+
+/// Brings the schema up to date. Safe to run twice, and from several processes at once.
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    if marks(connection, path)? == (APPLICATION_ID, newest()) {
+        return Ok(());
+    }
+    let failed = |source: rusqlite::Error| cannot_open(path, source);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    // Again: another process may have migrated while we waited for the lock.
+    inspect(&transaction, path)?;
+    let (_, version) = marks(&transaction, path)?;
     for (target, migration) in (1..).zip(MIGRATIONS).filter(|(target, _)| *target > version) {
-        transaction.execute_batch(migration).map_err(cannot_open)?;
-        transaction.pragma_update(None, "user_version", target).map_err(cannot_open)?;
+        transaction.execute_batch(migration).map_err(failed)?;
+        transaction.pragma_update(None, "user_version", target).map_err(failed)?;
     }
-    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(cannot_open)?;
-    transaction.commit().map_err(cannot_open)
+    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+    transaction.commit().map_err(failed)
+}
+
+/// Whose file it is, and of which version.
+fn marks(connection: &Connection, path: &Path) -> Result<(i64, i64), StoreError> {
+    let mark = |pragma| connection.pragma_query_value(None, pragma, |row| row.get(0));
+    let read = || Ok((mark("application_id")?, mark("user_version")?));
+    read().map_err(|source: rusqlite::Error| cannot_open(path, source))
+}
+
+fn newest() -> i64 {
+    i64::try_from(MIGRATIONS.len()).expect("a few migrations")
 }
 
 #[cfg(test)]

@@ -137,6 +137,10 @@ fn transact(
     batch: &mut Vec<Box<dyn Operation>>,
     more: &mut dyn FnMut() -> Option<Box<dyn Operation>>,
 ) -> Result<(), StoreError> {
+    if !connection.is_autocommit() {
+        // A rollback has failed before; until one succeeds nothing can be written.
+        connection.execute_batch("ROLLBACK")?;
+    }
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let mut done = apply_all(connection, batch, more);
     if done.is_ok() {
@@ -144,7 +148,8 @@ fn transact(
     }
     // Some errors have rolled the transaction back already.
     if done.is_err() && !connection.is_autocommit() {
-        connection.execute_batch("ROLLBACK")?;
+        // What the operation said is worth more than what the rollback says.
+        let _ = connection.execute_batch("ROLLBACK");
     }
     done
 }
