@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use tasker_template::{dot, load_file, mermaid, text};
 
-use crate::cli::{FAILED, fail, print, say};
+use crate::cli::{FAILED, print, say};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -34,7 +34,7 @@ pub(super) fn run(options: &Options) -> ExitCode {
             for one in faults.iter() {
                 say(&format!("{}\n", one.render(console::colors_enabled_stderr())));
             }
-            return fail(FAILED, format!("{} is no valid template", options.path.display()));
+            return ExitCode::from(FAILED);
         }
     };
     let draw = match options.format {

@@ -52,6 +52,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Check templates, and tell every fault with its place
+    ///
+    /// In a program with handlers linked in, also whether those can run them.
     Validate(validate::Options),
     /// Draw the graph of a template
     Graph(graph::Options),
@@ -69,7 +71,7 @@ enum Command {
 pub async fn main(builder: Builder) -> ExitCode {
     log_to_stderr();
     match Cli::parse().command {
-        Command::Validate(options) => validate::run(&options),
+        Command::Validate(options) => validate::run(&builder, &options),
         Command::Graph(options) => graph::run(&options),
         Command::Run(options) => run::run(builder, options).await,
         Command::Path(words) => match run::Options::from_words(words) {
@@ -96,11 +98,13 @@ impl Display {
     }
 }
 
-/// Sends the log to standard error: errors alone, unless `RUST_LOG` says more.
+/// Sends the log to standard error: errors, and warnings about templates, unless `RUST_LOG` says otherwise.
 pub fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error"));
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("error,tasker_runtime::builder=warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // The application may have a log already; then that one stays.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = log.with_ansi(console::colors_enabled_stderr()).try_init();
 }
 
 /// The path as one would type it here: relative to the current directory where it lies below that.

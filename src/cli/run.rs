@@ -15,7 +15,8 @@ use crate::cli::{CANNOT_START, Display, USAGE, cannot_start, fail, launch, run_t
 pub(super) struct Options {
     /// A template file, a Cargo project, or an example's folder or file
     path: PathBuf,
-    /// Its arguments; for a template see `tasker run TEMPLATE --help`
+    /// Its arguments. Those of a template are --context JSON|@FILE, --store URL, --environment NAME,
+    /// --time-scale FACTOR and --json: `tasker run TEMPLATE --help` explains them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }
@@ -57,19 +58,29 @@ impl Options {
         }
         Ok(Self { path, arguments: words.collect() })
     }
+
+    /// What the template or program is given. `cargo run PATH -- ARGUMENTS` hands the dashes on.
+    fn into_arguments(self) -> Vec<OsString> {
+        let mut arguments = self.arguments;
+        if arguments.first().is_some_and(|first| first == "--") {
+            arguments.remove(0);
+        }
+        arguments
+    }
 }
 
 pub(super) async fn run(builder: Builder, options: Options) -> ExitCode {
     let path = &options.path;
     if !path.exists() {
-        return fail(USAGE, format!("there is no `{}`", path.display()));
+        return fail(USAGE, format!("there is no file or folder `{}`", path.display()));
     }
     let is_template = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     if is_template {
         let program = OsString::from("tasker run TEMPLATE");
-        let words = std::iter::once(program).chain(options.arguments);
+        let path = options.path.clone();
+        let words = std::iter::once(program).chain(options.into_arguments());
         return match TemplateOptions::try_parse_from(words) {
-            Ok(template_options) => run_template(builder, path, &template_options).await,
+            Ok(template_options) => run_template(builder, &path, &template_options).await,
             Err(error) => {
                 let _ = error.print();
                 ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
@@ -77,7 +88,7 @@ pub(super) async fn run(builder: Builder, options: Options) -> ExitCode {
         };
     }
     match launch::Target::find(path) {
-        Ok(target) => launch::launch(&target, &options.arguments),
+        Ok(target) => launch::launch(&target, &options.into_arguments()),
         Err(message) => fail(USAGE, message),
     }
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
+use tasker_runtime::Builder;
 use tasker_template::{Diagnostic, Diagnostics, Severity, load_file, template_files};
 
 use crate::cli::{FAILED, USAGE, fail, print};
@@ -29,7 +30,7 @@ struct Answer<'a> {
     diagnostics: &'a Diagnostics,
 }
 
-pub(super) fn run(options: &Options) -> ExitCode {
+pub(super) fn run(builder: &Builder, options: &Options) -> ExitCode {
     let mut files = Vec::new();
     for path in &options.paths {
         if !path.is_dir() {
@@ -47,7 +48,12 @@ pub(super) fn run(options: &Options) -> ExitCode {
     let mut all = Diagnostics::default();
     for file in &files {
         match load_file(file) {
-            Ok(loaded) => all.extend(loaded.warnings().clone()),
+            Ok(loaded) => {
+                all.extend(loaded.warnings().clone());
+                if builder.has_handlers() {
+                    all.extend(builder.check(&loaded));
+                }
+            }
             Err(diagnostics) => all.extend(diagnostics),
         }
     }

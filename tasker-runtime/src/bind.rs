@@ -122,7 +122,9 @@ fn unknown_callable(
     let methods = registry.methods(callable);
     let (message, suggestion) = if methods.is_empty() {
         let suggestion = match nearest(callable, registry.callables()) {
-            Some(near) => format!("did you mean `{near}`?"),
+            Some(near) => format!(
+                "did you mean `{near}`? or is the crate that has `{callable}` not linked in? `use the_crate as _;`"
+            ),
             None => format!(
                 "annotate a function with `#[step_handler(\"{callable}\")]`; when a crate has one, link it in: `use the_crate as _;`"
             ),

@@ -7,7 +7,6 @@ use tasker_template::Diagnostics;
 use crate::store::StoreError;
 
 /// Why a runtime cannot start: everything that is wrong, at once.
-#[derive(Debug)]
 pub struct BuildError {
     faults: Vec<BuildFault>,
 }
@@ -20,7 +19,7 @@ pub enum BuildFault {
     #[error("{0}")]
     Templates(Diagnostics),
     /// A directory of templates cannot be read.
-    #[error("cannot read the templates in {directory}: {source}")]
+    #[error("cannot read the directory of templates {directory}: {source}")]
     Directory {
         /// The directory.
         directory: String,
@@ -95,6 +94,13 @@ impl fmt::Display for BuildError {
             }
         }
         Ok(())
+    }
+}
+
+/// As [`Display`](fmt::Display): a `main` that returns this error shows it in this form.
+impl fmt::Debug for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the runtime cannot start\n\n{self}")
     }
 }
 

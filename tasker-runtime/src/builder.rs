@@ -26,6 +26,7 @@ const DEFAULT_STORE: &str = "sqlite://tasker.db";
 #[derive(Debug)]
 pub struct Builder {
     templates: Vec<TemplateSource>,
+    deny_warnings: bool,
     environment: Option<String>,
     listed: Vec<(Key, Handler)>,
     collected: bool,
@@ -55,6 +56,7 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             templates: Vec::new(),
+            deny_warnings: false,
             environment: None,
             listed: Vec::new(),
             collected: true,
@@ -88,6 +90,13 @@ impl Builder {
     #[must_use]
     pub fn template_str(mut self, name: impl Into<String>, yaml: impl Into<String>) -> Self {
         self.templates.push(TemplateSource::Text(name.into(), yaml.into()));
+        self
+    }
+
+    /// Refuses to start with a template that has warnings, such as a misspelt key. Otherwise they are logged.
+    #[must_use]
+    pub fn deny_warnings(mut self) -> Self {
+        self.deny_warnings = true;
         self
     }
 
@@ -231,6 +240,25 @@ impl Builder {
         self
     }
 
+    /// Whether there is any handler, listed or registered by itself.
+    #[must_use]
+    pub fn has_handlers(&self) -> bool {
+        !self.listed.is_empty() || (self.collected && inventory::iter::<Registration>().next().is_some())
+    }
+
+    /// What keeps the handlers from running a template.
+    #[must_use]
+    pub fn check(&self, loaded: &LoadedTemplate) -> Diagnostics {
+        let mut diagnostics = Diagnostics::default();
+        bind::check(loaded, &self.registry(&mut Vec::new()), &mut diagnostics);
+        diagnostics
+    }
+
+    fn registry(&self, faults: &mut Vec<BuildFault>) -> Registry {
+        let collected = inventory::iter::<Registration>().filter(|_| self.collected).map(listed);
+        Registry::collect(collected.chain(self.listed.iter().cloned()), faults)
+    }
+
     /// Checks everything, opens the store, and starts the engine.
     ///
     /// # Errors
@@ -239,14 +267,20 @@ impl Builder {
     /// that read a step which is not complete by then, handlers of the same name, missing states. Or
     /// the store cannot be opened; nothing is written to it when anything else is wrong.
     pub async fn build(self) -> Result<Tasker, BuildError> {
-        let mut faults = self.faults;
-        let collected = inventory::iter::<Registration>().filter(|_| self.collected).map(listed);
-        let registry = Registry::collect(collected.chain(self.listed), &mut faults);
+        let mut faults = Vec::new();
+        let registry = self.registry(&mut faults);
+        faults.extend(self.faults);
         let loaded = load(&self.templates, &mut faults);
         if self.works {
             let mut diagnostics = Diagnostics::default();
             for one in &loaded {
-                bind::check(one, &registry, &mut diagnostics);
+                let mut own = Diagnostics::default();
+                bind::check(one, &registry, &mut own);
+                if self.deny_warnings || !own.is_empty() {
+                    // A misspelt key may be the cause of what the handlers miss.
+                    diagnostics.extend(one.warnings().clone());
+                }
+                diagnostics.extend(own);
             }
             if !diagnostics.is_empty() {
                 faults.push(BuildFault::Templates(diagnostics));
@@ -259,7 +293,7 @@ impl Builder {
         let mut current = Vec::new();
         for one in loaded {
             for warning in one.warnings().iter() {
-                tracing::warn!("{warning}");
+                tracing::warn!("\n{warning}");
             }
             let template = match &self.environment {
                 Some(environment) => one.template().for_environment(environment),

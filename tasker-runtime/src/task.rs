@@ -94,7 +94,7 @@ pub struct Attempt {
 }
 
 /// A step's output that cannot be had.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum OutputError {
     /// The task has no such step.
@@ -135,6 +135,13 @@ pub enum OutputError {
         /// What is wrong.
         source: JsonError,
     },
+}
+
+/// As [`Display`](fmt::Display): a `main` that returns this error shows it in this form.
+impl fmt::Debug for OutputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Task {

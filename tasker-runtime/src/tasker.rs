@@ -1,5 +1,6 @@
 //! The handle that an application holds: create tasks, look at them, wait for them.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,7 +83,7 @@ pub struct NewTask {
 }
 
 /// What went wrong with a task.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The store failed.
@@ -105,6 +106,13 @@ pub enum Error {
     /// The task did not end well.
     #[error(transparent)]
     Failed(Box<TaskFailure>),
+}
+
+/// As [`Display`](fmt::Display): a `main` that returns this error shows it in this form.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl NewTask {

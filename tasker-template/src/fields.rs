@@ -125,7 +125,9 @@ impl<'n> Fields<'n> {
     fn near_miss(&self, name: &'static str, source: &Source) -> Option<(Span, String)> {
         self.entries.iter().find_map(|(key, _)| {
             let text = key.text(source)?;
-            (text != name && nearest(&text, [name]).is_some()).then_some((key.span, text))
+            // A slip of the name, or only its first word.
+            let is_near = nearest(&text, [name]).is_some() || name.starts_with(&format!("{text}_"));
+            (text != name && is_near).then_some((key.span, text))
         })
     }
 

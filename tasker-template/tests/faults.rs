@@ -92,6 +92,18 @@ fn a_missing_key_that_was_misspelt_is_told_so() {
 }
 
 #[test]
+fn half_of_a_name_is_taken_for_the_name() {
+    let faults =
+        load_str("t.yaml", "name: a\nnamespace: b\nversion: 1\nsteps: [{name: s, handler: {callable: C}}]\n");
+    let faults = faults.unwrap_err();
+    let fault = faults.iter().next().unwrap();
+    assert_eq!(
+        (fault.line, fault.suggestion.as_deref()),
+        (2, Some("is `namespace` meant to be `namespace_name`?"))
+    );
+}
+
+#[test]
 fn no_steps_is_a_fault() {
     check("steps: []\n", &["1:1 NO_STEPS"]);
     check("", &["1:1 NO_STEPS"]);

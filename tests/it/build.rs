@@ -48,7 +48,7 @@ error: no handler is registered for callable `B::Acount` of step `account`
  --> t.yaml:5:39
   |
 5 | - {name: account, handler: {callable: 'B::Acount'}}
-  |                                       ^^^^^^^^^^^ did you mean `B::Account`?"
+  |                                       ^^^^^^^^^^^ did you mean `B::Account`? or is the crate that has `B::Acount` not linked in? `use the_crate as _;`"
     );
 }
 
@@ -116,6 +116,28 @@ async fn a_path_dependency_must_be_the_handler_that_the_template_runs() {
         error.contains("`B::Account` runs step `first`: write `#[depends_on(…, step = \"first\")]`"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_misspelt_key_is_told_with_what_it_causes_and_can_be_refused_by_itself() {
+    let error = refused(
+        builder("- {name: account, handler: {callable: 'B::Account'}}\n- {name: welcome, handler: {callable: 'B::Welcome'}, dependancies: [account]}\n")
+            .state(Mailer),
+    )
+    .await;
+    assert!(
+        error.contains("did you mean `dependencies`?") && error.contains("may not be complete by then"),
+        "{error}"
+    );
+    let odd = builder("- {name: account, handler: {callable: 'B::Account'}, retri: {}}\n").deny_warnings();
+    assert!(refused(odd).await.contains("did you mean `retry`?"));
+}
+
+#[tokio::test]
+async fn errors_are_told_in_the_same_words_by_a_main_that_returns_them() {
+    let error =
+        builder("- {name: account, handler: {callable: 'B::Acount'}}\n").build().await.map(drop).unwrap_err();
+    assert_eq!(format!("{error:?}"), format!("the runtime cannot start\n\n{error}"));
 }
 
 #[tokio::test]

@@ -180,8 +180,11 @@ fn text_of(output: &std::process::Output) -> String {
 fn the_command_line_runs_an_example_by_its_path() {
     let directory = TempDir::new().unwrap();
     let db = directory.path().join("t.db");
-    let arguments = ["examples/user_registration", "--json", "--latency", "5", "--db", db.to_str().unwrap()];
-    let output = tasker(arguments);
-    assert_eq!(json(&output)["state"], "complete");
-    assert_eq!(output.status.code(), Some(0));
+    let arguments = ["--json", "--latency", "5", "--db", db.to_str().unwrap()];
+    // The second is what `cargo run examples/user_registration -- …` comes to.
+    for path in [&["examples/user_registration"][..], &["examples/user_registration", "--"]] {
+        let output = tasker(path.iter().chain(&arguments));
+        assert_eq!(json(&output)["state"], "complete");
+        assert_eq!(output.status.code(), Some(0));
+    }
 }
