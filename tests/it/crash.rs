@@ -1,6 +1,7 @@
 //! Real processes, really killed: nothing that was recorded is lost, changed, or done again.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,9 +16,8 @@ use crate::program::{example, json};
 const ROUNDS: usize = 50;
 /// Rounds at a time; they mostly wait for the services.
 const AT_A_TIME: usize = 8;
-/// What one of the four stages takes, and the whole with the start of the process.
+/// What one of the four stages takes.
 const LATENCY_MS: u64 = 60;
-const RUN_MS: u64 = 4 * LATENCY_MS + 100;
 
 /// All tasks of a store, as an onlooker sees them.
 fn tasks(path: &Path) -> Vec<Task> {
@@ -51,20 +51,39 @@ fn recorded(task: &Task) -> BTreeMap<(String, u32), String> {
 
 fn run(path: &Path) -> std::process::Command {
     let mut command = example();
-    command.args(["--json", "--latency", &LATENCY_MS.to_string(), "--time-scale", "0.01", "--db"]).arg(path);
+    command.args(["--latency", &LATENCY_MS.to_string(), "--time-scale", "0.01", "--db"]).arg(path);
     command
 }
 
-/// Starts the example, kills it after `delay`, and starts it again. Whether it had begun.
-fn round(path: &Path, delay: Duration) -> bool {
-    let mut first = run(path).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+/// Where a run is killed: so long after so many lines of its progress.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    lines: usize,
+    delay: Duration,
+}
+
+impl Moment {
+    /// Any moment of the run. A run prints ten lines: a begin and an end of each step.
+    fn random() -> Self {
+        Self {
+            lines: fastrand::usize(0..10),
+            delay: Duration::from_micros(fastrand::u64(0..LATENCY_MS * 1_000)),
+        }
+    }
+}
+
+/// Starts the example, kills it, and starts it again. Whether it had begun.
+fn round(path: &Path, moment: Moment) -> bool {
+    let mut first = run(path).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let progress = BufReader::new(first.stdout.take().unwrap());
+    progress.lines().take(moment.lines).for_each(|line| drop(line.unwrap()));
     // The moment of the kill is the input of this test, not something that it waits for.
-    std::thread::park_timeout(delay);
+    std::thread::park_timeout(moment.delay);
     first.kill().unwrap();
     first.wait().unwrap();
     let before = if path.exists() { tasks(path) } else { Vec::new() };
 
-    let output = run(path).output().unwrap();
+    let output = run(path).arg("--json").output().unwrap();
     let last: Value = json(&output);
     assert_eq!((output.status.code(), last["state"].as_str()), (Some(0), Some("complete")), "{last}");
 
@@ -105,9 +124,8 @@ fn killed_at_any_moment_each_task_completes_and_no_recorded_result_changes() {
                     if number >= ROUNDS {
                         return;
                     }
-                    let delay = Duration::from_micros(fastrand::u64(0..RUN_MS * 1_000));
                     let path = directory.path().join(format!("{number}.db"));
-                    if round(&path, delay) {
+                    if round(&path, Moment::random()) {
                         interrupted.fetch_add(1, Ordering::SeqCst);
                     }
                 }
