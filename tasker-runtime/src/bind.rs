@@ -5,7 +5,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tasker_template::{
-    Code, Diagnostics, LoadedTemplate, Plan, StepIndex, StepTemplate, StepType, TaskTemplate, nearest,
+    Code, Diagnostic, Diagnostics, HandlerTemplate, LoadedTemplate, Plan, Source, Span, StepIndex,
+    StepTemplate, StepType, TaskTemplate, TemplateDraft, nearest,
 };
 
 use crate::handler::{Dependency, StepFacts};
@@ -101,7 +102,10 @@ pub(crate) fn check(loaded: &LoadedTemplate, registry: &Registry, faults: &mut D
             faults.push(loaded.source().error(loaded.step_span(index), Code::Unsupported, message, None));
         }
         match registry.get(&step.handler.callable, step.handler.method.as_deref()) {
-            None => unknown_callable(loaded, index, step, registry, faults),
+            None => {
+                let span = loaded.callable_span(index);
+                faults.push(unknown_callable(loaded.source(), span, step, registry));
+            }
             Some(handler) => {
                 for dependency in handler.depends_on.unwrap_or_default() {
                     check_dependency(loaded, index, handler, dependency, registry, faults);
@@ -111,13 +115,18 @@ pub(crate) fn check(loaded: &LoadedTemplate, registry: &Registry, faults: &mut D
     }
 }
 
-fn unknown_callable(
-    loaded: &LoadedTemplate,
-    index: usize,
-    step: &StepTemplate,
-    registry: &Registry,
-    faults: &mut Diagnostics,
-) {
+/// Reports the callables that no handler is registered for, in a template whose graph is wrong as well.
+pub(crate) fn check_callables(draft: &TemplateDraft, registry: &Registry, faults: &mut Diagnostics) {
+    for (index, step) in draft.template().steps.iter().enumerate() {
+        let HandlerTemplate { callable, method, .. } = &step.handler;
+        // One that is missing or empty has been told.
+        if !callable.is_empty() && registry.get(callable, method.as_deref()).is_none() {
+            faults.push(unknown_callable(draft.source(), draft.callable_span(index), step, registry));
+        }
+    }
+}
+
+fn unknown_callable(source: &Source, span: Span, step: &StepTemplate, registry: &Registry) -> Diagnostic {
     let callable = &step.handler.callable;
     let methods = registry.methods(callable);
     let (message, suggestion) = if methods.is_empty() {
@@ -135,8 +144,7 @@ fn unknown_callable(
         let message = format!("callable `{callable}` of step `{}` has no method `{method}`", step.name);
         (message, format!("it has `{}`", methods.join("`, `")))
     };
-    let span = loaded.callable_span(index);
-    faults.push(loaded.source().error(span, Code::UnknownCallable, message, Some(suggestion)));
+    source.error(span, Code::UnknownCallable, message, Some(suggestion))
 }
 
 fn check_dependency(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tasker_template::{Diagnostics, LoadedTemplate, Plan, load_file, load_str, template_files};
+use tasker_template::{Diagnostics, LoadedTemplate, Plan, read_file, read_str, template_files};
 
 use crate::bind::{self, BoundTemplate, Templates};
 use crate::build_error::{BuildError, BuildFault};
@@ -270,7 +270,7 @@ impl Builder {
         let mut faults = Vec::new();
         let registry = self.registry(&mut faults);
         faults.extend(self.faults);
-        let loaded = load(&self.templates, &mut faults);
+        let loaded = load(&self.templates, Some(&registry).filter(|_| self.works), &mut faults);
         if self.works {
             let mut diagnostics = Diagnostics::default();
             for one in &loaded {
@@ -326,14 +326,20 @@ fn listed(one: &Registration) -> (Key, Handler) {
     ((one.callable.to_owned(), one.method.to_owned()), one.into())
 }
 
-fn load(sources: &[TemplateSource], faults: &mut Vec<BuildFault>) -> Vec<LoadedTemplate> {
+/// Reads all templates. In one with faults, unknown callables are told together with those, when there
+/// is a `registry` to ask.
+fn load(
+    sources: &[TemplateSource],
+    registry: Option<&Registry>,
+    faults: &mut Vec<BuildFault>,
+) -> Vec<LoadedTemplate> {
     let mut results = Vec::new();
     for source in sources {
         match source {
-            TemplateSource::File(path) => results.push(load_file(path)),
-            TemplateSource::Text(name, text) => results.push(load_str(name, text)),
+            TemplateSource::File(path) => results.push(read_file(path)),
+            TemplateSource::Text(name, text) => results.push(read_str(name, text)),
             TemplateSource::Directory(directory) => match template_files(directory) {
-                Ok(files) => results.extend(files.iter().map(load_file)),
+                Ok(files) => results.extend(files.iter().map(read_file)),
                 Err(source) => {
                     let directory = directory.display().to_string();
                     faults.push(BuildFault::Directory { directory, source });
@@ -344,7 +350,17 @@ fn load(sources: &[TemplateSource], faults: &mut Vec<BuildFault>) -> Vec<LoadedT
     let mut loaded: Vec<LoadedTemplate> = Vec::new();
     let mut seen: HashMap<String, String> = HashMap::new();
     for result in results {
-        match result {
+        let finished = result.and_then(|draft| {
+            let mut callables = Diagnostics::default();
+            if let (true, Some(registry)) = (draft.faults().has_errors(), registry) {
+                bind::check_callables(&draft, registry, &mut callables);
+            }
+            draft.finish().map_err(|mut diagnostics| {
+                diagnostics.extend(callables);
+                diagnostics
+            })
+        });
+        match finished {
             Err(diagnostics) => faults.push(BuildFault::Templates(diagnostics)),
             Ok(one) => {
                 let template = one.template();

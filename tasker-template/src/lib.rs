@@ -18,7 +18,9 @@ mod template;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, Span};
 pub use graph::{dot, mermaid, rails, text};
-pub use load::{LoadedTemplate, MAX_BYTES, load_file, load_str, template_files};
+pub use load::{
+    LoadedTemplate, MAX_BYTES, TemplateDraft, load_file, load_str, read_file, read_str, template_files,
+};
 pub use plan::{Plan, PlanError, StepIndex};
 pub use source::Source;
 pub use suggest::nearest;

@@ -99,21 +99,7 @@ impl LoadedTemplate {
 /// assert_eq!(fault.suggestion.as_deref(), Some("did you mean `account`?"));
 /// ```
 pub fn load_str(name: &str, text: &str) -> Result<LoadedTemplate, Diagnostics> {
-    let source = Source::new(name, text);
-    if text.len() as u64 > MAX_BYTES {
-        return Err(too_large(&source, text.len() as u64));
-    }
-    let root = Node::parse(&source, text)?;
-    let mut report = Report { source: &source, faults: Diagnostics::default() };
-    let (template, places) = read::template(&root, &mut report);
-    check::graph(&template, &places, &mut report);
-    let faults = report.faults.sorted();
-    if faults.has_errors() {
-        return Err(faults);
-    }
-    let plan = Plan::new(&template)
-        .map_err(|error| source.error(places.template, Code::CycleDetected, error.to_string(), None))?;
-    Ok(LoadedTemplate { template, plan, source, places, warnings: faults })
+    read_str(name, text)?.finish()
 }
 
 /// Reads and checks a template file.
@@ -127,10 +113,97 @@ pub fn load_str(name: &str, text: &str) -> Result<LoadedTemplate, Diagnostics> {
 /// assert!(faults.to_string().contains("no/such/file.yaml"));
 /// ```
 pub fn load_file(path: impl AsRef<Path>) -> Result<LoadedTemplate, Diagnostics> {
+    read_file(path)?.finish()
+}
+
+/// A template as it was read, whatever is wrong with it: for those who want to add what they know.
+#[derive(Clone, Debug)]
+pub struct TemplateDraft {
+    template: TaskTemplate,
+    source: Source,
+    places: Places,
+    faults: Diagnostics,
+}
+
+impl TemplateDraft {
+    /// The template; what could not be read is missing, or has its default.
+    #[must_use]
+    pub fn template(&self) -> &TaskTemplate {
+        &self.template
+    }
+
+    /// Its text, to report further faults in.
+    #[must_use]
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Its faults so far.
+    #[must_use]
+    pub fn faults(&self) -> &Diagnostics {
+        &self.faults
+    }
+
+    /// Where the step's callable stands.
+    ///
+    /// # Panics
+    ///
+    /// When the template has no step of this index.
+    #[must_use]
+    pub fn callable_span(&self, step: usize) -> Span {
+        self.places.steps[step].callable
+    }
+
+    /// The template, when none of its faults is an error.
+    ///
+    /// # Errors
+    ///
+    /// All faults, when one is.
+    pub fn finish(self) -> Result<LoadedTemplate, Diagnostics> {
+        let Self { template, source, places, faults } = self;
+        if faults.has_errors() {
+            return Err(faults);
+        }
+        let plan = Plan::new(&template)
+            .map_err(|error| source.error(places.template, Code::CycleDetected, error.to_string(), None))?;
+        Ok(LoadedTemplate { template, plan, source, places, warnings: faults })
+    }
+}
+
+/// Reads a template and finds its faults, but refuses only what is no YAML at all.
+///
+/// # Errors
+///
+/// When the text is no YAML, or breaks a limit.
+///
+/// ```
+/// let draft = tasker_template::read_str("demo.yaml", "{name: a, steps: []}").unwrap();
+/// assert_eq!(draft.template().name, "a");
+/// assert!(draft.faults().has_errors());
+/// ```
+pub fn read_str(name: &str, text: &str) -> Result<TemplateDraft, Diagnostics> {
+    let source = Source::new(name, text);
+    if text.len() as u64 > MAX_BYTES {
+        return Err(too_large(&source, text.len() as u64));
+    }
+    let root = Node::parse(&source, text)?;
+    let mut report = Report { source: &source, faults: Diagnostics::default() };
+    let (template, places) = read::template(&root, &mut report);
+    check::graph(&template, &places, &mut report);
+    let faults = report.faults.sorted();
+    Ok(TemplateDraft { template, source, places, faults })
+}
+
+/// As [`read_str`], from a file.
+///
+/// # Errors
+///
+/// Also when the file cannot be read, is larger than [`MAX_BYTES`], or is not UTF-8.
+pub fn read_file(path: impl AsRef<Path>) -> Result<TemplateDraft, Diagnostics> {
     let path = path.as_ref();
     let name = path.display().to_string();
     let text = read_text(path, &Source::new(&name, ""))?;
-    load_str(&name, &text)
+    read_str(&name, &text)
 }
 
 /// The template files of a directory and the directories below it (`.yaml`, `.yml`), in order of their paths.
