@@ -39,14 +39,15 @@ struct Options {
     /// REF- and eight capitals or digits take 20 % off
     #[arg(long)]
     referral_code: Option<String>,
-    /// Make a service fail: `billing=2` for its first two calls, `billing=permanent` for all
+    /// Make a service fail: `billing=2` for its first two calls, `billing=permanent` for all; the last one
+    /// for a service counts
     #[arg(long, value_name = "SERVICE=TIMES|permanent")]
     fail: Vec<Fault>,
     /// How long each call of a service takes
     #[arg(long, default_value_t = 250, value_name = "MS")]
     latency: u64,
     /// Multiplies the delays between attempts: 0.1 makes 2 s into 200 ms
-    #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
+    #[arg(long, default_value_t = 1.0, value_parser = cli::factor, value_name = "FACTOR")]
     time_scale: f64,
     /// The file that the task is kept in
     #[arg(long, default_value = "user_registration.db", value_name = "PATH")]
@@ -92,7 +93,7 @@ impl FromStr for Fault {
 
 impl Options {
     fn remote(&self, service: Service, name: &'static str) -> Remote {
-        let fault = self.fail.iter().find(|fault| fault.service == service);
+        let fault = self.fail.iter().rfind(|fault| fault.service == service);
         let faults = fault.map_or(Faults::None, |fault| fault.faults);
         Remote::new(name, Duration::from_millis(self.latency), faults)
     }

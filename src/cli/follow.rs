@@ -12,6 +12,8 @@ use tasker_runtime::{
     AttemptOutcome, Error, Event, NewTask, Step, StepState, Task, TaskId, TaskState, Tasker,
 };
 use tasker_template::rails;
+#[cfg(unix)]
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -126,12 +128,15 @@ async fn begin(
     Ok(tasks)
 }
 
-/// Completes on ctrl-C, and where there is such a thing on the signal that ends services.
+/// Completes on ctrl-C, and where there are such things on the signals that end services and sessions.
 async fn interrupted() {
     #[cfg(unix)]
-    if let Ok(mut terminated) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+    if let (Ok(mut terminated), Ok(mut hung_up)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+    {
         tokio::select! {
             _ = terminated.recv() => return,
+            _ = hung_up.recv() => return,
             result = tokio::signal::ctrl_c() => if result.is_ok() { return },
         }
     }

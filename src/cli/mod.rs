@@ -115,6 +115,23 @@ pub fn short(path: &Path) -> PathBuf {
     below.unwrap_or_else(|| path.to_owned())
 }
 
+/// Reads a factor: a number that is not negative.
+///
+/// # Errors
+///
+/// When it is no such number.
+///
+/// ```
+/// assert_eq!(tasker::cli::factor("0.1"), Ok(0.1));
+/// assert!(tasker::cli::factor("-1").is_err() && tasker::cli::factor("nan").is_err());
+/// ```
+pub fn factor(text: &str) -> Result<f64, String> {
+    let factor: Option<f64> = text.parse().ok();
+    factor
+        .filter(|factor| factor.is_finite() && *factor >= 0.0)
+        .ok_or_else(|| "write a number from 0 up".to_owned())
+}
+
 /// Says why a runtime cannot start, on standard error.
 #[must_use]
 pub fn cannot_start(error: &tasker_runtime::BuildError) -> ExitCode {

@@ -108,7 +108,8 @@ fn results(task: &Task, width: usize, page: &mut String) {
     for (_, step) in rails(&task.layers()) {
         if let Some(result) = &step.result {
             let _ = writeln!(page, "{}", style(&step.name).bold());
-            let _ = writeln!(page, "  {}", truncate_str(result.get(), width.saturating_sub(2), "…"));
+            let result = harmless(result.get());
+            let _ = writeln!(page, "  {}", truncate_str(&result, width.saturating_sub(2), "…"));
         }
     }
     page.push('\n');

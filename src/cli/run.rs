@@ -9,7 +9,7 @@ use serde_json::Value;
 use tasker_runtime::Builder;
 use tasker_template::load_file;
 
-use crate::cli::{CANNOT_START, Display, USAGE, cannot_start, fail, launch, run_task};
+use crate::cli::{CANNOT_START, Display, USAGE, cannot_start, factor, fail, launch, run_task};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -38,7 +38,7 @@ struct TemplateOptions {
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
     /// Multiplies the delays between attempts
-    #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
+    #[arg(long, default_value_t = 1.0, value_parser = factor, value_name = "FACTOR")]
     time_scale: f64,
     /// Print the task as JSON instead
     #[arg(long)]

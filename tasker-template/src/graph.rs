@@ -24,7 +24,8 @@ use crate::template::TaskTemplate;
 pub fn mermaid(template: &TaskTemplate, plan: &Plan) -> String {
     let mut out = String::from("flowchart TD\n");
     for (index, step) in template.steps.iter().enumerate() {
-        let label = step.name.replace('&', "&amp;").replace('"', "&quot;");
+        let label = step.name.replace('#', "#35;").replace('&', "#38;").replace('"', "#34;");
+        let label = label.replace('<', "#60;").replace('>', "#62;");
         let _ = writeln!(out, "  s{index}[\"{label}\"]");
     }
     for (parent, dependent) in edges(plan) {

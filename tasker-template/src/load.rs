@@ -221,7 +221,9 @@ pub fn template_files(directory: impl AsRef<Path>) -> std::io::Result<Vec<PathBu
             // A link to a directory is not followed: it may lead back up.
             if entry.file_type()?.is_dir() {
                 open.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            } else if path.is_file()
+                && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+            {
                 files.push(path);
             }
         }
@@ -242,7 +244,8 @@ fn read_text(path: &Path, source: &Source) -> Result<String, Diagnostics> {
         .read_to_end(&mut bytes)
         .map_err(cannot_read)?;
     if bytes.len() as u64 > MAX_BYTES {
-        let size = std::fs::metadata(path).map_or(bytes.len() as u64, |metadata| metadata.len());
+        let read = bytes.len() as u64;
+        let size = std::fs::metadata(path).map_or(read, |metadata| metadata.len().max(read));
         return Err(too_large(source, size));
     }
     String::from_utf8(bytes).map_err(|error| {
@@ -255,6 +258,6 @@ fn read_text(path: &Path, source: &Source) -> Result<String, Diagnostics> {
 }
 
 fn too_large(source: &Source, size: u64) -> Diagnostics {
-    let message = format!("the template has {size} bytes; a template may have {MAX_BYTES}");
+    let message = format!("the template has at least {size} bytes; a template may have {MAX_BYTES}");
     source.error(Span::default(), Code::Unreadable, message, None).into()
 }

@@ -75,7 +75,8 @@ impl Source {
         Diagnostic {
             severity,
             code,
-            message,
+            // A name that is quoted in it may hold what would steer a terminal.
+            message: message.replace(char::is_control, "\u{fffd}"),
             file: self.name.to_string(),
             line: span.line,
             column: span.column,

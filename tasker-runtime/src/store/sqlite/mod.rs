@@ -60,6 +60,10 @@ impl SqliteStore {
     /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref().to_path_buf();
+        if path.to_string_lossy().starts_with("file:") {
+            let reason = "it is a URI; write the path of a file";
+            return Err(StoreError::Open { what: path.display().to_string(), source: reason.into() });
+        }
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty())
             && !parent.is_dir()
         {
@@ -85,6 +89,15 @@ impl SqliteStore {
         operation: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.writer.run(operation).await.map_err(|error| named(error, &self.path))
+    }
+
+    /// Forgets the workers that are dead and have nothing claimed in their names.
+    async fn forget_dead_workers(&self) -> Result<(), StoreError> {
+        let liveness = self.liveness.clone();
+        let is_dead = move |worker| !liveness.is_alive(worker);
+        let forgotten = self.write(move |connection| write::forget_workers(connection, &is_dead)).await?;
+        forgotten.into_iter().for_each(|worker| self.liveness.remove(worker));
+        Ok(())
     }
 
     /// Runs a query on a connection of its own, off the runtime's threads.
@@ -133,15 +146,14 @@ impl Store for SqliteStore {
         self.liveness.acquire(worker)?;
         let registered = self.write(move |connection| write::register_worker(connection, worker, now)).await;
         if registered.is_err() {
-            self.liveness.release(worker);
+            self.liveness.remove(worker);
         }
         registered
     }
 
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
-        self.write(move |connection| write::retire_worker(connection, worker)).await?;
-        self.liveness.release(worker);
-        Ok(())
+        self.liveness.let_go(worker);
+        self.forget_dead_workers().await
     }
 
     async fn is_alone(&self, worker: WorkerId) -> Result<bool, StoreError> {
@@ -150,7 +162,7 @@ impl Store for SqliteStore {
     }
 
     fn worker_gone(&self, worker: WorkerId) {
-        self.liveness.release(worker);
+        self.liveness.let_go(worker);
     }
 
     async fn put_template(&self, template: TemplateRecord) -> Result<(), StoreError> {
@@ -178,16 +190,14 @@ impl Store for SqliteStore {
     }
 
     async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {
+        self.liveness.renew();
         let workers = self.read(read::workers).await?;
         let gone: Vec<_> = workers.into_iter().filter(|worker| !self.liveness.is_alive(*worker)).collect();
         if gone.is_empty() {
             return Ok(Vec::new());
         }
         let claims = self.read(move |connection| read::claims_of(connection, &gone)).await?;
-        // A dead worker is forgotten once nothing is in its name.
-        let liveness = self.liveness.clone();
-        self.write(move |connection| write::forget_workers(connection, |worker| !liveness.is_alive(worker)))
-            .await?;
+        self.forget_dead_workers().await?;
         Ok(claims)
     }
 

@@ -27,21 +27,22 @@ pub(super) fn register_worker(connection: &Connection, worker: WorkerId, now: Ti
     Ok(())
 }
 
-/// Forgets a worker, unless something is still claimed in its name: the row is how others find that.
-pub(super) fn retire_worker(connection: &Connection, worker: WorkerId) -> Result<()> {
+/// Forgets the workers that are dead, unless something is still claimed in their names: the row is how
+/// others find that. Those that were forgotten.
+pub(super) fn forget_workers(
+    connection: &Connection,
+    is_dead: &impl Fn(WorkerId) -> bool,
+) -> Result<Vec<WorkerId>> {
     let sql = "DELETE FROM worker
         WHERE id = ?1
         AND NOT EXISTS (SELECT 1 FROM step WHERE worker_id = ?1)";
-    execute(connection, sql, params![blob(&worker.0)])?;
-    Ok(())
-}
-
-/// Forgets the workers that are dead and have no claims left.
-pub(super) fn forget_workers(connection: &Connection, is_dead: impl Fn(WorkerId) -> bool) -> Result<()> {
+    let mut forgotten = Vec::new();
     for worker in read::workers(connection)?.into_iter().filter(|worker| is_dead(*worker)) {
-        retire_worker(connection, worker)?;
+        if execute(connection, sql, params![blob(&worker.0)])? > 0 {
+            forgotten.push(worker);
+        }
     }
-    Ok(())
+    Ok(forgotten)
 }
 
 pub(super) fn put_template(connection: &Connection, template: &TemplateRecord) -> Result<()> {
