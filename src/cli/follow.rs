@@ -35,7 +35,10 @@ pub async fn run_task(
     let mut events = tasker.subscribe();
     let tasks = match begin(tasker, namespace, name, context, display).await {
         Ok(tasks) => tasks,
-        Err(error) => return fail(FAILED, error),
+        Err(error) => {
+            tasker.shutdown().await;
+            return fail(FAILED, error);
+        }
     };
     let ids: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
     let all = async {
@@ -69,11 +72,18 @@ pub async fn run_task(
             say("stopping: running steps may end first; ctrl-C again stops at once");
             tokio::select! {
                 () = tasker.shutdown() => say("stopped; run it again with the same store to go on"),
-                () = interrupted() => say("stopped at once; run it again with the same store to go on"),
+                () = interrupted() => {
+                    say("stopped at once; run it again with the same store to go on");
+                    // Not by returning: that waits for handlers which block.
+                    std::process::exit(i32::from(INTERRUPTED));
+                }
             }
             ExitCode::from(INTERRUPTED)
         }
-        Some(Err(error)) => fail(FAILED, error),
+        Some(Err(error)) => {
+            tasker.shutdown().await;
+            fail(FAILED, error)
+        }
         Some(Ok(ended)) => {
             tasker.shutdown().await;
             for task in &ended {
@@ -128,15 +138,12 @@ async fn begin(
     Ok(tasks)
 }
 
-/// Completes on ctrl-C, and where there are such things on the signals that end services and sessions.
+/// Completes on ctrl-C, and where there is such a thing on the signal that ends services.
 async fn interrupted() {
     #[cfg(unix)]
-    if let (Ok(mut terminated), Ok(mut hung_up)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
-    {
+    if let Ok(mut terminated) = signal(SignalKind::terminate()) {
         tokio::select! {
             _ = terminated.recv() => return,
-            _ = hung_up.recv() => return,
             result = tokio::signal::ctrl_c() => if result.is_ok() { return },
         }
     }
@@ -195,8 +202,12 @@ fn line(event: &Event, begun: Timestamp, tasks: &[TaskId]) {
         }
         _ => return,
     };
-    let number = tasks.iter().position(|id| id == task).filter(|_| tasks.len() > 1);
-    let number = number.map(|number| format!("task {} ", number + 1)).unwrap_or_default();
+    // The worker may run tasks of other programs as well.
+    let Some(number) = tasks.iter().position(|id| id == task) else { return };
+    let number = Some(number)
+        .filter(|_| tasks.len() > 1)
+        .map(|number| format!("task {} ", number + 1))
+        .unwrap_or_default();
     print(&format!("{:>9}  {number}{text}", millis(begun, *at)));
 }
 

@@ -49,7 +49,9 @@ fn timeline(task: &Task, page: &mut String) {
         let mut cells = [' '; TIMELINE];
         for attempt in &step.attempts {
             let mark = if attempt.outcome == AttemptOutcome::Complete { '█' } else { '░' };
-            cells[cell(attempt.started_at)..=cell(attempt.finished_at)].fill(mark);
+            // The clock may have been set back in between.
+            let from = cell(attempt.started_at);
+            cells[from..=cell(attempt.finished_at).max(from)].fill(mark);
         }
         let bar: String = cells.iter().collect();
         let (mark, bar) = match step.state {

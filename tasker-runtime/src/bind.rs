@@ -77,7 +77,8 @@ fn reads(
     handler: Option<&Handler>,
 ) -> Vec<(String, StepIndex)> {
     let ancestors = plan.ancestors(step);
-    match handler.and_then(|handler| handler.depends_on) {
+    let Some(handler) = handler else { return Vec::new() };
+    match handler.depends_on {
         Some(named) => named
             .iter()
             .filter_map(|one| Some((one.step.to_owned(), plan.index(one.step)?)))

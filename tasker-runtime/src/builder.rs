@@ -212,7 +212,8 @@ impl Builder {
         self
     }
 
-    /// Multiplies every retry delay: less than 1 for demonstrations and tests.
+    /// Multiplies the retry delays of templates: less than 1 for demonstrations and tests. What a
+    /// handler asks for with `retry_after` stays.
     #[must_use]
     pub fn backoff_scale(mut self, scale: f64) -> Self {
         self.settings.backoff_scale = scale.max(0.0);
@@ -271,6 +272,11 @@ impl Builder {
         let registry = self.registry(&mut faults);
         faults.extend(self.faults);
         let loaded = load(&self.templates, Some(&registry).filter(|_| self.works), &mut faults);
+        if self.deny_warnings && !self.works {
+            let warnings =
+                loaded.iter().map(LoadedTemplate::warnings).filter(|warnings| !warnings.is_empty());
+            faults.extend(warnings.cloned().map(BuildFault::Templates));
+        }
         if self.works {
             let mut diagnostics = Diagnostics::default();
             for one in &loaded {

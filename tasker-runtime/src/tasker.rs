@@ -106,6 +106,9 @@ pub enum Error {
     /// The task did not end well.
     #[error(transparent)]
     Failed(Box<TaskFailure>),
+    /// This runtime has been shut down.
+    #[error("this runtime has been shut down")]
+    ShutDown,
 }
 
 /// As [`Display`](fmt::Display): a `main` that returns this error shows it in this form.
@@ -165,9 +168,13 @@ impl Tasker {
     ///
     /// # Errors
     ///
-    /// When there is no such template, the context is no JSON object, or the store fails.
+    /// When there is no such template, the context is no JSON object, the store fails, or the runtime
+    /// has been shut down.
     pub async fn create_task(&self, task: NewTask) -> Result<TaskId, Error> {
         let engine = self.engine();
+        if engine.is_stopped() {
+            return Err(Error::ShutDown);
+        }
         let bound = self.template(&task)?;
         let context = task.context.map_err(Error::Context)?;
         let id = TaskId::random();
@@ -235,19 +242,23 @@ impl Tasker {
     /// # Errors
     ///
     /// [`Error::Failed`], with the task, when it settles in any other state. Also when there is no
-    /// such task, or the store fails.
+    /// such task, the store fails, or the runtime is shut down before the task settles.
     pub async fn wait(&self, id: TaskId) -> Result<Task, Error> {
         let engine = self.engine();
+        let mut stopped = false;
         loop {
             let waiter = engine.waiters.wait_for(id);
             let mut settled = std::pin::pin!(waiter.settled());
             // From here on a call is not missed. A task under way here will make one; about any
             // other the store is asked.
             settled.as_mut().enable();
-            if !engine.is_under_way(id)
+            if (stopped || !engine.is_under_way(id))
                 && let Some(task) = settled_task(self.get_task(id).await?)?
             {
                 return Ok(task);
+            }
+            if stopped && !engine.is_under_way(id) {
+                return Err(Error::ShutDown);
             }
             tokio::select! {
                 () = settled => {
@@ -259,6 +270,7 @@ impl Tasker {
                     }
                 }
                 () = tokio::time::sleep(WAIT_POLL) => {}
+                () = engine.stopped(), if !stopped => stopped = true,
             }
         }
     }

@@ -77,9 +77,11 @@ fn step_type(template: &TaskTemplate, index: usize, places: &Places, report: &mu
 }
 
 fn orphans(template: &TaskTemplate, parents: &[Vec<usize>], places: &Places, report: &mut Report<'_>) {
+    let mut has_dependent = vec![false; template.steps.len()];
+    parents.iter().flatten().for_each(|parent| has_dependent[*parent] = true);
     let has_edges = parents.iter().any(|parents| !parents.is_empty());
     for (index, step) in template.steps.iter().enumerate().filter(|_| has_edges) {
-        let alone = step.dependencies.is_empty() && !parents.iter().any(|parents| parents.contains(&index));
+        let alone = step.dependencies.is_empty() && !has_dependent[index];
         if alone {
             let message = format!("step `{}` has no dependency, and no step depends on it", step.name);
             report.warning(places.steps[index].name, Code::OrphanStep, message);

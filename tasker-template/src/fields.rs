@@ -1,5 +1,6 @@
 //! Reads one mapping key by key, collecting every fault instead of stopping at the first.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
@@ -48,17 +49,8 @@ impl<'n> Fields<'n> {
             report.error(node.span, Code::WrongType, message);
             return None;
         };
-        for (index, (key, _)) in entries.iter().enumerate() {
-            let Some(name) = key.text(report.source) else {
-                report.error(key.span, Code::WrongType, format!("a key of {what} must be text"));
-                continue;
-            };
-            let earlier =
-                entries[..index].iter().find(|(other, _)| other.text(report.source).as_ref() == Some(&name));
-            if let Some((first, _)) = earlier {
-                let message = format!("{what} has `{name}` twice, first at line {}", first.span.line);
-                report.error(key.span, Code::DuplicateKey, message);
-            }
+        for (key, _) in entries.iter().filter(|(key, _)| key.text(report.source).is_none()) {
+            report.error(key.span, Code::WrongType, format!("a key of {what} must be text"));
         }
         let span = entries.first().map_or(node.span, |(key, _)| key.span);
         Some(Self { what, span, entries, known: Vec::new() })
@@ -90,7 +82,7 @@ impl<'n> Fields<'n> {
             }
             match found {
                 None => found = Some(entry),
-                // The very same key twice has been reported by `open`.
+                // The very same key twice has been reported by `duplicate_keys`.
                 Some((first, _)) if first.text(report.source).as_ref() == Some(key) => {}
                 Some((first, _)) => {
                     let other = first.text(report.source).unwrap_or_default();
@@ -293,4 +285,25 @@ impl<'n> Fields<'n> {
 
 pub(crate) fn did_you_mean(name: &str) -> String {
     format!("did you mean `{name}`?")
+}
+
+/// Reports every key that its mapping has twice, anywhere below `node`.
+pub(crate) fn duplicate_keys(node: &Node, report: &mut Report<'_>) {
+    match &node.value {
+        Value::List(items) => items.iter().for_each(|item| duplicate_keys(item, report)),
+        Value::Map(entries) => {
+            let mut first_lines = HashMap::new();
+            for (key, value) in entries {
+                if let Some(name) = key.text(report.source) {
+                    let first = *first_lines.entry(name.clone()).or_insert(key.span);
+                    if first != key.span {
+                        let message = format!("`{name}` is there twice, first at line {}", first.line);
+                        report.error(key.span, Code::DuplicateKey, message);
+                    }
+                }
+                duplicate_keys(value, report);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }

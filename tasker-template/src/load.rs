@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::check;
 use crate::diagnostic::{Code, Diagnostics, Span};
-use crate::fields::Report;
+use crate::fields::{Report, duplicate_keys};
 use crate::node::Node;
 use crate::plan::Plan;
 use crate::read::{self, Places};
@@ -188,6 +188,7 @@ pub fn read_str(name: &str, text: &str) -> Result<TemplateDraft, Diagnostics> {
     }
     let root = Node::parse(&source, text)?;
     let mut report = Report { source: &source, faults: Diagnostics::default() };
+    duplicate_keys(&root, &mut report);
     let (template, places) = read::template(&root, &mut report);
     check::graph(&template, &places, &mut report);
     let faults = report.faults.sorted();
@@ -250,10 +251,13 @@ fn read_text(path: &Path, source: &Source) -> Result<String, Diagnostics> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
-        unreadable(format!(
-            "the template is not UTF-8: line {line} has a byte that is no part of a character"
-        ))
+        let before = &error.as_bytes()[..at];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let begin = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let column = String::from_utf8_lossy(&before[begin..]).chars().count() + 1;
+        let message = "the template is not UTF-8: here is a byte that is no part of a character";
+        let shown = Source::new(source.name(), &String::from_utf8_lossy(error.as_bytes()));
+        shown.error(Span { start: at, len: 1, line, column }, Code::Unreadable, message, None).into()
     })
 }
 

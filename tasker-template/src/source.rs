@@ -70,7 +70,7 @@ impl Source {
             span.line.checked_sub(1).and_then(|line| self.text.lines().nth(line)).unwrap_or_default();
         let from =
             line_text.char_indices().nth(span.column.saturating_sub(1)).map_or(line_text.len(), |(at, _)| at);
-        let to = (from + span.len.max(1)).min(line_text.len()).max(from);
+        let to = line_text.ceil_char_boundary((from + span.len.max(1)).min(line_text.len())).max(from);
         let (source_line, marked) = crop(line_text, from..to);
         Diagnostic {
             severity,
@@ -96,6 +96,7 @@ fn crop(line: &str, marked: std::ops::Range<usize>) -> (String, std::ops::Range<
     }
     let start = line.floor_char_boundary(marked.start.saturating_sub(LONGEST_LINE / 2));
     let end = line.floor_char_boundary((start + LONGEST_LINE).min(line.len()));
-    let marked = marked.start - start..marked.end.min(end).max(marked.start) - start;
+    let marked_end = line.floor_char_boundary(marked.end.min(end)).max(marked.start);
+    let marked = marked.start - start..marked_end - start;
     (line[start..end].to_owned(), marked)
 }

@@ -104,6 +104,14 @@ fn half_of_a_name_is_taken_for_the_name() {
 }
 
 #[test]
+fn duplicate_keys_are_found_at_any_depth() {
+    check(
+        "input_schema: {a: {b: 1, b: 2}}\nsteps: [{name: a, handler: {callable: C}}]\n",
+        &["4:26 DUPLICATE_KEY"],
+    );
+}
+
+#[test]
 fn no_steps_is_a_fault() {
     check("steps: []\n", &["1:1 NO_STEPS"]);
     check("", &["1:1 NO_STEPS"]);

@@ -53,7 +53,7 @@ fn not_utf8() {
     let path = directory.join("latin1.yaml");
     fs::write(&path, b"name: a\ndescription: caf\xe9\n").unwrap();
     let faults = load_file(&path).unwrap_err().to_string();
-    assert!(faults.contains("not UTF-8: line 2"), "{faults}");
+    assert!(faults.contains("not UTF-8") && faults.contains("latin1.yaml:2:17"), "{faults}");
     fs::remove_dir_all(directory).unwrap();
 }
 
@@ -93,6 +93,22 @@ fn thousands_of_wrong_names() {
     }
     // Comparing each with each would take minutes in a debug build.
     assert_eq!(load_str("hostile.yaml", &yaml).unwrap_err().len(), 3_000);
+}
+
+#[test]
+fn faults_beside_characters_of_several_bytes_are_drawn() {
+    for yaml in
+        ["\"name: \u{e9}\\n\u{e9}\"", "name: \u{e9}\n\tb: 1", "a: \u{2028}\u{85}[", "\u{1f389}: [\u{e9}"]
+    {
+        let _ = load_str("hostile.yaml", yaml).map(drop).unwrap_err().to_string();
+    }
+}
+
+#[test]
+fn thousands_of_keys() {
+    let keys: String = (0..10_000).map(|key| format!("key_{key}: 1\n")).collect();
+    // Compared with each other they would take seconds in a debug build.
+    load_str("hostile.yaml", &keys).unwrap_err();
 }
 
 #[test]

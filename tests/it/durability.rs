@@ -147,22 +147,26 @@ async fn a_task_keeps_the_template_that_it_was_created_with() {
 }
 
 #[tokio::test]
-async fn a_step_whose_handler_is_gone_fails_and_says_so() {
+async fn a_step_without_a_handler_waits_for_a_worker_that_has_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.db");
     let (ledger, entered) = (Ledger::default(), Arc::new(Notify::new()));
-    let tasker = stuck_in_b(on_file(&path, "b\nc: b"), &entered);
-    let tasker = recording(tasker, &ledger, &["c"]).build().await.unwrap();
+    let tasker =
+        recording(stuck_in_b(on_file(&path, "a\nb: a"), &entered), &ledger, &["a"]).build().await.unwrap();
     let id = tasker.create_task(new_task()).await.unwrap();
     entered.notified().await;
     drop(tasker);
 
-    let tasker = recording(on_file(&path, "c"), &ledger, &["c"]).build().await.unwrap();
-    let task = ended(tasker.wait(id).await);
-    assert_eq!(
-        task.steps[0].error().unwrap().to_string(),
-        "no worker has a handler for callable `b`, which the task's template names [HANDLER_NOT_FOUND]"
-    );
+    // A program that knows nothing of step b leaves it alone; another task shows that it has been at work.
+    let tasker = recording(on_file(&path, "a"), &ledger, &["a"]).build().await.unwrap();
+    let other = tasker.create_task(new_task()).await.unwrap();
+    tasker.wait(other).await.unwrap();
+    let step = tasker.get_task(id).await.unwrap().steps[1].clone();
+    assert!(step.attempts.iter().all(|attempt| attempt.outcome == AttemptOutcome::Crashed), "{step:?}");
+    tasker.shutdown().await;
+
+    let tasker = recording(on_file(&path, "a\nb: a"), &ledger, &["a", "b"]).build().await.unwrap();
+    assert_eq!(tasker.wait(id).await.unwrap().state, TaskState::Complete);
     tasker.shutdown().await;
 }
 
@@ -303,11 +307,18 @@ async fn one_file_under_two_names_is_one_store() {
     let one = SqliteStore::open(&path).unwrap();
     std::os::unix::fs::symlink(&path, &link).unwrap();
     let other = SqliteStore::open(&link).unwrap();
-    let (worker, asking) = (WorkerId::random(), WorkerId::random());
+    let worker = WorkerId::random();
     one.register_worker(worker, at(0)).await.unwrap();
-    assert!(!other.is_alone(asking).await.unwrap());
-    one.retire_worker(worker).await.unwrap();
-    assert!(other.is_alone(asking).await.unwrap());
+    one.put_template(tasker_runtime::store::conformance::template()).await.unwrap();
+    let request = ClaimRequest { worker, limit: 1, any: false, now: at(0) };
+    let record = tasker_runtime::store::conformance::new_task(
+        &tasker_runtime::store::conformance::Graph::diamond(),
+        0,
+    );
+    let claims = one.create_task(record, request).await.unwrap().claims;
+    assert!(other.abandoned().await.unwrap().is_empty());
+    one.worker_gone(worker);
+    assert_eq!(other.abandoned().await.unwrap(), claims);
 }
 
 #[test]
@@ -321,6 +332,27 @@ fn the_database_of_another_program_is_not_touched() {
     let error = SqliteStore::open(&path).unwrap_err().to_string();
     assert!(error.contains("other.db: it is a SQLite database of another program"), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_told_and_not_asked_for_ever() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.db");
+    let tasker = recording(on_file(&path, "a"), &Ledger::default(), &["a"]).build().await.unwrap();
+    let id = tasker.create_task(new_task()).await.unwrap();
+    tasker.wait(id).await.unwrap();
+    tasker.shutdown().await;
+    drop(tasker);
+    let mut bytes = std::fs::read(&path).unwrap();
+    // The first page, which says what is where, stays.
+    bytes[4_096..].fill(0x5a);
+    std::fs::write(&path, bytes).unwrap();
+    let onlooker = on_file(&path, "a").without_worker().build().await;
+    let error = match onlooker {
+        Err(error) => error.to_string(),
+        Ok(tasker) => tasker.get_task(id).await.map(drop).unwrap_err().to_string(),
+    };
+    assert!(error.contains("t.db is damaged") && error.contains("restore it from a backup"), "{error}");
 }
 
 /// Refuses every third call that the engine makes by itself.
@@ -366,9 +398,6 @@ impl Store for Flaky {
     }
     async fn release(&self, claims: Vec<Claim>, now: Timestamp) -> Result<(), StoreError> {
         self.inner.release(claims, now).await
-    }
-    async fn is_alone(&self, worker: WorkerId) -> Result<bool, StoreError> {
-        self.inner.is_alone(worker).await
     }
     fn worker_gone(&self, worker: WorkerId) {
         self.inner.worker_gone(worker);

@@ -329,7 +329,7 @@ async fn a_handler_that_gives_up_at_a_shutdown_is_not_blamed() {
     let tasker = virtual_time("a")
         .handler_fn("a", |context: StepContext| async move {
             context.cancelled().await;
-            StepResult::<()>::Err(StepError::permanent("interrupted"))
+            StepResult::<()>::Err(StepError::retryable("interrupted"))
         })
         .build()
         .await
@@ -404,4 +404,35 @@ async fn several_waiters_are_all_told() {
     assert_eq!((one.unwrap().state, other.unwrap().state), (TaskState::Complete, TaskState::Complete));
     assert_eq!(run(&tasker, &json!({})).await.state, TaskState::Complete);
     tasker.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_ends_waiting_and_creating() {
+    let tasker = virtual_time("a")
+        .grace_period(Duration::from_secs(1))
+        .handler_fn("a", |_: StepContext| std::future::pending::<StepResult<()>>())
+        .build()
+        .await
+        .unwrap();
+    let id = tasker.create_task(NewTask::new("test", "flow", &json!({}))).await.unwrap();
+    let (waited, ()) = tokio::join!(tasker.wait(id), tasker.shutdown());
+    assert!(matches!(waited, Err(Error::ShutDown)), "{waited:?}");
+    let created = tasker.create_task(NewTask::new("test", "flow", &json!({}))).await;
+    assert!(matches!(created, Err(Error::ShutDown)), "{created:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permanent_error_counts_also_while_the_worker_leaves() {
+    let tasker = virtual_time("a")
+        .handler_fn("a", |context: StepContext| async move {
+            context.cancelled().await;
+            StepResult::<()>::Err(StepError::permanent("declined"))
+        })
+        .build()
+        .await
+        .unwrap();
+    let id = tasker.create_task(NewTask::new("test", "flow", &json!({}))).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    tasker.shutdown().await;
+    assert_eq!(tasker.get_task(id).await.unwrap().steps[0].state, StepState::Error);
 }

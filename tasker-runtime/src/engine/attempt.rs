@@ -16,7 +16,7 @@ use crate::event::Event;
 use crate::handler::{StepContext, StepFuture, StepInputs, StepOutcome};
 use crate::json::Json;
 use crate::state::AttemptOutcome;
-use crate::step_error::{ErrorRecord, StepError};
+use crate::step_error::{ErrorKind, ErrorRecord, StepError};
 use crate::store::{Claim, StoreError};
 
 /// A claim to run, and its task where that is at hand.
@@ -60,6 +60,11 @@ impl Failure {
     fn new(outcome: AttemptOutcome, error: &StepError) -> Self {
         Self { outcome, error: error.record(), retry_after: error.delay() }
     }
+
+    /// Whether a handler that was told to end may have failed for that alone.
+    fn is_interruption(&self) -> bool {
+        self.outcome == AttemptOutcome::Failed && self.error.kind == ErrorKind::Retryable
+    }
 }
 
 /// Runs a claim, and then what recording it has claimed in passing, until nothing follows.
@@ -83,9 +88,8 @@ async fn run_one(engine: &Arc<Engine>, job: Job) -> Option<Job> {
     let prepared = match settle::insist(engine, claim, || prepare(engine, &job)).await {
         Some(Ok(prepared)) => prepared?,
         Some(Err(error)) => {
-            if let Err(error) = settle::cannot_run(engine, claim, error).await {
-                tracing::error!(task = %claim.task, step = claim.step, %error, "a step that cannot run could not be ended");
-            }
+            let reason = error.to_string();
+            settle::insist(engine, claim, || settle::cannot_run(engine, claim, &reason)).await;
             return None;
         }
         None => {
@@ -95,7 +99,8 @@ async fn run_one(engine: &Arc<Engine>, job: Job) -> Option<Job> {
     };
     drop(job);
     let started_at = engine.clock.now();
-    engine.emit(|| Event::StepStarted {
+    let runs_here = prepared.bound.steps[claim.step as usize].handler.is_some();
+    engine.emit_if(runs_here, || Event::StepStarted {
         task: claim.task,
         step: prepared.bound.template.steps[claim.step as usize].name.clone(),
         attempt: claim.attempt,
@@ -124,21 +129,27 @@ async fn prepare(engine: &Engine, job: &Job) -> Result<Option<Prepared>, StoreEr
 
 async fn call(engine: &Engine, claim: &Claim, prepared: &Prepared) -> Answer {
     let step = &prepared.bound.steps[claim.step as usize];
-    let Some(handler) = &step.handler else { return no_handler(engine, claim, prepared).await };
+    let Some(handler) = &step.handler else {
+        engine.tell_missing(&prepared.bound.template.steps[claim.step as usize].handler.callable);
+        return Answer::LeftToOthers;
+    };
+    let cancellation = engine.stopping.child_token();
     let context = StepContext::new(
         Arc::clone(&prepared.task.facts),
         Arc::clone(&step.facts),
         claim.attempt,
         Arc::clone(&prepared.inputs),
         Arc::clone(&engine.states),
-        engine.stopping.child_token(),
+        cancellation.clone(),
     );
+    // However the attempt ends: what it has begun on other threads is told to end as well.
+    let _cancelled_at_the_end = cancellation.drop_guard();
     let limit = step.timeout.unwrap_or(engine.settings.step_timeout);
     let mut attempt = Box::pin(caught(|| handler.call(context)));
     let answer = tokio::select! {
         biased;
         answer = &mut attempt => match answer {
-            Answer::Failed(..) if engine.stopping.is_cancelled() => Answer::Interrupted,
+            Answer::Failed(failure) if engine.stopping.is_cancelled() && failure.is_interruption() => Answer::Interrupted,
             answer => answer,
         },
         // Not by the wall clock, which can be set while the handler runs.
@@ -157,19 +168,6 @@ async fn call(engine: &Engine, claim: &Claim, prepared: &Prepared) -> Answer {
         tracing::warn!(task = %claim.task, step = claim.step, attempt = claim.attempt, "a destructor of the handler panicked");
     }
     answer
-}
-
-/// A step that is left over from an earlier program, or that another process has the handler for.
-async fn no_handler(engine: &Engine, claim: &Claim, prepared: &Prepared) -> Answer {
-    let callable = &prepared.bound.template.steps[claim.step as usize].handler.callable;
-    if !engine.store.is_alone(engine.worker).await.unwrap_or(false) {
-        tracing::debug!(task = %claim.task, step = claim.step, callable, "left to a worker that has the handler");
-        return Answer::LeftToOthers;
-    }
-    let message =
-        format!("no worker has a handler for callable `{callable}`, which the task's template names");
-    let error = StepError::permanent(message).code("HANDLER_NOT_FOUND");
-    Answer::Failed(Failure::new(AttemptOutcome::Failed, &error))
 }
 
 /// Runs a handler; a panic is a failure like any other, whether it comes from the handler, from its

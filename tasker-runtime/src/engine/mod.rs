@@ -6,13 +6,14 @@ mod settle;
 mod tasks;
 mod waiters;
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tokio_util::task::TaskTracker;
 
 use crate::bind::Templates;
@@ -79,6 +80,8 @@ pub(crate) struct Engine {
     running: TaskTracker,
     tasks: ActiveTasks,
     events: broadcast::Sender<Event>,
+    /// Callables that were found to have no handler here.
+    told: Mutex<HashSet<String>>,
 }
 
 impl Engine {
@@ -107,6 +110,7 @@ impl Engine {
             running: TaskTracker::new(),
             tasks: ActiveTasks::default(),
             events: broadcast::Sender::new(EVENTS),
+            told: Mutex::default(),
         }
     }
 
@@ -176,6 +180,33 @@ impl Engine {
         self.events.subscribe()
     }
 
+    fn emit_if(&self, condition: bool, event: impl FnOnce() -> Event) {
+        if condition {
+            self.emit(event);
+        }
+    }
+
+    /// Says once for each callable that steps wait for a worker that has its handler.
+    fn tell_missing(&self, callable: &str) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert(callable.to_owned()) {
+            tracing::error!(
+                callable,
+                "steps are due that no handler of this program can run; they wait for a worker that has one"
+            );
+        }
+    }
+
+    /// Completes when this worker has been told to stop.
+    pub(crate) fn stopped(&self) -> WaitForCancellationFuture<'_> {
+        self.stopping.cancelled()
+    }
+
+    /// Whether this worker has been told to stop.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
     fn emit(&self, event: impl FnOnce() -> Event) {
         if self.events.receiver_count() > 0 {
             // The last receiver may have left in the meantime.
@@ -216,8 +247,9 @@ impl Engine {
     }
 
     async fn hand_back(&self, claim: Claim, due_at: Timestamp) {
-        if let Err(error) = self.store.release(vec![claim], due_at).await {
-            tracing::warn!(worker = %self.worker, %error, "a claim could not be handed back; it counts as crashed");
+        let handed_back = settle::insist(self, claim, || self.store.release(vec![claim], due_at)).await;
+        if !matches!(handed_back, Some(Ok(()))) {
+            tracing::warn!(worker = %self.worker, "a claim could not be handed back; it counts as crashed");
         }
     }
 }

@@ -131,7 +131,7 @@ pub(super) async fn record(
 pub(super) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), StoreError> {
     let bound = match engine.templates.get(claim.template, &*engine.store).await {
         Ok(bound) => bound,
-        Err(error) if error.is_lasting() => return cannot_run(engine, claim, error).await,
+        Err(error) if error.is_lasting() => return cannot_run(engine, claim, &error.to_string()).await,
         Err(error) => return Err(error),
     };
     let now = engine.clock.now();
@@ -145,12 +145,8 @@ pub(super) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), St
 }
 
 /// Ends an attempt that cannot begin: what the store holds of its task cannot be read.
-pub(super) async fn cannot_run(
-    engine: &Arc<Engine>,
-    claim: Claim,
-    error: StoreError,
-) -> Result<(), StoreError> {
-    let error = StepError::permanent(error).code("UNREADABLE").record();
+pub(super) async fn cannot_run(engine: &Arc<Engine>, claim: Claim, reason: &str) -> Result<(), StoreError> {
+    let error = StepError::permanent(reason).code("UNREADABLE").record();
     let ending = Ending::Failed { outcome: AttemptOutcome::Failed, error, retry_at: None };
     end_unseen(engine, claim, None, ending).await
 }

@@ -60,8 +60,9 @@ impl Waiter {
 impl Drop for Waiter {
     fn drop(&mut self) {
         let mut waiting = self.waiters.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_ours = waiting.get(&self.task).is_some_and(|place| Arc::ptr_eq(place, &self.place));
         // Ours and the map's: nobody else is waiting.
-        if Arc::strong_count(&self.place) == 2 {
+        if is_ours && Arc::strong_count(&self.place) == 2 {
             waiting.remove(&self.task);
         }
     }

@@ -195,8 +195,11 @@ impl StepContext {
         result.as_ref().map(read).transpose()
     }
 
-    /// Completes when the attempt should end early: the worker is shutting down. A handler that then
-    /// returns an error has its step handed back, and the attempt does not count.
+    /// Completes when the attempt should end early: the worker is shutting down, or the step's time is
+    /// over. A handler that returns a retryable error at a shutdown has its step handed back, and the
+    /// attempt does not count. A function that is not async can only look at
+    /// [`is_cancelled`](Self::is_cancelled) itself: it cannot be ended from outside, and when its time
+    /// is over the next attempt may begin while it still runs.
     pub fn cancelled(&self) -> WaitForCancellationFuture<'_> {
         self.cancellation.cancelled()
     }

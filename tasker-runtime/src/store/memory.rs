@@ -169,10 +169,6 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn is_alone(&self, worker: WorkerId) -> Result<bool, StoreError> {
-        Ok(self.lock().workers.iter().all(|other| *other == worker))
-    }
-
     fn worker_gone(&self, worker: WorkerId) {
         let mut inner = self.lock();
         if inner.workers.remove(&worker) {

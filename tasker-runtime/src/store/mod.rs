@@ -58,9 +58,6 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// longer hold are passed over.
     async fn release(&self, claims: Vec<Claim>, now: Timestamp) -> Result<(), StoreError>;
 
-    /// Whether no other worker is alive.
-    async fn is_alone(&self, worker: WorkerId) -> Result<bool, StoreError>;
-
     /// A worker of this process has ended without signing off: what it left is
     /// [`abandoned`](Self::abandoned). Does nothing for a worker that has retired.
     fn worker_gone(&self, worker: WorkerId);
@@ -319,7 +316,14 @@ impl StoreError {
     /// Whether asking again cannot help: what the store holds cannot be used.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
-        matches!(self, Self::Unreadable { .. } | Self::NoTemplate(_) | Self::Newer { .. } | Self::Url { .. })
+        matches!(
+            self,
+            Self::Unreadable { .. }
+                | Self::NoTemplate(_)
+                | Self::Newer { .. }
+                | Self::Url { .. }
+                | Self::Damaged { .. }
+        )
     }
 }
 
@@ -354,6 +358,14 @@ pub enum StoreError {
     /// Somebody else has held the store's lock for longer than we wait.
     #[error("{what} is locked by another process: {source}")]
     Locked {
+        /// The file.
+        what: String,
+        /// What the database said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The file is damaged.
+    #[error("{what} is damaged: {source}; restore it from a backup")]
+    Damaged {
         /// The file.
         what: String,
         /// What the database said.

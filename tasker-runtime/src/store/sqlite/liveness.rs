@@ -70,6 +70,7 @@ impl Liveness {
     /// Removes what is left of a worker that nobody knows any more. A file that stays does no harm.
     pub(super) fn remove(&self, worker: WorkerId) {
         self.let_go(worker);
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner).remove(&worker);
         let _ = fs::remove_file(self.path(worker));
         let _ = fs::remove_dir(&self.directory);
     }
@@ -87,7 +88,8 @@ impl Liveness {
             Err(_) => true,
             Ok(file) => {
                 missing.remove(&worker);
-                file.try_lock().is_err()
+                // Shared, so that two who ask at once do not take each other for the worker.
+                file.try_lock_shared().is_err()
             }
         }
     }

@@ -156,11 +156,6 @@ impl Store for SqliteStore {
         self.forget_dead_workers().await
     }
 
-    async fn is_alone(&self, worker: WorkerId) -> Result<bool, StoreError> {
-        let workers = self.read(read::workers).await?;
-        Ok(workers.into_iter().all(|other| other == worker || !self.liveness.is_alive(other)))
-    }
-
     fn worker_gone(&self, worker: WorkerId) {
         self.liveness.let_go(worker);
     }
@@ -254,12 +249,12 @@ const SOME_FILE: &str = "the SQLite store";
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        let what = SOME_FILE.to_owned();
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                Self::Locked { what, source: error.into() }
-            }
-            _ => Self::Database { what, source: error.into() },
+        let (what, code) = (SOME_FILE.to_owned(), error.sqlite_error_code());
+        let source = error.into();
+        match code {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked { what, source },
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged { what, source },
+            _ => Self::Database { what, source },
         }
     }
 }
@@ -269,6 +264,7 @@ fn named(error: StoreError, path: &Path) -> StoreError {
     let what = path.display().to_string();
     match error {
         StoreError::Locked { source, .. } => StoreError::Locked { what, source },
+        StoreError::Damaged { source, .. } => StoreError::Damaged { what, source },
         StoreError::Database { source, .. } => StoreError::Database { what, source },
         other => other,
     }

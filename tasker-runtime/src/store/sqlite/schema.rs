@@ -16,10 +16,7 @@ const MIGRATIONS: [&str; 1] = [include_str!("migrations/001_initial.sql")];
 /// Refuses the file of another program, and one of a newer version of this one. Changes nothing.
 pub(super) fn inspect(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let what = || path.display().to_string();
-    let (application, version) = marks(connection, path)?;
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(|source| cannot_open(path, source))?;
+    let Marks { application, version, tables } = marks(connection, path)?;
     if application != APPLICATION_ID && (tables > 0 || version != 0) {
         let reason = "it is a SQLite database of another program; choose another path";
         return Err(StoreError::Open { what: what(), source: reason.into() });
@@ -32,14 +29,15 @@ pub(super) fn inspect(connection: &Connection, path: &Path) -> Result<(), StoreE
 
 /// Brings the schema up to date. Safe to run twice, and from several processes at once.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    if marks(connection, path)? == (APPLICATION_ID, newest()) {
+    let found = marks(connection, path)?;
+    if found.application == APPLICATION_ID && found.version == newest() {
         return Ok(());
     }
     let failed = |source: rusqlite::Error| cannot_open(path, source);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     // Again: another process may have migrated while we waited for the lock.
     inspect(&transaction, path)?;
-    let (_, version) = marks(&transaction, path)?;
+    let Marks { version, .. } = marks(&transaction, path)?;
     for (target, migration) in (1..).zip(MIGRATIONS).filter(|(target, _)| *target > version) {
         transaction.execute_batch(migration).map_err(failed)?;
         transaction.pragma_update(None, "user_version", target).map_err(failed)?;
@@ -49,10 +47,20 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
 }
 
 /// Whose file it is, and of which version.
-fn marks(connection: &Connection, path: &Path) -> Result<(i64, i64), StoreError> {
-    let mark = |pragma| connection.pragma_query_value(None, pragma, |row| row.get(0));
-    let read = || Ok((mark("application_id")?, mark("user_version")?));
-    read().map_err(|source: rusqlite::Error| cannot_open(path, source))
+struct Marks {
+    application: i64,
+    version: i64,
+    tables: i64,
+}
+
+/// In one statement: another process may be creating the file's schema at this moment.
+fn marks(connection: &Connection, path: &Path) -> Result<Marks, StoreError> {
+    let sql = "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
+        FROM pragma_application_id, pragma_user_version";
+    let read = connection.query_row(sql, [], |row| {
+        Ok(Marks { application: row.get(0)?, version: row.get(1)?, tables: row.get(2)? })
+    });
+    read.map_err(|source| cannot_open(path, source))
 }
 
 fn newest() -> i64 {
