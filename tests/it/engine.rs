@@ -288,6 +288,15 @@ async fn many_tasks_share_few_slots() {
     tasker.shutdown().await;
 }
 
+/// Shuts down while the first step of a task is running, and looks at the task.
+async fn shut_down_after_a_second(builder: tasker_runtime::Builder) -> Task {
+    let tasker = builder.build().await.unwrap();
+    let id = tasker.create_task(NewTask::new("test", "flow", &json!({}))).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    tasker.shutdown().await;
+    tasker.get_task(id).await.unwrap()
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_waits_for_running_handlers() {
     let builder = virtual_time("a\nb: a").handler_fn("a", |context: StepContext| async move {
@@ -295,11 +304,7 @@ async fn a_shutdown_waits_for_running_handlers() {
         StepResult::Ok(context.is_cancelled())
     });
     let ledger = Ledger::default();
-    let tasker = recording(builder, &ledger, &["b"]).build().await.unwrap();
-    let id = tasker.create_task(NewTask::new("test", "flow", &json!({}))).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    tasker.shutdown().await;
-    let task = tasker.get_task(id).await.unwrap();
+    let task = shut_down_after_a_second(recording(builder, &ledger, &["b"])).await;
     // It was told, it ended, its result is kept, and what follows is left for the next worker.
     assert!(task.step_output::<bool>("a").unwrap());
     assert_eq!((task.step("b").unwrap().state, ledger.lines().len()), (StepState::Ready, 0));
@@ -307,18 +312,12 @@ async fn a_shutdown_waits_for_running_handlers() {
 
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_hands_back_what_does_not_end_in_time() {
-    let tasker = virtual_time("a\nb")
+    let builder = virtual_time("a\nb")
         .concurrency(1)
         .grace_period(Duration::from_secs(2))
         .handler_fn("a", |_: StepContext| std::future::pending::<StepResult<()>>())
-        .handler_fn("b", |_: StepContext| std::future::pending::<StepResult<()>>())
-        .build()
-        .await
-        .unwrap();
-    let id = tasker.create_task(NewTask::new("test", "flow", &json!({}))).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    tasker.shutdown().await;
-    let task = tasker.get_task(id).await.unwrap();
+        .handler_fn("b", |_: StepContext| std::future::pending::<StepResult<()>>());
+    let task = shut_down_after_a_second(builder).await;
     for step in &task.steps {
         assert_eq!((step.state, step.attempts.len()), (StepState::Ready, 0), "{}", step.name);
     }
@@ -326,18 +325,12 @@ async fn a_shutdown_hands_back_what_does_not_end_in_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_gives_up_at_a_shutdown_is_not_blamed() {
-    let tasker = virtual_time("a")
-        .handler_fn("a", |context: StepContext| async move {
-            context.cancelled().await;
-            StepResult::<()>::Err(StepError::retryable("interrupted"))
-        })
-        .build()
-        .await
-        .unwrap();
-    let id = tasker.create_task(NewTask::new("test", "flow", &json!({}))).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    tasker.shutdown().await;
-    let step = &tasker.get_task(id).await.unwrap().steps[0];
+    let builder = virtual_time("a").handler_fn("a", |context: StepContext| async move {
+        context.cancelled().await;
+        StepResult::<()>::Err(StepError::retryable("interrupted"))
+    });
+    let task = shut_down_after_a_second(builder).await;
+    let step = &task.steps[0];
     assert_eq!((step.state, step.attempts.len()), (StepState::Ready, 0));
 }
 
@@ -423,16 +416,10 @@ async fn a_shutdown_ends_waiting_and_creating() {
 
 #[tokio::test(start_paused = true)]
 async fn a_permanent_error_counts_also_while_the_worker_leaves() {
-    let tasker = virtual_time("a")
-        .handler_fn("a", |context: StepContext| async move {
-            context.cancelled().await;
-            StepResult::<()>::Err(StepError::permanent("declined"))
-        })
-        .build()
-        .await
-        .unwrap();
-    let id = tasker.create_task(NewTask::new("test", "flow", &json!({}))).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    tasker.shutdown().await;
-    assert_eq!(tasker.get_task(id).await.unwrap().steps[0].state, StepState::Error);
+    let builder = virtual_time("a").handler_fn("a", |context: StepContext| async move {
+        context.cancelled().await;
+        StepResult::<()>::Err(StepError::permanent("declined"))
+    });
+    let task = shut_down_after_a_second(builder).await;
+    assert_eq!(task.steps[0].state, StepState::Error);
 }
