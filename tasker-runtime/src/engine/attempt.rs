@@ -99,13 +99,14 @@ async fn run_one(engine: &Arc<Engine>, job: Job) -> Option<Job> {
     };
     drop(job);
     let started_at = engine.clock.now();
-    let runs_here = prepared.bound.steps[claim.step as usize].handler.is_some();
-    engine.emit_if(runs_here, || Event::StepStarted {
-        task: claim.task,
-        step: prepared.bound.template.steps[claim.step as usize].name.clone(),
-        attempt: claim.attempt,
-        at: started_at,
-    });
+    if prepared.bound.steps[claim.step as usize].handler.is_some() {
+        engine.emit(|| Event::StepStarted {
+            task: claim.task,
+            step: prepared.bound.template.steps[claim.step as usize].name.clone(),
+            attempt: claim.attempt,
+            at: started_at,
+        });
+    }
     let answer = call(engine, &claim, &prepared).await;
     let next = settle::record(engine, claim, &prepared, started_at, answer).await;
     engine.tasks.forget(prepared.task);

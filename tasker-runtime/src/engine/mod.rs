@@ -180,12 +180,6 @@ impl Engine {
         self.events.subscribe()
     }
 
-    fn emit_if(&self, condition: bool, event: impl FnOnce() -> Event) {
-        if condition {
-            self.emit(event);
-        }
-    }
-
     /// Says once for each callable that steps wait for a worker that has its handler.
     fn tell_missing(&self, callable: &str) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
