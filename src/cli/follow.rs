@@ -9,7 +9,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::Value;
 use tasker_runtime::{
-    AttemptOutcome, Error, Event, NewTask, Step, StepState, Task, TaskId, TaskState, Tasker,
+    AttemptOutcome, Error, Event, NewTask, Step, StepState, Task, TaskFilter, TaskId, TaskState,
+    Tasker,
 };
 use tasker_template::rails;
 #[cfg(unix)]
@@ -109,12 +110,20 @@ async fn begin(
     display: Display,
 ) -> Result<Vec<Task>, Error> {
     const PAGE: usize = 100;
+    let unfinished = |before| TaskFilter {
+        states: vec![TaskState::InProgress],
+        namespace: Some(namespace.to_owned()),
+        name: Some(name.to_owned()),
+        before,
+        limit: PAGE,
+        ..TaskFilter::default()
+    };
     let mut ids = Vec::new();
     let (mut before, mut asked_for_is_there) = (None, false);
     loop {
-        let page = tasker.list(Some(TaskState::InProgress), before, PAGE).await?;
+        let page = tasker.list(unfinished(before)).await?;
         before = page.last().map(|task| task.id);
-        for task in page.iter().filter(|task| task.namespace == namespace && task.name == name) {
+        for task in &page {
             asked_for_is_there |= task.context.to::<Value>().is_ok_and(|own| own == *context);
             ids.push(task.id);
         }

@@ -21,6 +21,8 @@ pub(crate) struct BoundTemplate {
     pub(crate) template: Arc<TaskTemplate>,
     pub(crate) plan: Plan,
     pub(crate) steps: Vec<BoundStep>,
+    /// The steps that nobody waits for.
+    pub(crate) ends: Arc<[StepIndex]>,
 }
 
 #[derive(Debug)]
@@ -35,6 +37,9 @@ pub(crate) struct BoundStep {
 impl BoundTemplate {
     pub(crate) fn new(id: TemplateId, template: TaskTemplate, plan: Plan, registry: &Registry) -> Self {
         let template = Arc::new(template);
+        let indices = || (0..).zip(&template.steps).map(|(index, _)| index);
+        let parents: Vec<Arc<[StepIndex]>> = indices().map(|step| plan.parents(step).into()).collect();
+        let ends = indices().filter(|step| plan.dependents(*step).is_empty()).collect();
         let steps = (0..)
             .zip(&template.steps)
             .map(|(index, step)| {
@@ -42,7 +47,7 @@ impl BoundTemplate {
                 let reads = reads(&template, &plan, index, handler.as_deref());
                 let dependents = plan.dependents(index).iter().map(|dependent| Dependent {
                     step: *dependent,
-                    parents: u32::try_from(plan.parents(*dependent).len()).unwrap_or(u32::MAX),
+                    parents: Arc::clone(&parents[*dependent as usize]),
                 });
                 BoundStep {
                     handler,
@@ -52,7 +57,12 @@ impl BoundTemplate {
                 }
             })
             .collect();
-        Self { id, template, plan, steps }
+        Self { id, template, plan, steps, ends }
+    }
+
+    /// When nobody waits for the step: all steps of which that is true.
+    pub(crate) fn ends(&self, step: StepIndex) -> Option<Arc<[StepIndex]>> {
+        self.steps[step as usize].dependents.is_empty().then(|| Arc::clone(&self.ends))
     }
 
     /// The record of a template as it is kept with its tasks.

@@ -11,7 +11,7 @@ use tasker_template::{Diagnostics, LoadedTemplate, Plan, read_file, read_str, te
 use crate::bind::{self, BoundTemplate, Templates};
 use crate::build_error::{BuildError, BuildFault};
 use crate::clock::Clock;
-use crate::engine::{Engine, Settings};
+use crate::engine::{Engine, Kind, Settings};
 use crate::handler::private;
 use crate::handler::{Registration, States, StepContext, StepHandler, StepOutcome};
 use crate::registry::{DEFAULT_METHOD, Handler, Key, Registry};
@@ -220,10 +220,38 @@ impl Builder {
         self
     }
 
-    /// How long a shutdown waits for running handlers; 10 seconds unless said otherwise.
+    /// How long a handler may go on once it is told to end, by a shutdown or because its task was
+    /// cancelled; 10 seconds unless said otherwise.
     #[must_use]
     pub fn grace_period(mut self, grace: Duration) -> Self {
         self.grace = grace;
+        self.settings.grace = grace;
+        self
+    }
+
+    /// At most this many attempts at a time of steps in templates of this namespace, at least 1.
+    #[must_use]
+    pub fn namespace_concurrency(mut self, namespace: impl Into<String>, attempts: usize) -> Self {
+        self.settings.limits.insert(Kind::Namespace(namespace.into()), attempts.max(1));
+        self
+    }
+
+    /// At most this many attempts at a time of steps that this callable runs, at least 1.
+    ///
+    /// ```
+    /// let builder = tasker_runtime::Tasker::builder().callable_concurrency("Payments::Charge", 4);
+    /// ```
+    #[must_use]
+    pub fn callable_concurrency(mut self, callable: impl Into<String>, attempts: usize) -> Self {
+        self.settings.limits.insert(Kind::Callable(callable.into()), attempts.max(1));
+        self
+    }
+
+    /// Deletes tasks that have been complete, cancelled or given up for this long; looked after once a
+    /// minute. They are kept for ever unless this is set.
+    #[must_use]
+    pub fn retention(mut self, age: Duration) -> Self {
+        self.settings.retention = Some(age);
         self
     }
 

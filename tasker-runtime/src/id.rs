@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU16, Ordering};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -55,6 +57,22 @@ impl TaskId {
     #[must_use]
     pub fn random() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// A new id of a task that is created at this time: ids sort by it, and those that a process makes
+    /// for the same microsecond by their order.
+    #[must_use]
+    pub fn at(time: Timestamp) -> Self {
+        static ORDER: AtomicU16 = AtomicU16::new(0);
+        let micros = u64::try_from(time.as_microsecond()).unwrap_or_default();
+        let mut tail = [0; 10];
+        let fraction = u16::try_from(micros % 1_000).unwrap_or_default();
+        tail[..2].copy_from_slice(&fraction.to_be_bytes());
+        // Two bits less than it has: they say which kind of id this is.
+        let order = ORDER.fetch_add(1, Ordering::Relaxed) & 0x3fff;
+        tail[2..4].copy_from_slice(&order.to_be_bytes());
+        tail[4..].copy_from_slice(&Uuid::now_v7().as_bytes()[10..]);
+        Self(uuid::Builder::from_unix_timestamp_millis(micros / 1_000, &tail).into_uuid())
     }
 }
 

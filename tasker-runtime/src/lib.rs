@@ -17,8 +17,11 @@ mod engine;
 mod event;
 mod handler;
 mod id;
+mod identity;
 mod json;
+mod operate;
 mod registry;
+mod stale;
 mod state;
 mod step_error;
 pub mod store;
@@ -35,11 +38,13 @@ pub use handler::{
 };
 pub use id::{TaskId, TemplateId, WorkerId};
 pub use json::{Json, JsonError};
+pub use operate::{Operator, RetryPlan, RetryScope};
+pub use stale::{Staleness, Stay, WaitingFor};
 pub use state::{AttemptOutcome, StepState, TaskState};
 pub use step_error::{BoxError, ErrorKind, ErrorRecord, OrStepError, StepError, StepResult};
-pub use store::{MemoryStore, SqliteStore, StoreError};
-pub use task::{Attempt, OutputError, Step, Task, TaskFailure};
-pub use tasker::{Error, NewTask, TaskSummary, Tasker};
+pub use store::{ActionRecord, MemoryStore, Origin, SqliteStore, StoreError, TaskFilter};
+pub use task::{Action, Attempt, OutputError, Step, Task, TaskFailure};
+pub use tasker::{Error, IdentityStrategy, NewTask, TaskSummary, Tasker};
 pub use tasker_macros::step_handler;
 
 /// Not for people: what the macro writes refers to.

@@ -24,7 +24,8 @@ macro_rules! state {
             }
 
             /// The state that a word stands for.
-            pub(crate) fn parse(text: &str) -> Option<Self> {
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
                 match text {
                     $($text => Some(Self::$variant),)*
                     _ => None,
@@ -49,6 +50,10 @@ state! {
         Complete = "complete",
         /// A step failed for good, and nothing else can move before somebody acts.
         BlockedByFailures = "blocked_by_failures",
+        /// An operator ended it.
+        Cancelled = "cancelled",
+        /// It was given up: it was stale, or an operator said that it is not worth more attempts.
+        Error = "error",
     }
 }
 
@@ -67,6 +72,10 @@ state! {
         Complete = "complete",
         /// It failed for good.
         Error = "error",
+        /// An operator let what waits for it go on without its result.
+        ResolvedManually = "resolved_manually",
+        /// Its task ended before it did.
+        Cancelled = "cancelled",
     }
 }
 
@@ -83,6 +92,12 @@ state! {
         Panicked = "panicked",
         /// The worker's process ended.
         Crashed = "crashed",
+        /// An operator ended it.
+        Cancelled = "cancelled",
+        /// No attempt: an operator gave the result.
+        CompletedManually = "completed_manually",
+        /// No attempt: an operator let the task go on without a result.
+        ResolvedManually = "resolved_manually",
     }
 }
 
@@ -91,5 +106,25 @@ impl TaskState {
     #[must_use]
     pub fn is_settled(self) -> bool {
         self != Self::InProgress
+    }
+
+    /// Whether the task is over: an operator may still reopen one that did not complete.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Complete | Self::Cancelled | Self::Error)
+    }
+}
+
+impl AttemptOutcome {
+    /// Whether an operator ended the step, and no handler.
+    #[must_use]
+    pub fn is_manual(self) -> bool {
+        matches!(self, Self::CompletedManually | Self::ResolvedManually)
+    }
+
+    /// Whether the step is done with it.
+    #[must_use]
+    pub fn is_done(self) -> bool {
+        self == Self::Complete || self.is_manual()
     }
 }

@@ -15,7 +15,7 @@ use crate::json::{Json, JsonError};
 use crate::registry::DEFAULT_METHOD;
 use crate::state::{AttemptOutcome, StepState, TaskState};
 use crate::step_error::ErrorRecord;
-use crate::store::TaskRecord;
+use crate::store::{Origin, TaskRecord};
 
 /// A task at one moment: its state, its steps, and every attempt that has ended.
 #[derive(Clone, Debug, Serialize)]
@@ -35,12 +35,19 @@ pub struct Task {
     pub correlation_id: Uuid,
     /// Its input.
     pub context: Json,
+    /// Its place among others.
+    pub priority: i32,
+    /// Who asked for it, and what for.
+    pub origin: Origin,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it came into its state, if that is a settled one.
     pub settled_at: Option<Timestamp>,
     /// Its steps, in the order of the template.
     pub steps: Vec<Step>,
+    /// What operators have done to it, the oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<Action>,
     #[serde(skip)]
     layers: Vec<Vec<StepIndex>>,
 }
@@ -91,6 +98,22 @@ pub struct Attempt {
     /// Why it failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ErrorRecord>,
+}
+
+/// What an operator has done.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Action {
+    /// The word for it, such as `cancel` or `retry`.
+    pub action: String,
+    /// The steps that it was done to.
+    pub steps: Vec<String>,
+    /// Who asked for it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A step's output that cannot be had.
@@ -168,12 +191,19 @@ impl Task {
             step.state = row.state;
             step.claimed_at = row.claimed_at;
             step.next_attempt_at = row.due_at;
+            step.max_attempts = step.max_attempts.saturating_add(row.forgiven);
         }
         for row in record.attempts {
             let Some(step) = steps.get_mut(row.step as usize) else { continue };
-            if row.result.is_some() {
-                step.state = StepState::Complete;
+            if row.outcome.is_done() {
+                step.state = match row.outcome {
+                    AttemptOutcome::ResolvedManually => StepState::ResolvedManually,
+                    _ => StepState::Complete,
+                };
                 step.result = row.result;
+            }
+            if row.outcome.is_manual() {
+                continue;
             }
             step.attempts.push(Attempt {
                 attempt: row.attempt,
@@ -184,7 +214,29 @@ impl Task {
                 error: row.error,
             });
         }
+        if matches!(record.head.state, TaskState::Cancelled | TaskState::Error) {
+            // Of a task that was ended no step keeps a row: where each was follows from its attempts.
+            for step in &mut steps {
+                let failed = step.attempts.last().is_some_and(|last| last.outcome != AttemptOutcome::Cancelled);
+                step.state = match step.state {
+                    StepState::Complete | StepState::ResolvedManually => step.state,
+                    _ if failed => StepState::Error,
+                    _ => StepState::Cancelled,
+                };
+            }
+        }
+        let named = |step: &StepIndex| template.steps.get(*step as usize).map(|step| step.name.clone());
+        let actions = record.actions.into_iter().map(|action| Action {
+            steps: action.steps.iter().filter_map(named).collect(),
+            action: action.action,
+            by: action.by,
+            reason: action.reason,
+            at: action.at,
+        });
         Self {
+            actions: actions.collect(),
+            priority: record.head.priority,
+            origin: record.head.origin,
             id: record.head.id,
             namespace: template.namespace.clone(),
             name: template.name.clone(),

@@ -1,5 +1,7 @@
 //! The handle that an application holds: create tasks, look at them, wait for them.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,9 +18,10 @@ use crate::engine::Engine;
 use crate::event::Event;
 use crate::handler::TaskFacts;
 use crate::id::TaskId;
+use crate::identity;
 use crate::json::Json;
 use crate::state::TaskState;
-use crate::store::{NewTaskRecord, StoreError, TaskFilter};
+use crate::store::{NewTaskRecord, Origin, StoreError, TaskFilter, TemplateRecord};
 use crate::task::{Task, TaskFailure};
 
 /// How often to look at a task that another process may be running.
@@ -80,6 +83,24 @@ pub struct NewTask {
     version: Option<String>,
     context: Result<Json, String>,
     correlation_id: Option<Uuid>,
+    identity: IdentityStrategy,
+    run_at: Option<Timestamp>,
+    priority: i32,
+    origin: Origin,
+}
+
+/// What makes a task the same as another one. It holds for as long as the other is kept, whatever
+/// became of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IdentityStrategy {
+    /// Nothing: every task is a new one.
+    #[default]
+    AlwaysUnique,
+    /// The template and the context, in which the order of keys does not matter.
+    Strict,
+    /// The template and this key. The same key with another context is an error of its own.
+    CallerProvided(String),
 }
 
 /// What went wrong with a task.
@@ -103,6 +124,57 @@ pub enum Error {
     /// There is no such task.
     #[error("there is no task {0}")]
     UnknownTask(TaskId),
+    /// There is a task of the same identity; nothing was created.
+    #[error("task {existing} is the same: {why}; nothing was created")]
+    Duplicate {
+        /// That task.
+        existing: TaskId,
+        /// What is the same.
+        why: String,
+    },
+    /// There is a task with the same idempotency key and another context; nothing was created.
+    #[error("task {existing} has the idempotency key `{key}` already, and another context; use another key for another task")]
+    KeyReused {
+        /// That task.
+        existing: TaskId,
+        /// The key.
+        key: String,
+    },
+    /// The priority is out of range.
+    #[error("the priority {0} is out of range: -100 to 100")]
+    Priority(i32),
+    /// The task has no such step.
+    #[error("task {task} has no step `{step}`; {hint}")]
+    UnknownStep {
+        /// The task.
+        task: TaskId,
+        /// What was asked for.
+        step: String,
+        /// What there is.
+        hint: String,
+    },
+    /// An action cannot be done to a task or step in this state; nothing was changed.
+    #[error("{what} is {state}: `{action}` is not possible; {way_out}")]
+    NotPossible {
+        /// The action.
+        action: &'static str,
+        /// The task or step.
+        what: String,
+        /// Where it is.
+        state: String,
+        /// What to do instead.
+        way_out: &'static str,
+    },
+    /// A result that was made by hand cannot be taken; nothing was changed.
+    #[error("the result for step `{step}` of task {task} cannot be taken: {reason}")]
+    ResultRefused {
+        /// The task.
+        task: TaskId,
+        /// The step.
+        step: String,
+        /// Why.
+        reason: String,
+    },
     /// The task did not end well.
     #[error(transparent)]
     Failed(Box<TaskFailure>),
@@ -131,7 +203,17 @@ impl NewTask {
             Some(b'{') => Ok(json),
             _ => Err(format!("it is `{}`", json.get().chars().take(40).collect::<String>())),
         });
-        Self { namespace: namespace.into(), name: name.into(), version: None, context, correlation_id: None }
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+            version: None,
+            context,
+            correlation_id: None,
+            identity: IdentityStrategy::default(),
+            run_at: None,
+            priority: 0,
+            origin: Origin::default(),
+        }
     }
 
     /// Of this version of the template; needed only when there are several.
@@ -147,6 +229,76 @@ impl NewTask {
         self.correlation_id = Some(id);
         self
     }
+
+    /// The correlation id of the work that this is a part of.
+    #[must_use]
+    pub fn parent_correlation_id(mut self, id: Uuid) -> Self {
+        self.origin.parent_correlation_id = Some(id);
+        self
+    }
+
+    /// What makes the task the same as another one, which then keeps this from being created.
+    #[must_use]
+    pub fn identity(mut self, strategy: IdentityStrategy) -> Self {
+        self.identity = strategy;
+        self
+    }
+
+    /// Created once under this key, however often it is asked for:
+    /// [`IdentityStrategy::CallerProvided`].
+    ///
+    /// ```
+    /// use tasker_runtime::NewTask;
+    /// let context = serde_json::json!({ "order": 7 });
+    /// let task = NewTask::new("shop", "fulfil", &context).idempotency_key("order-7");
+    /// ```
+    #[must_use]
+    pub fn idempotency_key(self, key: impl Into<String>) -> Self {
+        self.identity(IdentityStrategy::CallerProvided(key.into()))
+    }
+
+    /// Not before this time.
+    #[must_use]
+    pub fn run_at(mut self, time: Timestamp) -> Self {
+        self.run_at = Some(time);
+        self
+    }
+
+    /// From -100 to 100, 0 unless said otherwise: when there is more to do than room, a point is
+    /// worth a minute of waiting.
+    #[must_use]
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// A word to find the task by; may be given several times.
+    #[must_use]
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.origin.tags.push(tag.into());
+        self
+    }
+
+    /// Who asks for it.
+    #[must_use]
+    pub fn initiator(mut self, name: impl Into<String>) -> Self {
+        self.origin.initiator = Some(name.into());
+        self
+    }
+
+    /// The system that asks for it.
+    #[must_use]
+    pub fn source_system(mut self, name: impl Into<String>) -> Self {
+        self.origin.source_system = Some(name.into());
+        self
+    }
+
+    /// Why it is asked for.
+    #[must_use]
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.origin.reason = Some(reason.into());
+        self
+    }
 }
 
 impl Tasker {
@@ -160,7 +312,7 @@ impl Tasker {
         Self { handle: Arc::new(Handle { engine, grace }) }
     }
 
-    fn engine(&self) -> &Arc<Engine> {
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
         &self.handle.engine
     }
 
@@ -168,8 +320,9 @@ impl Tasker {
     ///
     /// # Errors
     ///
-    /// When there is no such template, the context is no JSON object, the store fails, or the runtime
-    /// has been shut down.
+    /// When there is no such template, the context is no JSON object, a task of the same identity is
+    /// there ([`Error::Duplicate`], [`Error::KeyReused`]), the store fails, or the runtime has been
+    /// shut down.
     pub async fn create_task(&self, task: NewTask) -> Result<TaskId, Error> {
         let engine = self.engine();
         if engine.is_stopped() {
@@ -177,20 +330,37 @@ impl Tasker {
         }
         let bound = self.template(&task)?;
         let context = task.context.map_err(Error::Context)?;
-        let id = TaskId::random();
-        let correlation_id = task.correlation_id.unwrap_or(id.0);
+        if !(-100..=100).contains(&task.priority) {
+            return Err(Error::Priority(task.priority));
+        }
         let created_at = engine.clock.now();
-        let facts = TaskFacts { id, correlation_id, created_at, context: context.clone() };
+        let id = TaskId::at(created_at);
+        let correlation_id = task.correlation_id.unwrap_or(id.0);
+        let identity = identity::hash(&bound.template, &task.identity, &context);
+        let own_context = context.clone();
+        let facts = TaskFacts { id, correlation_id, context: context.clone() };
         let record = NewTaskRecord {
             id,
             template: bound.id,
             correlation_id,
             context,
             created_at,
+            // What is due already runs at once.
+            run_at: task.run_at.filter(|run_at| *run_at > created_at),
+            priority: task.priority,
+            identity,
+            origin: task.origin,
             starts: bound.plan.starts().collect(),
         };
-        engine.create(record, facts).await?;
-        Ok(id)
+        let Some(duplicate) = engine.create(record, facts).await? else { return Ok(id) };
+        let existing = duplicate.id;
+        match task.identity {
+            IdentityStrategy::CallerProvided(key) if identity::same(&duplicate.context, &own_context) => {
+                Err(Error::Duplicate { existing, why: format!("it has the idempotency key `{key}`") })
+            }
+            IdentityStrategy::CallerProvided(key) => Err(Error::KeyReused { existing, key }),
+            _ => Err(Error::Duplicate { existing, why: "it has the same template and context".to_owned() }),
+        }
     }
 
     fn template(&self, task: &NewTask) -> Result<&Arc<BoundTemplate>, Error> {
@@ -275,28 +445,42 @@ impl Tasker {
         }
     }
 
-    /// The newest tasks, at most `limit`; of one state, if one is given. The next page begins `before`
-    /// the last of this one.
+    /// The newest tasks that meet the filter. The next page begins `before` the last of this one.
+    ///
+    /// ```
+    /// # use tasker_runtime::{Error, TaskFilter, TaskState, Tasker};
+    /// async fn blocked(tasker: &Tasker) -> Result<usize, Error> {
+    ///     let states = vec![TaskState::BlockedByFailures];
+    ///     let tasks = tasker.list(TaskFilter { states, ..TaskFilter::default() }).await?;
+    ///     Ok(tasks.len())
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn list(
-        &self,
-        state: Option<TaskState>,
-        before: Option<TaskId>,
-        limit: usize,
-    ) -> Result<Vec<TaskSummary>, Error> {
+    pub async fn list(&self, filter: TaskFilter) -> Result<Vec<TaskSummary>, Error> {
         let engine = self.engine();
         let mut summaries = Vec::new();
-        for head in engine.store.tasks(TaskFilter { state, before, limit }).await? {
-            let bound = engine.templates.get(head.template, &*engine.store).await?;
+        let mut templates = HashMap::new();
+        for head in engine.store.tasks(filter).await? {
+            // Its names, and not the template itself: one that cannot be read spoils no list.
+            let template = match templates.entry(head.template) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(engine.store.template(head.template).await?),
+            };
+            let named = |name: fn(&TemplateRecord) -> &String| {
+                template.as_ref().map_or_else(|| "?".to_owned(), |template| name(template).clone())
+            };
             summaries.push(TaskSummary {
                 id: head.id,
-                namespace: bound.template.namespace.clone(),
-                name: bound.template.name.clone(),
-                version: bound.template.version.clone(),
+                namespace: named(|template| &template.namespace),
+                name: named(|template| &template.name),
+                version: named(|template| &template.version),
                 state: head.state,
+                priority: head.priority,
+                correlation_id: head.correlation_id,
+                tags: head.origin.tags,
                 context: head.context,
                 created_at: head.created_at,
                 settled_at: head.settled_at,
@@ -343,6 +527,12 @@ pub struct TaskSummary {
     pub version: String,
     /// Where it is.
     pub state: TaskState,
+    /// Its place among others.
+    pub priority: i32,
+    /// What ties it to other work.
+    pub correlation_id: Uuid,
+    /// Words to find it by.
+    pub tags: Vec<String>,
     /// Its input.
     pub context: Json,
     /// When it was created.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
-use tasker_runtime::{StepState, Task, TaskState, Tasker};
+use tasker_runtime::{StepState, Task, TaskFilter, TaskState, Tasker};
 use tempfile::TempDir;
 
 use crate::program::{example, json};
@@ -31,7 +31,7 @@ fn tasks(path: &Path) -> Vec<Task> {
             .await
             .unwrap();
         let mut tasks = Vec::new();
-        for head in onlooker.list(None, None, 100).await.unwrap() {
+        for head in onlooker.list(TaskFilter { limit: 100, ..TaskFilter::default() }).await.unwrap() {
             tasks.push(onlooker.get_task(head.id).await.unwrap());
         }
         tasks

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::json;
 use tasker_runtime::store::{
-    Claim, ClaimRequest, Claimed, Finished, FinishedAttempt, NewTaskRecord, Store, TaskFilter, TaskHead,
+    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, NewTaskRecord,
+    PruneRequest, Store, TaskFilter, TaskHead,
     TaskInputs, TaskRecord, TemplateRecord,
 };
 use tasker_runtime::{
@@ -207,19 +208,19 @@ async fn a_process_without_a_worker_creates_tasks_for_another() {
 
 #[tokio::test]
 async fn the_claims_of_a_worker_are_abandoned_when_it_is_gone_and_not_before() {
-    use tasker_runtime::store::conformance::{Graph, at, new_task, template};
+    use tasker_runtime::store::conformance::{Graph, at, new_task, template, new};
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.db");
     let (one, other) = (SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap());
     let worker = WorkerId::random();
     one.register_worker(worker, at(0)).await.unwrap();
     one.put_template(template()).await.unwrap();
-    let request = ClaimRequest { worker, limit: 1, any: false, now: at(0) };
-    let claims = one.create_task(new_task(&Graph::diamond(), 0), request).await.unwrap().claims;
+    let request = ClaimRequest { worker, limit: 1, any: false, now: at(0), passed: Arc::default() };
+    let claims = new(one.create_task(new_task(&Graph::diamond(), 0), request).await.unwrap()).claims;
     assert!(other.abandoned().await.unwrap().is_empty());
     drop(one);
     assert_eq!(other.abandoned().await.unwrap(), claims);
-    other.release(claims, at(1)).await.unwrap();
+    other.release(claims, None, at(1)).await.unwrap();
     assert!(other.abandoned().await.unwrap().is_empty());
 }
 
@@ -271,7 +272,7 @@ async fn a_task_whose_creator_stopped_waiting_is_run_all_the_same() {
     drop(creating);
     // What was begun is ended before the worker signs off.
     tasker.shutdown().await;
-    let tasks = tasker.list(None, None, 10).await.unwrap();
+    let tasks = tasker.list(TaskFilter::default()).await.unwrap();
     let task = tasker.get_task(tasks[0].id).await.unwrap();
     assert!(matches!(task.steps[0].state, StepState::Ready | StepState::Complete), "{task:?}");
 }
@@ -283,7 +284,7 @@ async fn a_step_of_a_template_that_cannot_be_read_fails_and_frees_its_slot() {
     store.put_template(unreadable()).await.unwrap();
     let record = new_record(&Graph::new(vec![vec![]]), 0);
     let id = record.id;
-    let nothing = ClaimRequest { worker: WorkerId::random(), limit: 0, any: false, now: at(0) };
+    let nothing = ClaimRequest { worker: WorkerId::random(), limit: 0, any: false, now: at(0), passed: Arc::default() };
     store
         .create_task(
             NewTaskRecord { created_at: Timestamp::UNIX_EPOCH, ..record },
@@ -305,7 +306,7 @@ async fn a_step_of_a_template_that_cannot_be_read_fails_and_frees_its_slot() {
 
 #[tokio::test]
 async fn one_file_under_two_names_is_one_store() {
-    use tasker_runtime::store::conformance::at;
+    use tasker_runtime::store::conformance::{at, new};
     let directory = tempfile::tempdir().unwrap();
     let (path, link) = (directory.path().join("t.db"), directory.path().join("link.db"));
     let one = SqliteStore::open(&path).unwrap();
@@ -314,12 +315,12 @@ async fn one_file_under_two_names_is_one_store() {
     let worker = WorkerId::random();
     one.register_worker(worker, at(0)).await.unwrap();
     one.put_template(tasker_runtime::store::conformance::template()).await.unwrap();
-    let request = ClaimRequest { worker, limit: 1, any: false, now: at(0) };
+    let request = ClaimRequest { worker, limit: 1, any: false, now: at(0), passed: Arc::default() };
     let record = tasker_runtime::store::conformance::new_task(
         &tasker_runtime::store::conformance::Graph::diamond(),
         0,
     );
-    let claims = one.create_task(record, request).await.unwrap().claims;
+    let claims = new(one.create_task(record, request).await.unwrap()).claims;
     assert!(other.abandoned().await.unwrap().is_empty());
     one.worker_gone(worker);
     assert_eq!(other.abandoned().await.unwrap(), claims);
@@ -389,7 +390,7 @@ impl Store for Flaky {
     async fn template(&self, id: TemplateId) -> Result<Option<Arc<TemplateRecord>>, StoreError> {
         self.inner.template(id).await
     }
-    async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Claimed, StoreError> {
+    async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Created, StoreError> {
         self.inner.create_task(task, claim).await
     }
     async fn claim(&self, claim: ClaimRequest) -> Result<Claimed, StoreError> {
@@ -400,9 +401,24 @@ impl Store for Flaky {
         self.before()?;
         self.inner.finish(attempt, claim).await
     }
-    async fn release(&self, claims: Vec<Claim>, now: Timestamp) -> Result<(), StoreError> {
-        self.inner.release(claims, now).await
+    async fn release(
+        &self,
+        claims: Vec<Claim>,
+        due_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.inner.release(claims, due_at, now).await
     }
+    async fn lost(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError> {
+        self.inner.lost(claims).await
+    }
+    async fn act(&self, action: ActionRequest) -> Result<Acted, StoreError> {
+        self.inner.act(action).await
+    }
+    async fn prune(&self, prune: PruneRequest) -> Result<usize, StoreError> {
+        self.inner.prune(prune).await
+    }
+
     fn worker_gone(&self, worker: WorkerId) {
         self.inner.worker_gone(worker);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tasker_runtime::{
-    AttemptOutcome, Error, NewTask, StepContext, StepError, StepResult, StepState, Task, TaskState,
+    AttemptOutcome, Error, NewTask, StepContext, StepError, StepResult, StepState, Task, TaskFilter, TaskState,
 };
 
 use crate::support::{Ledger, ended, recording, run, run_once, virtual_time};
@@ -383,7 +383,7 @@ async fn a_task_that_cannot_be_created_says_why() {
         create(NewTask::new("test", "flow", &json!([1]))).await,
         "the context of a task must be a JSON object: it is `[1]`"
     );
-    assert!(tasker.list(None, None, 10).await.unwrap().is_empty());
+    assert!(tasker.list(TaskFilter::default()).await.unwrap().is_empty());
     let unknown = tasker_runtime::TaskId::random();
     assert_eq!(tasker.wait(unknown).await.unwrap_err().to_string(), format!("there is no task {unknown}"));
     tasker.shutdown().await;

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use tasker_runtime::store::conformance::{Graph, at, failed, new_task, template};
-use tasker_runtime::store::{Claim, ClaimRequest, Claimed, Finished, FinishedAttempt, Store, TaskFilter};
-use tasker_runtime::{MemoryStore, SqliteStore, TaskId, WorkerId};
+use tasker_runtime::store::conformance::{Graph, at, failed, new, new_task, template};
+use tasker_runtime::store::{
+    Acted, Action, ActionRequest, Claim, ClaimRequest, Claimed, Ending, Finished, FinishedAttempt, Store,
+    TaskFilter, TemplateRecord,
+};
+use tasker_runtime::{MemoryStore, SqliteStore, TaskId, TemplateId, WorkerId};
 
 #[derive(Clone, Debug)]
 enum Operation {
@@ -37,6 +40,14 @@ enum Operation {
     Wait {
         seconds: i64,
     },
+    /// What an operator does to a task, whether it can be done or not.
+    Act {
+        task: usize,
+        step: u32,
+        kind: usize,
+    },
+    /// Takes back what a process knows that has the file open: another one has written.
+    Disturb,
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -52,6 +63,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => which.clone().prop_map(|which| Operation::Release { which }),
         1 => which.prop_map(|which| Operation::Repeat { which }),
         1 => (1..10_i64).prop_map(|seconds| Operation::Wait { seconds }),
+        2 => (0..9_usize, 0..9_u32, 0..6_usize).prop_map(|(task, step, kind)| Operation::Act { task, step, kind }),
+        2 => Just(Operation::Disturb),
     ]
 }
 
@@ -66,9 +79,16 @@ fn graph() -> impl Strategy<Value = Graph> {
     })
 }
 
+/// A template that nobody needs.
+fn other_template(number: i64) -> TemplateRecord {
+    TemplateRecord { id: TemplateId::of(&number.to_string()), ..template() }
+}
+
 /// The two stores, and what the history has brought so far.
 struct Pair {
     stores: [Arc<dyn Store>; 2],
+    /// The same file, as another process has it open.
+    other: SqliteStore,
     graph: Graph,
     worker: WorkerId,
     now: i64,
@@ -79,7 +99,7 @@ struct Pair {
 
 impl Pair {
     fn request(&self, room: usize, any: bool) -> ClaimRequest {
-        ClaimRequest { worker: self.worker, limit: room, any, now: at(self.now) }
+        ClaimRequest { worker: self.worker, limit: room, any, now: at(self.now), passed: Arc::default() }
     }
 
     async fn apply(&mut self, operation: &Operation) {
@@ -89,14 +109,14 @@ impl Pair {
                 self.tasks.push(task.id);
                 let request = self.request(room, false);
                 let [one, other] = &self.stores;
-                let one = one.create_task(task.clone(), request).await.unwrap();
-                let other = other.create_task(task, request).await.unwrap();
+                let one = new(one.create_task(task.clone(), request.clone()).await.unwrap());
+                let other = new(other.create_task(task, request).await.unwrap());
                 self.claimed(one, &other);
             }
             Operation::Claim { room } => {
                 let request = self.request(room, true);
                 let [one, other] = &self.stores;
-                let (one, other) = (one.claim(request).await.unwrap(), other.claim(request).await.unwrap());
+                let (one, other) = (one.claim(request.clone()).await.unwrap(), other.claim(request).await.unwrap());
                 self.claimed(one, &other);
             }
             Operation::Complete { which, room, any } => {
@@ -115,7 +135,7 @@ impl Pair {
             Operation::Release { which } => {
                 let Some(claim) = self.take(which) else { return };
                 for store in &self.stores {
-                    store.release(vec![claim], at(self.now)).await.unwrap();
+                    store.release(vec![claim], None, at(self.now)).await.unwrap();
                 }
                 self.closed.push(claim);
             }
@@ -129,6 +149,34 @@ impl Pair {
                 self.finish(claim, ending, self.request(1, false)).await;
             }
             Operation::Wait { seconds } => self.now += seconds,
+            Operation::Act { task, step, kind } => self.act(self.tasks[task % self.tasks.len()], step, kind).await,
+            Operation::Disturb => self.other.put_template(other_template(self.now)).await.unwrap(),
+        }
+    }
+
+    async fn act(&mut self, task: TaskId, step: u32, kind: usize) {
+        let [one, other] = &self.stores;
+        let record = one.task(task).await.unwrap().unwrap();
+        let step = step % u32::try_from(self.graph.len()).unwrap();
+        let Ending::Complete { result, dependents, ends } = self.graph.complete(step, "9") else { unreachable!() };
+        let attempts = |step: u32| {
+            record.attempts.iter().filter(|one| one.step == step).map(|one| one.attempt).max().unwrap_or(0)
+        };
+        let action = match kind {
+            0 => Action::Cancel,
+            1 => Action::GiveUp,
+            2 => Action::Retry { steps: vec![(step, attempts(step))] },
+            3 => Action::RetryNow { step },
+            4 => Action::Complete { step, result, dependents, ends },
+            _ => Action::Resolve { step, dependents, ends },
+        };
+        let (by, reason) = ("ada".to_owned(), "why not".to_owned());
+        let request = ActionRequest { task, action, by, reason, at: at(self.now) };
+        let acted = one.act(request.clone()).await.unwrap();
+        assert_eq!(acted, other.act(request).await.unwrap());
+        if let Acted::Done { lost, .. } = acted {
+            self.open.retain(|claim| !lost.contains(claim));
+            self.closed.extend(lost);
         }
     }
 
@@ -137,12 +185,12 @@ impl Pair {
         Some(self.open.swap_remove(which))
     }
 
-    async fn finish(&mut self, claim: Claim, ending: tasker_runtime::store::Ending, request: ClaimRequest) {
+    async fn finish(&mut self, claim: Claim, ending: Ending, request: ClaimRequest) {
         self.closed.push(claim);
         let attempt =
             FinishedAttempt { claim, started_at: claim.claimed_at, finished_at: at(self.now), ending };
         let [one, other] = &self.stores;
-        let one = one.finish(attempt.clone(), request).await.unwrap();
+        let one = one.finish(attempt.clone(), request.clone()).await.unwrap();
         let other = other.finish(attempt, request).await.unwrap();
         match (one, other) {
             (Finished::Stale, Finished::Stale) => {}
@@ -185,6 +233,7 @@ proptest! {
         runtime.block_on(async {
             let directory = tempfile::tempdir().unwrap();
             let sqlite = SqliteStore::open(directory.path().join("model.db")).unwrap();
+            let other = SqliteStore::open(directory.path().join("model.db")).unwrap();
             let stores: [Arc<dyn Store>; 2] = [Arc::new(MemoryStore::new()), Arc::new(sqlite)];
             let worker = WorkerId::random();
             for store in &stores {
@@ -192,7 +241,7 @@ proptest! {
                 store.put_template(template()).await.unwrap();
             }
             let (tasks, open, closed) = (Vec::new(), Vec::new(), Vec::new());
-            let mut pair = Pair { stores, graph, worker, now: 0, tasks, open, closed };
+            let mut pair = Pair { stores, other, graph, worker, now: 0, tasks, open, closed };
             pair.apply(&Operation::Create { room: 1 }).await;
             for operation in &history {
                 pair.apply(operation).await;

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
 
 use crate::bind::BoundTemplate;
 use crate::engine::tasks::ActiveTask;
@@ -15,6 +16,7 @@ use crate::engine::{Engine, settle};
 use crate::event::Event;
 use crate::handler::{StepContext, StepFuture, StepInputs, StepOutcome};
 use crate::json::Json;
+use crate::registry::Handler;
 use crate::state::AttemptOutcome;
 use crate::step_error::{ErrorKind, ErrorRecord, StepError};
 use crate::store::{Claim, StoreError};
@@ -44,8 +46,8 @@ pub(super) enum Answer {
     Failed(Failure),
     /// The worker is leaving: nobody is to blame, and the attempt does not count.
     Interrupted,
-    /// Another worker may have the handler that this one lacks; the attempt does not count.
-    LeftToOthers,
+    /// The claim no longer holds, and nobody waits for the answer.
+    Lost,
 }
 
 /// Why an attempt failed.
@@ -72,7 +74,7 @@ pub(super) async fn run(engine: Arc<Engine>, job: Job, slot: Option<OwnedSemapho
     let mut next = Some(job);
     while let Some(job) = next.take() {
         if engine.stopping.is_cancelled() {
-            engine.hand_back(job.claim, engine.clock.now()).await;
+            engine.hand_back(job.claim).await;
             break;
         }
         next = run_one(&engine, job).await;
@@ -93,22 +95,40 @@ async fn run_one(engine: &Arc<Engine>, job: Job) -> Option<Job> {
             return None;
         }
         None => {
-            engine.hand_back(claim, engine.clock.now()).await;
+            engine.hand_back(claim).await;
             return None;
         }
     };
     drop(job);
-    let started_at = engine.clock.now();
-    if prepared.bound.steps[claim.step as usize].handler.is_some() {
-        engine.emit(|| Event::StepStarted {
-            task: claim.task,
-            step: prepared.bound.template.steps[claim.step as usize].name.clone(),
-            attempt: claim.attempt,
-            at: started_at,
-        });
-    }
-    let answer = call(engine, &claim, &prepared).await;
-    let next = settle::record(engine, claim, &prepared, started_at, answer).await;
+    let next = match &prepared.bound.steps[claim.step as usize].handler {
+        Some(handler) if engine.room.enter(&claim) => {
+            let started_at = engine.clock.now();
+            engine.emit(|| Event::StepStarted {
+                task: claim.task,
+                step: prepared.bound.template.steps[claim.step as usize].name.clone(),
+                attempt: claim.attempt,
+                at: started_at,
+            });
+            let lost = CancellationToken::new();
+            engine.under_way.begin(claim, lost.clone());
+            let answer = call(engine, handler, &claim, &prepared, lost).await;
+            engine.under_way.end(&claim);
+            if engine.room.leave(&claim) {
+                engine.wake.notify_one();
+            }
+            settle::record(engine, claim, &prepared, started_at, answer).await
+        }
+        Some(_) => {
+            // As many of its kind as may are running: it waits for one of them to end.
+            engine.hand_back(claim).await;
+            None
+        }
+        None => {
+            engine.tell_missing(&prepared.bound.template.steps[claim.step as usize].handler.callable);
+            engine.hand_back(claim).await;
+            None
+        }
+    };
     engine.tasks.forget(prepared.task);
     next
 }
@@ -117,6 +137,7 @@ async fn run_one(engine: &Arc<Engine>, job: Job) -> Option<Job> {
 async fn prepare(engine: &Engine, job: &Job) -> Result<Option<Prepared>, StoreError> {
     let (store, claim) = (&*engine.store, &job.claim);
     let bound = engine.templates.get(claim.template, store).await?;
+    engine.room.learn(&bound);
     let task = match &job.task {
         Some(task) => Arc::clone(task),
         None => match engine.tasks.get(claim.task, store).await? {
@@ -128,23 +149,25 @@ async fn prepare(engine: &Engine, job: &Job) -> Result<Option<Prepared>, StoreEr
     Ok(Some(Prepared { bound, task, inputs }))
 }
 
-async fn call(engine: &Engine, claim: &Claim, prepared: &Prepared) -> Answer {
+async fn call(
+    engine: &Engine,
+    handler: &Handler,
+    claim: &Claim,
+    prepared: &Prepared,
+    lost: CancellationToken,
+) -> Answer {
     let step = &prepared.bound.steps[claim.step as usize];
-    let Some(handler) = &step.handler else {
-        engine.tell_missing(&prepared.bound.template.steps[claim.step as usize].handler.callable);
-        return Answer::LeftToOthers;
-    };
     let cancellation = engine.stopping.child_token();
     let context = StepContext::new(
         Arc::clone(&prepared.task.facts),
         Arc::clone(&step.facts),
-        claim.attempt,
+        (claim.attempt, claim.forgiven),
         Arc::clone(&prepared.inputs),
         Arc::clone(&engine.states),
         cancellation.clone(),
     );
     // However the attempt ends: what it has begun on other threads is told to end as well.
-    let _cancelled_at_the_end = cancellation.drop_guard();
+    let _cancelled_at_the_end = cancellation.clone().drop_guard();
     let limit = step.timeout.unwrap_or(engine.settings.step_timeout);
     let mut attempt = Box::pin(caught(|| handler.call(context)));
     let answer = tokio::select! {
@@ -163,6 +186,12 @@ async fn call(engine: &Engine, claim: &Claim, prepared: &Prepared) -> Answer {
             Answer::Failed(Failure::new(AttemptOutcome::TimedOut, &error))
         }
         () = engine.aborting.cancelled() => Answer::Interrupted,
+        // Told to end, and ended when it has not after a while.
+        () = async {
+            lost.cancelled().await;
+            cancellation.cancel();
+            tokio::time::sleep(engine.settings.grace).await;
+        } => Answer::Lost,
     };
     // A handler that is ended early runs its destructors now; they may panic like any code of its own.
     if catch_unwind(AssertUnwindSafe(|| drop(attempt))).is_err() {

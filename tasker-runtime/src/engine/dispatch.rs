@@ -60,7 +60,7 @@ impl Engine {
     }
 
     /// About an interval: what polls has jitter, so that workers spread out.
-    fn about(&self, interval: Duration) -> Duration {
+    pub(super) fn about(&self, interval: Duration) -> Duration {
         interval.mul_f64(0.9 + 0.2 * self.clock.random())
     }
 

@@ -2,16 +2,18 @@
 
 mod attempt;
 mod dispatch;
+mod housekeeping;
+mod room;
 mod settle;
 mod tasks;
+mod under_way;
 mod waiters;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tokio_util::task::TaskTracker;
@@ -21,9 +23,16 @@ use crate::clock::Clock;
 use crate::event::Event;
 use crate::handler::{States, TaskFacts};
 use crate::id::{TaskId, WorkerId};
-use crate::store::{Claim, ClaimRequest, NewTaskRecord, Store, StoreError};
+use crate::json::Json;
+use crate::state::TaskState;
+use crate::store::{
+    Acted, ActionRequest, Claim, ClaimRequest, Created, NewTaskRecord, Store, StoreError, TaskHead,
+};
 use attempt::Job;
+pub(crate) use room::Kind;
+use room::Room;
 use tasks::{ActiveTask, ActiveTasks};
+use under_way::UnderWay;
 pub(crate) use waiters::Waiters;
 
 /// Listeners that fall this many events behind miss some.
@@ -42,6 +51,12 @@ pub(crate) struct Settings {
     pub(crate) reap_interval: Duration,
     /// What retry delays are multiplied by.
     pub(crate) backoff_scale: f64,
+    /// How long a handler may take to end once it is told to.
+    pub(crate) grace: Duration,
+    /// At most this many attempts of a kind at a time.
+    pub(crate) limits: HashMap<Kind, usize>,
+    /// Tasks that have been over for this long are deleted.
+    pub(crate) retention: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -52,6 +67,9 @@ impl Default for Settings {
             poll_interval: Duration::from_secs(1),
             reap_interval: Duration::from_secs(5),
             backoff_scale: 1.0,
+            grace: Duration::from_secs(10),
+            limits: HashMap::new(),
+            retention: None,
         }
     }
 }
@@ -79,6 +97,8 @@ pub(crate) struct Engine {
     aborting: CancellationToken,
     running: TaskTracker,
     tasks: ActiveTasks,
+    under_way: UnderWay,
+    room: Room,
     events: broadcast::Sender<Event>,
     /// Callables that were found to have no handler here.
     told: Mutex<HashSet<String>>,
@@ -93,6 +113,8 @@ impl Engine {
         settings: Settings,
         works: bool,
     ) -> Self {
+        let room = Room::new(&settings.limits);
+        templates.current().iter().for_each(|bound| room.learn(bound));
         Self {
             store,
             templates,
@@ -109,6 +131,8 @@ impl Engine {
             aborting: CancellationToken::new(),
             running: TaskTracker::new(),
             tasks: ActiveTasks::default(),
+            under_way: UnderWay::default(),
+            room,
             events: broadcast::Sender::new(EVENTS),
             told: Mutex::default(),
         }
@@ -119,6 +143,8 @@ impl Engine {
         self.store.register_worker(self.worker, self.clock.now()).await?;
         self.running.spawn(dispatch::dispatch(Arc::downgrade(self), self.stopping.clone()));
         self.running.spawn(dispatch::reap(Arc::downgrade(self), self.stopping.clone()));
+        self.running.spawn(housekeeping::watch(Arc::downgrade(self), self.stopping.clone()));
+        self.running.spawn(housekeeping::keep_house(Arc::downgrade(self), self.stopping.clone()));
         Ok(())
     }
 
@@ -130,23 +156,47 @@ impl Engine {
         self: &Arc<Self>,
         task: NewTaskRecord,
         facts: TaskFacts,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Duplicate>, StoreError> {
         let engine = Arc::clone(self);
         let creating = self.running.spawn(async move {
             let slots = engine.take_slots(task.starts.len()).filter(|_| engine.works);
             let request = engine.request(slots.as_ref().map_or(0, OwnedSemaphorePermit::num_permits), false);
-            let active = engine.tasks.insert(facts);
-            let created = engine.store.create_task(task, request).await;
-            let created = created.map(|claimed| {
-                if claimed.more {
-                    engine.backlog.store(true, Ordering::SeqCst);
+            let wakes_later = task.run_at.is_some();
+            let active = engine.tasks.insert(facts, Some(head(&task)));
+            let created = match engine.store.create_task(task, request).await {
+                Ok(Created::New(claimed)) => {
+                    if claimed.more {
+                        engine.backlog.store(true, Ordering::SeqCst);
+                    }
+                    engine.spawn_all(claimed.claims, Some(&active), slots);
+                    if wakes_later {
+                        engine.wake.notify_one();
+                    }
+                    Ok(None)
                 }
-                engine.spawn_all(claimed.claims, Some(&active), slots);
-            });
+                Ok(Created::Duplicate { id, context }) => Ok(Some(Duplicate { id, context })),
+                Err(error) => Err(error),
+            };
             engine.tasks.forget(active);
             created
         });
         creating.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Does what an operator asks for; attempts that it has ended are told.
+    pub(crate) async fn act(&self, request: ActionRequest) -> Result<Acted, StoreError> {
+        let task = request.task;
+        let acted = self.store.act(request).await?;
+        if let Acted::Done { state, lost } = &acted {
+            self.under_way.lose(lost);
+            self.wake.notify_one();
+            if state.is_settled() {
+                self.emit(|| Event::TaskSettled { task, state: *state });
+                self.tasks.settle(task);
+                self.waiters.settle(task, || None);
+            }
+        }
+        Ok(acted)
     }
 
     /// Claims no more, lets handlers end for as long as `grace`, hands back the rest.
@@ -218,7 +268,8 @@ impl Engine {
     /// A request for at most as many claims as there are slots.
     fn request(&self, slots: usize, any: bool) -> ClaimRequest {
         let limit = if self.stopping.is_cancelled() { 0 } else { slots };
-        ClaimRequest { worker: self.worker, limit, any: any && limit > 0, now: self.clock.now() }
+        let (any, now, passed) = (any && limit > 0, self.clock.now(), self.room.passed());
+        ClaimRequest { worker: self.worker, limit, any, now, passed }
     }
 
     /// Runs each claim on a slot of its own; slots that are left over are free again. `known` is a
@@ -240,11 +291,33 @@ impl Engine {
         }
     }
 
-    async fn hand_back(&self, claim: Claim, due_at: Timestamp) {
-        let handed_back = settle::insist(self, claim, || self.store.release(vec![claim], due_at)).await;
+    async fn hand_back(&self, claim: Claim) {
+        let release = || self.store.release(vec![claim], None, self.clock.now());
+        let handed_back = settle::insist(self, claim, release).await;
         if !matches!(handed_back, Some(Ok(()))) {
             tracing::warn!(worker = %self.worker, "a claim could not be handed back; it counts as crashed");
         }
+    }
+}
+
+/// A task of the same identity, which was there before.
+pub(crate) struct Duplicate {
+    pub(crate) id: TaskId,
+    pub(crate) context: Json,
+}
+
+/// A task as it is right after its creation.
+fn head(task: &NewTaskRecord) -> TaskHead {
+    TaskHead {
+        id: task.id,
+        template: task.template,
+        state: TaskState::InProgress,
+        correlation_id: task.correlation_id,
+        context: task.context.clone(),
+        priority: task.priority,
+        origin: task.origin.clone(),
+        created_at: task.created_at,
+        settled_at: None,
     }
 }
 

@@ -20,9 +20,6 @@ use crate::store::{AttemptRecord, Claim, Ending, Finished, FinishedAttempt, Stor
 /// The first and the longest pause before a failing store is asked again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
-/// How long a step is left for a worker that has its handler.
-const LEFT_TO_OTHERS: Duration = Duration::from_secs(1);
-
 /// Repeats an operation until the store answers, or fails in a way that asking again cannot mend.
 /// `None` when the worker leaves before that.
 pub(super) async fn insist<T, F: Future<Output = Result<T, StoreError>>>(
@@ -59,29 +56,30 @@ pub(super) async fn record(
     let now = engine.clock.now();
     let (ending, followers) = match answer {
         Answer::Interrupted => {
-            engine.hand_back(claim, now).await;
+            engine.hand_back(claim).await;
             return None;
         }
-        Answer::LeftToOthers => {
-            engine.hand_back(claim, later(now, LEFT_TO_OTHERS)).await;
+        Answer::Lost => {
+            // Whoever ended it has recorded that.
             return None;
         }
-        Answer::Complete(result) => {
-            let ends =
-                step.dependents.is_empty().then(|| u32::try_from(bound.plan.ends()).unwrap_or(u32::MAX));
-            (
-                Ending::Complete { result, dependents: Arc::clone(&step.dependents), ends },
-                step.dependents.len(),
-            )
-        }
+        Answer::Complete(result) => (
+            Ending::Complete {
+                result,
+                dependents: Arc::clone(&step.dependents),
+                ends: bound.ends(claim.step),
+            },
+            step.dependents.len(),
+        ),
         Answer::Failed(Failure { outcome, error, retry_after }) => {
             let policy = &bound.template.steps[claim.step as usize].retry;
-            let may_retry = error.kind == ErrorKind::Retryable && claim.attempt < policy.attempts();
+            let used = claim.attempt - claim.forgiven;
+            let may_retry = error.kind == ErrorKind::Retryable && used < policy.attempts();
             let delay = || {
                 retry_after.unwrap_or_else(|| {
                     backoff::delay(
                         policy,
-                        claim.attempt,
+                        used,
                         engine.settings.backoff_scale,
                         engine.clock.random(),
                     )
@@ -136,7 +134,8 @@ pub(super) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), St
     };
     let now = engine.clock.now();
     // The next attempt is made at once: nothing says that the step was to blame. If it was, attempts run out.
-    let may_retry = claim.attempt < bound.template.steps[claim.step as usize].retry.attempts();
+    let used = claim.attempt - claim.forgiven;
+    let may_retry = used < bound.template.steps[claim.step as usize].retry.attempts();
     let error =
         StepError::retryable("the worker's process ended during the attempt").code("WORKER_DIED").record();
     let ending =
@@ -211,7 +210,7 @@ fn announce(
         engine.tasks.settle(claim.task);
         engine.waiters.settle(claim.task, || {
             let (task, bound) = task.zip(bound).filter(|_| state == TaskState::Complete)?;
-            task.completed(bound.id, bound.plan.len(), attempt.finished_at)
+            task.completed(bound.plan.len(), attempt.finished_at)
         });
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tasker_template::StepIndex;
 
 use crate::handler::{StepInputs, TaskFacts};
-use crate::id::{TaskId, TemplateId};
+use crate::id::TaskId;
 use crate::json::Json;
 use crate::state::TaskState;
 use crate::store::{AttemptRecord, Store, StoreError, TaskHead, TaskInputs, TaskRecord};
@@ -17,6 +17,8 @@ use crate::store::{AttemptRecord, Store, StoreError, TaskHead, TaskInputs, TaskR
 #[derive(Debug)]
 pub(crate) struct ActiveTask {
     pub(crate) facts: Arc<TaskFacts>,
+    /// The task as it was created, when that was here.
+    head: Option<TaskHead>,
     memory: Mutex<Memory>,
 }
 
@@ -41,37 +43,20 @@ impl ActiveTask {
         memory.attempts.push(attempt);
     }
 
-    /// The task as it ended, if it is complete and every attempt of its `steps` steps ended here.
-    pub(crate) fn completed(
-        &self,
-        template: TemplateId,
-        steps: usize,
-        settled_at: Timestamp,
-    ) -> Option<TaskRecord> {
+    /// The task as it ended, if it was created here, and each of its `steps` steps was completed here
+    /// by its first attempt: about any other, in which somebody may have had a hand, the store is asked.
+    pub(crate) fn completed(&self, steps: usize, settled_at: Timestamp) -> Option<TaskRecord> {
         let mut attempts = self.memory().attempts.clone();
         attempts.sort_unstable_by_key(|attempt| (attempt.step, attempt.attempt));
-        // One attempt after the other, from 1 to the one with a result, for one step after the other.
-        let mut expected = (0, 1);
-        for attempt in &attempts {
-            if (attempt.step, attempt.attempt) != expected {
-                return None;
-            }
-            expected =
-                if attempt.result.is_some() { (expected.0 + 1, 1) } else { (expected.0, expected.1 + 1) };
-        }
-        if expected.0 as usize != steps {
+        let is_plain = |(step, attempt): (StepIndex, &AttemptRecord)| {
+            attempt.step == step && attempt.attempt == 1 && attempt.result.is_some()
+        };
+        if attempts.len() != steps || !(0..).zip(&attempts).all(is_plain) {
             return None;
         }
-        let head = TaskHead {
-            id: self.facts.id,
-            template,
-            state: TaskState::Complete,
-            correlation_id: self.facts.correlation_id,
-            context: self.facts.context.clone(),
-            created_at: self.facts.created_at,
-            settled_at: Some(settled_at),
-        };
-        Some(TaskRecord { head, steps: Vec::new(), attempts })
+        let head =
+            TaskHead { state: TaskState::Complete, settled_at: Some(settled_at), ..self.head.clone()? };
+        Some(TaskRecord { head, steps: Vec::new(), attempts, actions: Vec::new() })
     }
 
     /// The results of `steps`; those of other workers and of earlier processes come from the store.
@@ -112,9 +97,9 @@ pub(crate) struct ActiveTasks(Mutex<HashMap<TaskId, Weak<ActiveTask>>>);
 
 impl ActiveTasks {
     /// Begins with what its creator knows already.
-    pub(crate) fn insert(&self, facts: TaskFacts) -> Arc<ActiveTask> {
+    pub(crate) fn insert(&self, facts: TaskFacts, head: Option<TaskHead>) -> Arc<ActiveTask> {
         let id = facts.id;
-        let task = Arc::new(ActiveTask { facts: Arc::new(facts), memory: Mutex::default() });
+        let task = Arc::new(ActiveTask { facts: Arc::new(facts), head, memory: Mutex::default() });
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::downgrade(&task));
         task
     }
@@ -130,8 +115,8 @@ impl ActiveTasks {
             return Ok(known);
         }
         let Some(inputs) = store.inputs(id, &[]).await? else { return Ok(None) };
-        let TaskInputs { context, correlation_id, created_at, .. } = inputs;
-        Ok(Some(self.insert(TaskFacts { id, correlation_id, created_at, context })))
+        let TaskInputs { context, correlation_id, .. } = inputs;
+        Ok(Some(self.insert(TaskFacts { id, correlation_id, context }, None)))
     }
 
     /// Whether a step of the task is under way here, so that the task has not settled.

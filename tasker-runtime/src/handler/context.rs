@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tasker_template::{StepIndex, TaskTemplate};
@@ -31,6 +30,8 @@ pub struct StepContext {
     task: Arc<TaskFacts>,
     step: Arc<StepFacts>,
     attempt: u32,
+    /// Attempts before an operator renewed the budget.
+    forgiven: u32,
     inputs: StepInputs,
     states: Arc<States>,
     cancellation: CancellationToken,
@@ -41,7 +42,6 @@ pub struct StepContext {
 pub(crate) struct TaskFacts {
     pub(crate) id: TaskId,
     pub(crate) correlation_id: Uuid,
-    pub(crate) created_at: Timestamp,
     pub(crate) context: Json,
 }
 
@@ -61,12 +61,12 @@ impl StepContext {
     pub(crate) fn new(
         task: Arc<TaskFacts>,
         step: Arc<StepFacts>,
-        attempt: u32,
+        (attempt, forgiven): (u32, u32),
         inputs: StepInputs,
         states: Arc<States>,
         cancellation: CancellationToken,
     ) -> Self {
-        Self { task, step, attempt, inputs, states, cancellation }
+        Self { task, step, attempt, forgiven, inputs, states, cancellation }
     }
 
     /// The task.
@@ -103,10 +103,11 @@ impl StepContext {
         self.attempt
     }
 
-    /// How many attempts the step has in all.
+    /// How many attempts the step has in all; more than the template says once an operator has
+    /// renewed its budget.
     #[must_use]
     pub fn max_attempts(&self) -> u32 {
-        self.step().retry.attempts()
+        self.forgiven.saturating_add(self.step().retry.attempts())
     }
 
     /// Whether a failure of this attempt is final.
@@ -195,8 +196,9 @@ impl StepContext {
         result.as_ref().map(read).transpose()
     }
 
-    /// Completes when the attempt should end early: the worker is shutting down, or the step's time is
-    /// over. A handler that returns a retryable error at a shutdown has its step handed back, and the
+    /// Completes when the attempt should end early: the worker is shutting down, the step's time is
+    /// over, or an operator has cancelled the task or ended the step by hand. In the last two cases
+    /// what the handler returns is dropped, and it is ended after the builder's grace period. A handler that returns a retryable error at a shutdown has its step handed back, and the
     /// attempt does not count. A function that is not async can only look at
     /// [`is_cancelled`](Self::is_cancelled) itself: it cannot be ended from outside, and when its time
     /// is over the next attempt may begin while it still runs.

@@ -1,7 +1,6 @@
 //! Tasks in memory: for tests, and for workflows that need not outlive their process.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::ops::Bound::{Excluded, Unbounded};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -11,9 +10,11 @@ use tasker_template::StepIndex;
 use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::json::Json;
 use crate::state::{StepState, TaskState};
+use crate::store::progress::{Change, Progress};
 use crate::store::{
-    AttemptRecord, Claim, ClaimRequest, Claimed, Dependent, Ending, Finished, FinishedAttempt, NewTaskRecord,
-    StepRecord, Store, StoreError, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord,
+    Acted, Action, ActionRecord, ActionRequest, AttemptRecord, Claim, ClaimRequest, Claimed, Created,
+    Finished, FinishedAttempt, Identity, NewTaskRecord, PruneRequest, StepRecord, Store, StoreError,
+    TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord,
 };
 
 /// Keeps tasks in memory, and loses them with the process.
@@ -34,33 +35,35 @@ pub struct MemoryStore(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     templates: HashMap<TemplateId, Arc<TemplateRecord>>,
-    tasks: HashMap<TaskId, TaskEntry>,
-    due: BTreeSet<(Timestamp, TaskId, StepIndex)>,
+    tasks: BTreeMap<TaskId, TaskEntry>,
+    identities: HashMap<Identity, TaskId>,
+    queues: Queues,
     workers: HashSet<WorkerId>,
     /// Workers that ended without handing everything back.
     gone: HashSet<WorkerId>,
 }
 
+/// Where workers find steps that nobody has claimed.
+#[derive(Debug, Default)]
+struct Queues {
+    /// Those that can run, in their order.
+    ready: BTreeSet<(i64, TaskId, StepIndex)>,
+    /// Those that are not due, by when they are.
+    waiting: BTreeSet<(Timestamp, TaskId, StepIndex)>,
+    /// Where each of them is.
+    places: HashMap<(TaskId, StepIndex), Place>,
+}
+
+type Place = (Option<Timestamp>, i64);
+
 #[derive(Debug)]
 struct TaskEntry {
     head: TaskHead,
-    /// Steps that are neither complete nor untouched.
-    steps: HashMap<StepIndex, StepEntry>,
-    /// How many of them are ready, in progress, or waiting for a retry.
-    moving: usize,
-    /// How many of the steps that nobody waits for are complete.
-    ended: u32,
+    identity: Option<Identity>,
+    progress: Progress,
     attempts: Vec<AttemptRecord>,
     results: HashMap<StepIndex, Json>,
-}
-
-#[derive(Debug)]
-struct StepEntry {
-    state: StepState,
-    waiting_for: u32,
-    attempts: u32,
-    due_at: Option<Timestamp>,
-    claim: Option<Claim>,
+    actions: Vec<ActionRecord>,
 }
 
 impl MemoryStore {
@@ -75,85 +78,86 @@ impl MemoryStore {
     }
 }
 
-impl Inner {
-    /// Puts steps that can run where workers find them, claiming as many as `request` has room for.
-    fn make_ready(
-        &mut self,
-        task: TaskId,
-        steps: Vec<StepIndex>,
-        request: &ClaimRequest,
-        claimed: &mut Claimed,
-    ) {
-        let Some(entry) = self.tasks.get_mut(&task) else { return };
-        for step in steps {
-            entry.moving += 1;
-            let row = entry.steps.entry(step).or_insert_with(StepEntry::new);
-            row.state = StepState::Ready;
-            row.waiting_for = 0;
-            if claimed.claims.len() < request.limit {
-                claimed.claims.push(row.claim(&entry.head, step, request));
-            } else {
-                row.due_at = Some(request.now);
-                self.due.insert((request.now, task, step));
-                claimed.more = true;
+impl Queues {
+    /// Takes note of what has changed in a task.
+    fn follow(&mut self, progress: &mut Progress) {
+        let task = progress.task;
+        let followed = progress.write_down(|step, change| {
+            self.remove(task, step);
+            if let Change::Row(row) = change
+                && let Some(rank) = row.rank
+            {
+                self.insert(task, step, (row.due_at, rank));
             }
-        }
+            Ok::<_, std::convert::Infallible>(())
+        });
+        let Ok(()) = followed;
     }
 
-    fn claim_due(&mut self, request: &ClaimRequest, claimed: &mut Claimed) {
-        while claimed.claims.len() < request.limit {
-            let Some(&(due_at, task, step)) = self.due.first().filter(|first| first.0 <= request.now) else {
-                return;
-            };
-            self.due.remove(&(due_at, task, step));
-            let Some(entry) = self.tasks.get_mut(&task) else { continue };
-            let Some(row) = entry.steps.get_mut(&step) else { continue };
-            claimed.claims.push(row.claim(&entry.head, step, request));
+    fn insert(&mut self, task: TaskId, step: StepIndex, place: Place) {
+        match place {
+            (Some(due_at), _) => self.waiting.insert((due_at, task, step)),
+            (None, rank) => self.ready.insert((rank, task, step)),
+        };
+        self.places.insert((task, step), place);
+    }
+
+    fn remove(&mut self, task: TaskId, step: StepIndex) {
+        match self.places.remove(&(task, step)) {
+            Some((Some(due_at), _)) => self.waiting.remove(&(due_at, task, step)),
+            Some((None, rank)) => self.ready.remove(&(rank, task, step)),
+            None => return,
+        };
+    }
+
+    /// What was waiting and has become due can run: those steps.
+    fn promote(&mut self, now: Timestamp) -> Vec<(TaskId, StepIndex)> {
+        let mut promoted = Vec::new();
+        while let Some(&(due_at, task, step)) = self.waiting.first().filter(|first| first.0 <= now) {
+            let rank = self.places.get(&(task, step)).map_or(due_at.as_microsecond(), |place| place.1);
+            self.remove(task, step);
+            self.insert(task, step, (None, rank));
+            promoted.push((task, step));
         }
-        claimed.more |= self.due.first().is_some_and(|first| first.0 <= request.now);
+        promoted
+    }
+}
+
+impl Inner {
+    fn claim_due(&mut self, request: &ClaimRequest, claimed: &mut Claimed) {
+        let mut taken = Vec::new();
+        for &(_, task, step) in &self.queues.ready {
+            let Some(entry) = self.tasks.get(&task) else { continue };
+            if !request.takes(entry.progress.template, step) {
+                continue;
+            }
+            if claimed.claims.len() + taken.len() >= request.limit {
+                claimed.more = true;
+                break;
+            }
+            taken.push((task, step));
+        }
+        for (task, step) in taken {
+            let Some(entry) = self.tasks.get_mut(&task) else { continue };
+            claimed.claims.push(entry.progress.claim(step, request.worker, request.now));
+            self.queues.follow(&mut entry.progress);
+        }
     }
 }
 
 impl TaskEntry {
-    /// One more dependency of `dependent` is complete: whether that was the last.
-    fn satisfy(&mut self, dependent: Dependent) -> bool {
-        if dependent.parents <= 1 {
-            return true;
+    fn settle(&mut self, state: Option<TaskState>, now: Timestamp) {
+        if let Some(state) = state {
+            self.head.state = state;
+            self.head.settled_at = state.is_settled().then_some(now);
         }
-        let row = self
-            .steps
-            .entry(dependent.step)
-            .or_insert_with(|| StepEntry { waiting_for: dependent.parents, ..StepEntry::new() });
-        row.waiting_for -= 1;
-        row.waiting_for == 0
     }
 
-    fn settle(&mut self, state: TaskState, now: Timestamp) -> Option<TaskState> {
-        self.head.state = state;
-        self.head.settled_at = Some(now);
-        Some(state)
-    }
-}
-
-impl StepEntry {
-    fn new() -> Self {
-        Self { state: StepState::Pending, waiting_for: 0, attempts: 0, due_at: None, claim: None }
-    }
-
-    fn claim(&mut self, head: &TaskHead, step: StepIndex, request: &ClaimRequest) -> Claim {
-        self.state = StepState::InProgress;
-        self.attempts += 1;
-        self.due_at = None;
-        let claim = Claim {
-            task: head.id,
-            template: head.template,
-            step,
-            attempt: self.attempts,
-            worker: request.worker,
-            claimed_at: request.now,
-        };
-        self.claim = Some(claim);
-        claim
+    fn record(&mut self, attempt: AttemptRecord) {
+        if let Some(result) = &attempt.result {
+            self.results.insert(attempt.step, result.clone());
+        }
+        self.attempts.push(attempt);
     }
 }
 
@@ -185,10 +189,15 @@ impl Store for MemoryStore {
         Ok(self.lock().templates.get(&id).cloned())
     }
 
-    async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Claimed, StoreError> {
+    async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Created, StoreError> {
         let mut inner = self.lock();
         if !inner.templates.contains_key(&task.template) {
             return Err(StoreError::NoTemplate(task.template));
+        }
+        if let Some(id) = task.identity.and_then(|identity| inner.identities.get(&identity)).copied()
+            && let Some(entry) = inner.tasks.get(&id)
+        {
+            return Ok(Created::Duplicate { id, context: entry.head.context.clone() });
         }
         let head = TaskHead {
             id: task.id,
@@ -196,89 +205,126 @@ impl Store for MemoryStore {
             state: TaskState::InProgress,
             correlation_id: task.correlation_id,
             context: task.context,
+            priority: task.priority,
+            origin: task.origin,
             created_at: task.created_at,
             settled_at: None,
         };
-        let (steps, results) = (HashMap::new(), HashMap::new());
-        inner
-            .tasks
-            .insert(task.id, TaskEntry { head, steps, moving: 0, ended: 0, attempts: Vec::new(), results });
-        let mut claimed = Claimed::default();
-        inner.make_ready(task.id, task.starts, &claim, &mut claimed);
-        Ok(claimed)
+        let mut progress = Progress::new(task.id, task.template, task.priority);
+        let moved = progress.start(&task.starts, task.run_at, task.created_at, &claim);
+        inner.queues.follow(&mut progress);
+        if let Some(identity) = task.identity {
+            inner.identities.insert(identity, task.id);
+        }
+        let entry = TaskEntry {
+            head,
+            identity: task.identity,
+            progress,
+            attempts: Vec::new(),
+            results: HashMap::new(),
+            actions: Vec::new(),
+        };
+        inner.tasks.insert(task.id, entry);
+        Ok(Created::New(moved.claimed))
     }
 
     async fn claim(&self, claim: ClaimRequest) -> Result<Claimed, StoreError> {
         let mut inner = self.lock();
+        for (task, step) in inner.queues.promote(claim.now) {
+            if let Some(entry) = inner.tasks.get_mut(&task) {
+                entry.progress.due(step);
+            }
+        }
         let mut claimed = Claimed::default();
         inner.claim_due(&claim, &mut claimed);
-        let last_due_now = (claim.now, TaskId(uuid::Uuid::max()), StepIndex::MAX);
-        claimed.next_due = inner.due.range((Excluded(last_due_now), Unbounded)).next().map(|next| next.0);
+        claimed.next_due = inner.queues.waiting.first().map(|first| first.0);
         Ok(claimed)
     }
 
     async fn finish(&self, attempt: FinishedAttempt, claim: ClaimRequest) -> Result<Finished, StoreError> {
         let mut inner = self.lock();
-        let (task, step, now) = (attempt.claim.task, attempt.claim.step, attempt.finished_at);
-        let Some(entry) = inner.tasks.get_mut(&task) else { return Ok(Finished::Stale) };
-        let Some(row) = entry.steps.get_mut(&step).filter(|row| row.claim == Some(attempt.claim)) else {
-            return Ok(Finished::Stale);
-        };
-        row.claim = None;
-        entry.moving -= 1;
-        let record = AttemptRecord::from(&attempt);
-        let (mut ready, mut retry_at, mut complete) = (Vec::new(), None, false);
-        match attempt.ending {
-            Ending::Complete { result, dependents, ends } => {
-                entry.steps.remove(&step);
-                entry.results.insert(step, result);
-                for dependent in dependents.iter().filter(|dependent| entry.satisfy(**dependent)) {
-                    ready.push(dependent.step);
-                }
-                if let Some(ends) = ends {
-                    entry.ended += 1;
-                    complete = entry.ended == ends;
-                }
-            }
-            Ending::Failed { retry_at: next, .. } => {
-                row.due_at = next;
-                row.state = if next.is_some() { StepState::WaitingForRetry } else { StepState::Error };
-                entry.moving += usize::from(next.is_some());
-                retry_at = next;
-            }
-        }
-        entry.attempts.push(record);
-        let settled = if complete {
-            entry.settle(TaskState::Complete, now)
-        } else if entry.moving == 0 && ready.is_empty() {
-            entry.settle(TaskState::BlockedByFailures, now)
-        } else {
-            None
-        };
-        if let Some(retry_at) = retry_at {
-            inner.due.insert((retry_at, task, step));
-        }
-        let mut claimed = Claimed::default();
-        inner.make_ready(task, ready, &claim, &mut claimed);
+        let inner = &mut *inner;
+        let Some(entry) = inner.tasks.get_mut(&attempt.claim.task) else { return Ok(Finished::Stale) };
+        let Some(moved) = entry.progress.finish(&attempt, &claim) else { return Ok(Finished::Stale) };
+        inner.queues.follow(&mut entry.progress);
+        entry.record(AttemptRecord::from(&attempt));
+        entry.settle(moved.state, attempt.finished_at);
+        let mut claimed = moved.claimed;
         if claim.any {
             inner.claim_due(&claim, &mut claimed);
         }
-        Ok(Finished::Recorded { claimed, settled })
+        Ok(Finished::Recorded { claimed, settled: moved.state.filter(|state| state.is_settled()) })
     }
 
-    async fn release(&self, claims: Vec<Claim>, now: Timestamp) -> Result<(), StoreError> {
+    async fn release(
+        &self,
+        claims: Vec<Claim>,
+        due_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut inner = self.lock();
+        let inner = &mut *inner;
         for claim in claims {
-            let row = inner.tasks.get_mut(&claim.task).and_then(|entry| entry.steps.get_mut(&claim.step));
-            if let Some(row) = row.filter(|row| row.claim == Some(claim)) {
-                row.claim = None;
-                row.attempts -= 1;
-                row.state = StepState::Ready;
-                row.due_at = Some(now);
-                inner.due.insert((now, claim.task, claim.step));
+            if let Some(entry) = inner.tasks.get_mut(&claim.task)
+                && entry.progress.release(&claim, due_at, now)
+            {
+                inner.queues.follow(&mut entry.progress);
             }
         }
         Ok(())
+    }
+
+    async fn lost(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError> {
+        let inner = self.lock();
+        let holds = |claim: &Claim| {
+            inner.tasks.get(&claim.task).is_some_and(|entry| entry.progress.holds(claim))
+        };
+        Ok(claims.into_iter().filter(|claim| !holds(claim)).collect())
+    }
+
+    async fn act(&self, request: ActionRequest) -> Result<Acted, StoreError> {
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        let Some(entry) = inner.tasks.get_mut(&request.task) else { return Ok(Acted::NoTask) };
+        let moved = match entry.progress.act(&request.action, request.at) {
+            Ok(moved) => moved,
+            Err(refusal) => return Ok(Acted::Refused(refusal)),
+        };
+        inner.queues.follow(&mut entry.progress);
+        for claim in &moved.lost {
+            entry.record(AttemptRecord::ended_by(claim, &request));
+        }
+        if let Some(attempt) = AttemptRecord::by_hand(&request) {
+            entry.record(attempt);
+        }
+        entry.actions.push(ActionRecord::from(&request));
+        entry.settle(moved.state, request.at);
+        if matches!(request.action, Action::Cancel | Action::GiveUp) {
+            entry.head.settled_at = Some(request.at);
+        }
+        Ok(Acted::Done { state: entry.head.state, lost: moved.lost })
+    }
+
+    async fn prune(&self, prune: PruneRequest) -> Result<usize, StoreError> {
+        let mut inner = self.lock();
+        let matches = |entry: &&TaskEntry| {
+            let head = &entry.head;
+            head.state.is_over()
+                && prune.states.contains(&head.state)
+                && head.settled_at.is_some_and(|settled_at| settled_at < prune.settled_before)
+        };
+        let ids: Vec<TaskId> =
+            inner.tasks.values().filter(matches).take(prune.limit).map(|entry| entry.head.id).collect();
+        for id in &ids {
+            let Some(mut entry) = inner.tasks.remove(id) else { continue };
+            if let Some(identity) = entry.identity {
+                inner.identities.remove(&identity);
+            }
+            let queues = &mut inner.queues;
+            entry.progress.steps().for_each(|(step, _)| queues.remove(*id, step));
+            queues.follow(&mut entry.progress);
+        }
+        Ok(ids.len())
     }
 
     async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {
@@ -286,7 +332,7 @@ impl Store for MemoryStore {
         if inner.gone.is_empty() {
             return Ok(Vec::new());
         }
-        let claims = inner.tasks.values().flat_map(|entry| entry.steps.values().filter_map(|row| row.claim));
+        let claims = inner.tasks.values().flat_map(|entry| entry.progress.claims());
         let claims: Vec<Claim> = claims.filter(|claim| inner.gone.contains(&claim.worker)).collect();
         if claims.is_empty() {
             inner.gone.clear();
@@ -307,33 +353,29 @@ impl Store for MemoryStore {
         let Some(entry) = inner.tasks.get(&id) else { return Ok(None) };
         let mut attempts = entry.attempts.clone();
         attempts.sort_by_key(|attempt| (attempt.step, attempt.attempt));
-        let mut steps: Vec<_> = entry
-            .steps
-            .iter()
-            .map(|(step, row)| StepRecord {
-                step: *step,
-                state: row.state,
-                attempts: row.attempts,
-                due_at: row.due_at,
-                claimed_at: row.claim.map(|claim| claim.claimed_at),
-            })
-            .collect();
-        steps.sort_by_key(|step| step.step);
-        Ok(Some(TaskRecord { head: entry.head.clone(), steps, attempts }))
+        let rows = entry.progress.steps().filter(|(_, row)| row.state != StepState::Pending);
+        let steps = rows.map(|(step, row)| StepRecord::new(step, row)).collect();
+        Ok(Some(TaskRecord { head: entry.head.clone(), steps, attempts, actions: entry.actions.clone() }))
     }
 
     async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError> {
         let inner = self.lock();
-        let mut heads: Vec<_> = inner
-            .tasks
-            .values()
-            .map(|entry| &entry.head)
-            .filter(|head| filter.state.is_none_or(|state| head.state == state))
+        let of_template = |head: &&TaskHead| {
+            let template = inner.templates.get(&head.template);
+            let is = |wanted: &Option<String>, own: fn(&TemplateRecord) -> &str| {
+                wanted.as_deref().is_none_or(|wanted| {
+                    template.is_some_and(|template| own(template) == wanted)
+                })
+            };
+            is(&filter.namespace, |template| &template.namespace) && is(&filter.name, |template| &template.name)
+        };
+        let heads = inner.tasks.values().rev().map(|entry| &entry.head);
+        let heads = heads
+            .filter(|head| filter.states.is_empty() || filter.states.contains(&head.state))
             .filter(|head| filter.before.is_none_or(|before| head.id < before))
-            .cloned()
-            .collect();
-        heads.sort_by_key(|head| std::cmp::Reverse(head.id));
-        heads.truncate(filter.limit);
-        Ok(heads)
+            .filter(|head| filter.tag.as_ref().is_none_or(|tag| head.origin.tags.contains(tag)))
+            .filter(|head| filter.correlation_id.is_none_or(|id| head.correlation_id == id))
+            .filter(of_template);
+        Ok(heads.take(filter.limit).cloned().collect())
     }
 }

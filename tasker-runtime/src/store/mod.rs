@@ -3,17 +3,21 @@
 //! A store knows no handler and no graph: what follows from a completed step comes with the
 //! operation. Each operation is atomic, and is answered only once its effect is durable.
 
+mod action;
 pub(crate) mod memory;
+mod progress;
 pub(crate) mod sqlite;
 
 #[cfg(feature = "testing")]
 pub mod conformance;
 
+use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tasker_template::StepIndex;
 
 use crate::id::{TaskId, TemplateId, WorkerId};
@@ -21,6 +25,7 @@ use crate::json::Json;
 use crate::state::{AttemptOutcome, StepState, TaskState};
 use crate::step_error::ErrorRecord;
 
+pub use action::{Acted, Action, ActionRecord, ActionRequest, Refusal};
 pub use memory::MemoryStore;
 pub use sqlite::SqliteStore;
 
@@ -42,8 +47,9 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// The snapshot of a template.
     async fn template(&self, id: TemplateId) -> Result<Option<Arc<TemplateRecord>>, StoreError>;
 
-    /// Creates a task, makes its first steps ready, and claims as `claim` asks.
-    async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Claimed, StoreError>;
+    /// Creates a task, makes its first steps ready, and claims as `claim` asks. Nothing is created
+    /// when there is a task of the same identity.
+    async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Created, StoreError>;
 
     /// Claims steps that are due.
     async fn claim(&self, claim: ClaimRequest) -> Result<Claimed, StoreError>;
@@ -54,9 +60,23 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// [`Finished::Stale`], and no change, when `attempt.claim` is no longer the step's claim.
     async fn finish(&self, attempt: FinishedAttempt, claim: ClaimRequest) -> Result<Finished, StoreError>;
 
-    /// Hands claims back: the steps are ready again, and the attempts do not count. Claims that no
-    /// longer hold are passed over.
-    async fn release(&self, claims: Vec<Claim>, now: Timestamp) -> Result<(), StoreError>;
+    /// Hands claims back: the steps are ready again, or will be at `due_at`, and the attempts do not
+    /// count. Claims that no longer hold are passed over.
+    async fn release(
+        &self,
+        claims: Vec<Claim>,
+        due_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Those of `claims` that no longer hold, because an operator or another worker has ended them.
+    async fn lost(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError>;
+
+    /// Does what an operator asks for, and records it.
+    async fn act(&self, action: ActionRequest) -> Result<Acted, StoreError>;
+
+    /// Deletes tasks that are over, with all that belongs to them: how many.
+    async fn prune(&self, prune: PruneRequest) -> Result<usize, StoreError>;
 
     /// A worker of this process has ended without signing off: what it left is
     /// [`abandoned`](Self::abandoned). Does nothing for a worker that has retired.
@@ -104,12 +124,60 @@ pub struct NewTaskRecord {
     pub context: Json,
     /// When it was asked for.
     pub created_at: Timestamp,
+    /// When its first steps become due; `None` for at once.
+    pub run_at: Option<Timestamp>,
+    /// Its place among others: claims prefer the higher.
+    pub priority: i32,
+    /// What must be unique among all tasks that are kept.
+    pub identity: Option<Identity>,
+    /// Who asked for it, and what for.
+    pub origin: Origin,
     /// The steps that wait for none.
     pub starts: Vec<StepIndex>,
 }
 
+/// What must be unique among all tasks: a hash of it.
+pub type Identity = [u8; 32];
+
+/// Who asked for a task, and what for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Who asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initiator: Option<String>,
+    /// The system that it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_system: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The correlation id of the work that it is a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_correlation_id: Option<uuid::Uuid>,
+    /// Words to find it by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+/// The answer to [`Store::create_task`].
+#[derive(Clone, Debug)]
+pub enum Created {
+    /// It is there.
+    New(Claimed),
+    /// A task of this identity was there before; nothing was created.
+    Duplicate {
+        /// That task.
+        id: TaskId,
+        /// Its context.
+        context: Json,
+    },
+}
+
+/// Which steps a worker does not claim, by the snapshot and the step.
+pub type Passed = HashSet<(TemplateId, StepIndex)>;
+
 /// How much a worker is willing to claim in passing.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ClaimRequest {
     /// For whom.
     pub worker: WorkerId,
@@ -119,6 +187,16 @@ pub struct ClaimRequest {
     pub any: bool,
     /// What is due by now.
     pub now: Timestamp,
+    /// Steps that are left to others: no handler here, or as many of a kind are running as may.
+    pub passed: Arc<Passed>,
+}
+
+impl ClaimRequest {
+    /// Whether such a step is welcome.
+    #[must_use]
+    pub fn takes(&self, template: TemplateId, step: StepIndex) -> bool {
+        self.passed.is_empty() || !self.passed.contains(&(template, step))
+    }
 }
 
 /// The right to run one attempt of one step, until it is ended or handed back.
@@ -132,6 +210,8 @@ pub struct Claim {
     pub step: StepIndex,
     /// The number of the attempt, from 1.
     pub attempt: u32,
+    /// How many attempts were made before an operator renewed the step's budget.
+    pub forgiven: u32,
     /// The claim's owner.
     pub worker: WorkerId,
     /// When it was claimed. A claim that was handed back and made again, with the same attempt
@@ -172,9 +252,9 @@ pub enum Ending {
         result: Json,
         /// The steps that wait for this one.
         dependents: Arc<[Dependent]>,
-        /// When no step waits for this one: how many such steps the template has. The task is
-        /// complete when all of them are.
-        ends: Option<u32>,
+        /// When no step waits for this one: all such steps of the template. The task is complete
+        /// when all of them are.
+        ends: Option<Arc<[StepIndex]>>,
     },
     /// Without one.
     Failed {
@@ -188,12 +268,12 @@ pub enum Ending {
 }
 
 /// A step that waits for another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dependent {
     /// The step.
     pub step: StepIndex,
-    /// How many steps it waits for in all.
-    pub parents: u32,
+    /// All steps that it waits for.
+    pub parents: Arc<[StepIndex]>,
 }
 
 /// The answer to [`Store::finish`].
@@ -236,6 +316,10 @@ pub struct TaskHead {
     pub correlation_id: uuid::Uuid,
     /// Its input.
     pub context: Json,
+    /// Its place among others.
+    pub priority: i32,
+    /// Who asked for it, and what for.
+    pub origin: Origin,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it settled in its present state.
@@ -251,6 +335,8 @@ pub struct TaskRecord {
     pub steps: Vec<StepRecord>,
     /// The attempts that have ended, by step and number.
     pub attempts: Vec<AttemptRecord>,
+    /// What operators have done to it, the oldest first.
+    pub actions: Vec<ActionRecord>,
 }
 
 /// A step that is neither complete nor untouched.
@@ -262,10 +348,20 @@ pub struct StepRecord {
     pub state: StepState,
     /// Attempts made, the running one included.
     pub attempts: u32,
-    /// When it is or was due.
+    /// How many of them were made before an operator renewed its budget.
+    pub forgiven: u32,
+    /// When it becomes due, while it is not.
     pub due_at: Option<Timestamp>,
     /// When it was claimed, while it is in progress.
     pub claimed_at: Option<Timestamp>,
+}
+
+impl StepRecord {
+    pub(crate) fn new(step: StepIndex, progress: &progress::StepProgress) -> Self {
+        let (state, attempts, forgiven) = (progress.state, progress.attempts, progress.forgiven);
+        let claimed_at = progress.claim.map(|claim| claim.claimed_at);
+        Self { step, state, attempts, forgiven, due_at: progress.due_at, claimed_at }
+    }
 }
 
 /// An attempt that has ended.
@@ -301,13 +397,40 @@ impl From<&FinishedAttempt> for AttemptRecord {
     }
 }
 
-/// Which tasks to list.
-#[derive(Clone, Debug, Default)]
+/// Which tasks to list: those that meet every condition.
+#[derive(Clone, Debug)]
 pub struct TaskFilter {
-    /// Only those in this state.
-    pub state: Option<TaskState>,
-    /// Only those that are older than this one: the last of the previous page.
+    /// In one of these states; none given, in any.
+    pub states: Vec<TaskState>,
+    /// Of this namespace.
+    pub namespace: Option<String>,
+    /// Of the template with this name.
+    pub name: Option<String>,
+    /// With this tag.
+    pub tag: Option<String>,
+    /// With this correlation id.
+    pub correlation_id: Option<uuid::Uuid>,
+    /// Older than this one: the last of the previous page.
     pub before: Option<TaskId>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// Any fifty.
+impl Default for TaskFilter {
+    fn default() -> Self {
+        let (states, namespace, name, tag) = (Vec::new(), None, None, None);
+        Self { states, namespace, name, tag, correlation_id: None, before: None, limit: 50 }
+    }
+}
+
+/// Which tasks to delete.
+#[derive(Clone, Debug)]
+pub struct PruneRequest {
+    /// In these states; one that is not over is passed over.
+    pub states: Vec<TaskState>,
+    /// That came into their state before this time.
+    pub settled_before: Timestamp,
     /// At most this many.
     pub limit: usize,
 }
@@ -323,6 +446,8 @@ impl StoreError {
                 | Self::Newer { .. }
                 | Self::Url { .. }
                 | Self::Damaged { .. }
+                | Self::Refused { .. }
+                | Self::Gone { .. }
         )
     }
 }
@@ -386,6 +511,20 @@ pub enum StoreError {
         what: &'static str,
         /// What stands there.
         value: String,
+    },
+    /// What was to be written breaks a rule of the database, or is larger than it can hold.
+    #[error("{what} refused a record: {source}")]
+    Refused {
+        /// The file.
+        what: String,
+        /// What the database said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The file has been removed, or replaced by another, while it was open.
+    #[error("{what} has been removed or replaced while it was in use; nothing more is written to it")]
+    Gone {
+        /// The file.
+        what: String,
     },
     /// The task's template is not kept.
     #[error("template {0} is not in the store")]

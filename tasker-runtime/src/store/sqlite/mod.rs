@@ -1,8 +1,11 @@
 //! Tasks in a SQLite file: one thread writes, in group commits; readers have connections of their own.
 
 mod liveness;
+mod load;
+mod operate;
 mod read;
 mod schema;
+mod session;
 mod values;
 mod write;
 mod writer;
@@ -19,10 +22,11 @@ use tokio::sync::Semaphore;
 
 use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::store::{
-    Claim, ClaimRequest, Claimed, Finished, FinishedAttempt, NewTaskRecord, Store, StoreError, TaskFilter,
-    TaskHead, TaskInputs, TaskRecord, TemplateRecord,
+    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, NewTaskRecord,
+    PruneRequest, Store, StoreError, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord,
 };
 use liveness::Liveness;
+use session::Session;
 use writer::Writer;
 
 /// How long to wait for another process that is writing.
@@ -78,7 +82,7 @@ impl SqliteStore {
         schema::migrate(&mut connection, &path)?;
         // By whichever name and from whichever directory it is opened, it is one file with one set of locks.
         let path = path.canonicalize().map_err(|source| cannot_open(&path, source))?;
-        let writer = Writer::start(connection)?;
+        let writer = Writer::start(Session::new(connection, path.clone()))?;
         let liveness = Liveness::of(&path);
         Ok(Self { path, writer, readers: Arc::default(), liveness })
     }
@@ -86,7 +90,7 @@ impl SqliteStore {
     /// Runs an operation in a transaction, and answers after its commit.
     async fn write<T: Send + 'static>(
         &self,
-        operation: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
+        operation: impl FnMut(&mut Session) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.writer.run(operation).await.map_err(|error| named(error, &self.path))
     }
@@ -95,7 +99,7 @@ impl SqliteStore {
     async fn forget_dead_workers(&self) -> Result<(), StoreError> {
         let liveness = self.liveness.clone();
         let is_dead = move |worker| !liveness.is_alive(worker);
-        let forgotten = self.write(move |connection| write::forget_workers(connection, &is_dead)).await?;
+        let forgotten = self.write(move |session| write::forget_workers(session, &is_dead)).await?;
         forgotten.into_iter().for_each(|worker| self.liveness.remove(worker));
         Ok(())
     }
@@ -144,7 +148,7 @@ impl Store for SqliteStore {
     async fn register_worker(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError> {
         // The lock first: a worker that has a row and no lock is taken for dead.
         self.liveness.acquire(worker)?;
-        let registered = self.write(move |connection| write::register_worker(connection, worker, now)).await;
+        let registered = self.write(move |session| write::register_worker(session, worker, now)).await;
         if registered.is_err() {
             self.liveness.remove(worker);
         }
@@ -161,27 +165,44 @@ impl Store for SqliteStore {
     }
 
     async fn put_template(&self, template: TemplateRecord) -> Result<(), StoreError> {
-        self.write(move |connection| write::put_template(connection, &template)).await
+        self.write(move |session| write::put_template(session, &template)).await
     }
 
     async fn template(&self, id: TemplateId) -> Result<Option<Arc<TemplateRecord>>, StoreError> {
         self.read(move |connection| read::template(connection, id)).await
     }
 
-    async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Claimed, StoreError> {
-        self.write(move |connection| write::create_task(connection, &task, &claim)).await
+    async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Created, StoreError> {
+        self.write(move |session| write::create_task(session, &task, &claim)).await
     }
 
     async fn claim(&self, claim: ClaimRequest) -> Result<Claimed, StoreError> {
-        self.write(move |connection| write::claim(connection, &claim)).await
+        self.write(move |session| write::claim(session, &claim)).await
     }
 
     async fn finish(&self, attempt: FinishedAttempt, claim: ClaimRequest) -> Result<Finished, StoreError> {
-        self.write(move |connection| write::finish(connection, &attempt, &claim)).await
+        self.write(move |session| write::finish(session, &attempt, &claim)).await
     }
 
-    async fn release(&self, claims: Vec<Claim>, now: Timestamp) -> Result<(), StoreError> {
-        self.write(move |connection| write::release(connection, &claims, now)).await
+    async fn release(
+        &self,
+        claims: Vec<Claim>,
+        due_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(move |session| write::release(session, &claims, due_at, now)).await
+    }
+
+    async fn lost(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError> {
+        self.write(move |session| operate::lost(session, &claims)).await
+    }
+
+    async fn act(&self, action: ActionRequest) -> Result<Acted, StoreError> {
+        self.write(move |session| operate::act(session, &action)).await
+    }
+
+    async fn prune(&self, prune: PruneRequest) -> Result<usize, StoreError> {
+        self.write(move |session| operate::prune(session, &prune)).await
     }
 
     async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {
@@ -254,6 +275,9 @@ impl From<rusqlite::Error> for StoreError {
         match code {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked { what, source },
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged { what, source },
+            Some(ErrorCode::TooBig | ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch) => {
+                Self::Refused { what, source }
+            }
             _ => Self::Database { what, source },
         }
     }
@@ -265,6 +289,7 @@ fn named(error: StoreError, path: &Path) -> StoreError {
     match error {
         StoreError::Locked { source, .. } => StoreError::Locked { what, source },
         StoreError::Damaged { source, .. } => StoreError::Damaged { what, source },
+        StoreError::Refused { source, .. } => StoreError::Refused { what, source },
         StoreError::Database { source, .. } => StoreError::Database { what, source },
         other => other,
     }

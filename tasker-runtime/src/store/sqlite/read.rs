@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tasker_template::StepIndex;
 use uuid::Uuid;
 
 use crate::id::{TaskId, TemplateId, WorkerId};
-use crate::state::{AttemptOutcome, StepState, TaskState};
+use crate::state::{AttemptOutcome, TaskState};
+use crate::store::sqlite::load;
 use crate::store::sqlite::values::{Result, blob, json, timestamp, unreadable, uuid};
 use crate::store::{
-    AttemptRecord, Claim, StepRecord, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord,
+    ActionRecord, AttemptRecord, Claim, StepRecord, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord,
 };
 
 pub(super) fn workers(connection: &Connection) -> Result<Vec<WorkerId>> {
@@ -19,25 +21,26 @@ pub(super) fn workers(connection: &Connection) -> Result<Vec<WorkerId>> {
     Ok(ids.collect::<rusqlite::Result<_>>()?)
 }
 
+/// What is claimed in the names of these workers. Asked only after a worker has died: it reads all
+/// that is unfinished.
 pub(super) fn claims_of(connection: &Connection, workers: &[WorkerId]) -> Result<Vec<Claim>> {
-    // No index: this is asked only after a worker has died, and the table holds unfinished work alone.
-    let sql = "SELECT step.task_id, task.template_id, step.step, step.attempts, step.claimed_at
-        FROM step
-        JOIN task ON task.id = step.task_id
-        WHERE step.worker_id = ?1";
+    let sql = "SELECT task_id FROM step WHERE worker_id = ?1
+        UNION
+        SELECT id FROM task
+        WHERE state = 'in_progress' AND state <> 'complete' AND worker_id = ?1
+        UNION
+        SELECT task.id
+        FROM task
+        JOIN attempt ON attempt.task_id = task.id
+        WHERE task.state = 'in_progress' AND task.state <> 'complete'
+        AND attempt.worker_id = ?1 AND attempt.claimed IS NOT NULL";
     let mut statement = connection.prepare_cached(sql)?;
     let mut claims = Vec::new();
     for worker in workers {
-        let mut rows = statement.query([blob(&worker.0)])?;
-        while let Some(row) = rows.next()? {
-            claims.push(Claim {
-                task: TaskId(uuid(row, 0)?),
-                template: TemplateId(uuid(row, 1)?),
-                step: row.get(2)?,
-                attempt: row.get(3)?,
-                worker: *worker,
-                claimed_at: timestamp(row.get(4)?)?,
-            });
+        let tasks = statement.query_map([blob(&worker.0)], |row| uuid(row, 0).map(TaskId))?;
+        for task in tasks.collect::<rusqlite::Result<Vec<_>>>()? {
+            let Some(progress) = load::progress(connection, task)? else { continue };
+            claims.extend(progress.claims().filter(|claim| claim.worker == *worker));
         }
     }
     Ok(claims)
@@ -65,7 +68,7 @@ pub(super) fn inputs(
     let Some((context, correlation_id, created_at)) = head else { return Ok(None) };
     let sql = "SELECT result
         FROM attempt
-        WHERE task_id = ?1 AND step = ?2 AND instance = 0 AND outcome = 'complete'";
+        WHERE task_id = ?1 AND step = ?2 AND instance = 0 AND result IS NOT NULL";
     let mut statement = connection.prepare_cached(sql)?;
     let mut results = Vec::with_capacity(steps.len());
     for step in steps {
@@ -77,16 +80,21 @@ pub(super) fn inputs(
     Ok(Some(TaskInputs { context, correlation_id, created_at, results }))
 }
 
-const HEAD: &str = "SELECT id, template_id, state, correlation_id, context, created_at, settled_at FROM task";
+const HEAD: &str = "SELECT
+        id, template_id, state, correlation_id, context, created_at, settled_at, priority, origin
+    FROM task";
 
 fn head(row: &Row<'_>) -> Result<TaskHead> {
-    let state: String = row.get(2)?;
+    let (state, origin): (String, Option<String>) = (row.get(2)?, row.get(8)?);
+    let origin = origin.map(|text| serde_json::from_str(&text).map_err(|_| unreadable("origin", text)));
     Ok(TaskHead {
         id: TaskId(uuid(row, 0)?),
         template: TemplateId(uuid(row, 1)?),
         state: TaskState::parse(&state).ok_or_else(|| unreadable("task state", state))?,
         correlation_id: uuid(row, 3)?,
         context: json(row.get(4)?)?,
+        priority: row.get(7)?,
+        origin: origin.transpose()?.unwrap_or_default(),
         created_at: timestamp(row.get(5)?)?,
         settled_at: row.get::<_, Option<i64>>(6)?.map(timestamp).transpose()?,
     })
@@ -99,29 +107,24 @@ pub(super) fn task(connection: &Connection, id: TaskId) -> Result<Option<TaskRec
     let mut rows = statement.query([blob(&id.0)])?;
     let Some(row) = rows.next()? else { return Ok(None) };
     let head = head(row)?;
-    let (steps, attempts) = (steps(&transaction, id)?, attempts(&transaction, id)?);
-    Ok(Some(TaskRecord { head, steps, attempts }))
+    let progress = load::progress(&transaction, id)?;
+    let steps = progress.iter().flat_map(|progress| progress.steps());
+    let steps = steps.map(|(step, row)| StepRecord::new(step, row)).collect();
+    let (attempts, actions) = (attempts(&transaction, id)?, actions(&transaction, id)?);
+    Ok(Some(TaskRecord { head, steps, attempts, actions }))
 }
 
-fn steps(connection: &Connection, task: TaskId) -> Result<Vec<StepRecord>> {
-    let sql = "SELECT step, state, attempts, due_at, claimed_at
-        FROM step
-        WHERE task_id = ?1 AND step >= 0
-        ORDER BY step";
+fn actions(connection: &Connection, task: TaskId) -> Result<Vec<ActionRecord>> {
+    let sql = "SELECT action, steps, by_whom, reason, at FROM action WHERE task_id = ?1 ORDER BY number";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([blob(&task.0)])?;
-    let mut steps = Vec::new();
+    let mut actions = Vec::new();
     while let Some(row) = rows.next()? {
-        let state: String = row.get(1)?;
-        steps.push(StepRecord {
-            step: row.get(0)?,
-            state: StepState::parse(&state).ok_or_else(|| unreadable("step state", state))?,
-            attempts: row.get(2)?,
-            due_at: row.get::<_, Option<i64>>(3)?.map(timestamp).transpose()?,
-            claimed_at: row.get::<_, Option<i64>>(4)?.map(timestamp).transpose()?,
-        });
+        let (action, steps): (_, String) = (row.get(0)?, row.get(1)?);
+        let (by, reason, at) = (row.get(2)?, row.get(3)?, timestamp(row.get(4)?)?);
+        actions.push(ActionRecord { action, steps: load::list(&steps)?, by, reason, at });
     }
-    Ok(steps)
+    Ok(actions)
 }
 
 fn attempts(connection: &Connection, task: TaskId) -> Result<Vec<AttemptRecord>> {
@@ -152,19 +155,46 @@ fn attempts(connection: &Connection, task: TaskId) -> Result<Vec<AttemptRecord>>
 }
 
 pub(super) fn tasks(connection: &Connection, filter: &TaskFilter) -> Result<Vec<TaskHead>> {
-    let sql = match filter.state {
-        // The index of unfinished tasks applies only when its own condition is repeated.
-        Some(TaskState::Complete) => format!("{HEAD} WHERE state = 'complete' AND id < ?1"),
-        Some(state) => format!("{HEAD} WHERE state = '{state}' AND state <> 'complete' AND id < ?1"),
-        None => format!("{HEAD} WHERE id < ?1"),
-    };
-    let mut statement = connection.prepare_cached(&format!("{sql} ORDER BY id DESC LIMIT ?2"))?;
+    let mut sql = format!("{HEAD} WHERE id < ?1");
     let before = filter.before.map_or(Uuid::max(), |id| id.0);
-    let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
-    let mut rows = statement.query(params![blob(&before), limit])?;
+    let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(blob(&before).to_vec())];
+    let mut and = |condition: &str, value: Box<dyn ToSql>| {
+        values.push(value);
+        sql.push_str(" AND ");
+        sql.push_str(&condition.replace('?', &format!("?{}", values.len())));
+    };
+    let of_template = "template_id IN (SELECT template.id FROM template WHERE";
+    if let Some(namespace) = &filter.namespace {
+        and(&format!("{of_template} namespace = ?)"), Box::new(namespace.clone()));
+    }
+    if let Some(name) = &filter.name {
+        and(&format!("{of_template} name = ?)"), Box::new(name.clone()));
+    }
+    if let Some(tag) = &filter.tag {
+        and("id IN (SELECT task_id FROM tag WHERE tag = ?)", Box::new(tag.clone()));
+    }
+    if let Some(id) = &filter.correlation_id {
+        and("correlation_id = ?", Box::new(blob(id).to_vec()));
+    }
+    if !filter.states.is_empty() {
+        let states: Vec<String> = filter.states.iter().map(|state| format!("'{state}'")).collect();
+        // The index of unfinished tasks applies only when its own condition is repeated.
+        let open = if filter.states.contains(&TaskState::Complete) { "" } else { " AND state <> 'complete'" };
+        sql.push_str(&format!(" AND state IN ({}){open}", states.join(", ")));
+    }
+    sql.push_str(&format!(" ORDER BY id DESC LIMIT {}", i64::try_from(filter.limit).unwrap_or(i64::MAX)));
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
     let mut heads = Vec::new();
     while let Some(row) = rows.next()? {
-        heads.push(head(row)?);
+        match head(row) {
+            Ok(head) => heads.push(head),
+            // One that cannot be read keeps nobody from seeing the others.
+            Err(error) if error.is_lasting() => {
+                tracing::error!(task = ?uuid(row, 0).ok(), %error, "a task cannot be read; it is left out of the list");
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(heads)
 }

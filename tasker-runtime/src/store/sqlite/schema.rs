@@ -11,7 +11,8 @@ use crate::store::sqlite::cannot_open;
 const APPLICATION_ID: i64 = 0x5441_534b;
 
 /// Migration N takes the schema from version N - 1 to N.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/001_initial.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/001_initial.sql"), include_str!("migrations/002_operations.sql")];
 
 /// Refuses the file of another program, and one of a newer version of this one. Changes nothing.
 pub(super) fn inspect(connection: &Connection, path: &Path) -> Result<(), StoreError> {
@@ -81,7 +82,7 @@ mod tests {
         migrate(&mut connection, path).unwrap();
         migrate(&mut connection, path).unwrap();
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-        assert_eq!(version, 1);
+        assert_eq!(version, newest());
     }
 
     #[test]
@@ -92,7 +93,7 @@ mod tests {
         let error = migrate(&mut connection, path).unwrap_err().to_string();
         assert_eq!(
             error,
-            "test.db has schema version 99, and this program knows 1: use a newer version of it"
+            "test.db has schema version 99, and this program knows 2: use a newer version of it"
         );
     }
 

@@ -4,10 +4,10 @@
 use std::fmt;
 use std::thread::JoinHandle;
 
-use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::store::StoreError;
+use crate::store::sqlite::session::Session;
 
 /// Callers beyond this many wait before they may queue.
 const QUEUE: usize = 4_096;
@@ -24,7 +24,7 @@ pub(super) struct Writer {
 /// in is rolled back because of another one.
 trait Operation: Send {
     /// Does the work; keeps what is to be answered.
-    fn apply(&mut self, connection: &Connection) -> Result<(), StoreError>;
+    fn apply(&mut self, session: &mut Session) -> Result<(), StoreError>;
     /// Answers, once the work is durable.
     fn answer(self: Box<Self>);
     /// Answers that the work was not done.
@@ -39,11 +39,11 @@ struct Pending<W, T> {
 
 impl<W, T> Operation for Pending<W, T>
 where
-    W: FnMut(&Connection) -> Result<T, StoreError> + Send,
+    W: FnMut(&mut Session) -> Result<T, StoreError> + Send,
     T: Send,
 {
-    fn apply(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        self.value = Some((self.work)(connection)?);
+    fn apply(&mut self, session: &mut Session) -> Result<(), StoreError> {
+        self.value = Some((self.work)(session)?);
         Ok(())
     }
 
@@ -59,11 +59,11 @@ where
 
 impl Writer {
     /// Starts the thread.
-    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+    pub(super) fn start(mut session: Session) -> Result<Self, StoreError> {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("tasker-sqlite-writer".to_owned())
-            .spawn(move || write_until_closed(&connection, waiting))
+            .spawn(move || write_until_closed(&mut session, waiting))
             .map_err(|source| StoreError::Open {
                 what: "a thread for the store".to_owned(),
                 source: source.into(),
@@ -74,7 +74,7 @@ impl Writer {
     /// Runs `work` in a transaction, together with whatever else is waiting. Answers after the commit.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        work: impl FnMut(&Connection) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnMut(&mut Session) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = oneshot::channel();
         let operation = Box::new(Pending { work, value: None, reply });
@@ -100,20 +100,20 @@ impl fmt::Debug for Writer {
     }
 }
 
-fn write_until_closed(connection: &Connection, mut waiting: mpsc::Receiver<Box<dyn Operation>>) {
+fn write_until_closed(session: &mut Session, mut waiting: mpsc::Receiver<Box<dyn Operation>>) {
     let mut batch = Vec::new();
     while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
         // What arrives while the first are applied still gets into their transaction.
-        write(connection, std::mem::take(&mut batch), &mut || waiting.try_recv().ok());
+        write(session, std::mem::take(&mut batch), &mut || waiting.try_recv().ok());
     }
 }
 
 fn write(
-    connection: &Connection,
+    session: &mut Session,
     mut batch: Vec<Box<dyn Operation>>,
     more: &mut dyn FnMut() -> Option<Box<dyn Operation>>,
 ) {
-    match transact(connection, &mut batch, more) {
+    match transact(session, &mut batch, more) {
         Ok(()) => batch.into_iter().for_each(Operation::answer),
         // Somebody else is writing; trying one by one would only wait as often.
         Err(StoreError::Locked { what, source }) => {
@@ -126,43 +126,34 @@ fn write(
         Err(error) => match <[_; 1]>::try_from(batch) {
             Ok([operation]) => operation.refuse(error),
             Err(batch) => {
-                batch.into_iter().for_each(|operation| write(connection, vec![operation], &mut || None))
+                batch.into_iter().for_each(|operation| write(session, vec![operation], &mut || None))
             }
         },
     }
 }
 
 fn transact(
-    connection: &Connection,
+    session: &mut Session,
     batch: &mut Vec<Box<dyn Operation>>,
     more: &mut dyn FnMut() -> Option<Box<dyn Operation>>,
 ) -> Result<(), StoreError> {
-    if !connection.is_autocommit() {
-        // A rollback has failed before; until one succeeds nothing can be written.
-        connection.execute_batch("ROLLBACK")?;
-    }
-    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    let mut done = apply_all(connection, batch, more);
-    if done.is_ok() {
-        done = commit(connection).map_err(StoreError::from);
-    }
-    // Some errors have rolled the transaction back already.
-    if done.is_err() && !connection.is_autocommit() {
-        // What the operation said is worth more than what the rollback says.
-        let _ = connection.execute_batch("ROLLBACK");
+    session.begin()?;
+    let done = apply_all(session, batch, more).and_then(|()| session.commit());
+    if done.is_err() {
+        session.roll_back();
     }
     done
 }
 
 fn apply_all(
-    connection: &Connection,
+    session: &mut Session,
     batch: &mut Vec<Box<dyn Operation>>,
     more: &mut dyn FnMut() -> Option<Box<dyn Operation>>,
 ) -> Result<(), StoreError> {
     let mut applied = 0;
     loop {
         while let Some(operation) = batch.get_mut(applied) {
-            operation.apply(connection)?;
+            operation.apply(session)?;
             applied += 1;
         }
         if applied >= BATCH {
@@ -173,9 +164,4 @@ fn apply_all(
             None => return Ok(()),
         }
     }
-}
-
-fn commit(connection: &Connection) -> rusqlite::Result<()> {
-    connection.prepare_cached("COMMIT")?.execute([])?;
-    Ok(())
 }

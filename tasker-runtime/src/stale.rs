@@ -1,0 +1,123 @@
+//! Which tasks have been where they are for longer than they should.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use tasker_template::TaskTemplate;
+
+use crate::bind::BoundTemplate;
+use crate::id::TaskId;
+use crate::state::StepState;
+use crate::store::TaskRecord;
+
+/// What a task that is not over waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum WaitingFor {
+    /// A worker has claimed a step, and has not answered.
+    StepsInProcess,
+    /// A step waits for its next attempt.
+    Retry,
+    /// A step could run, and nobody has claimed it.
+    Worker,
+}
+
+/// How long a task has been where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Staleness {
+    /// Less than four fifths of the limit.
+    Healthy,
+    /// Less than the limit.
+    Warning,
+    /// As long as the limit, or longer.
+    Stale,
+}
+
+/// How long a task has been where it is, and how long it may.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Stay {
+    /// The task.
+    pub task: TaskId,
+    /// What it waits for.
+    pub waiting_for: WaitingFor,
+    /// For how many minutes.
+    pub minutes: i64,
+    /// How many minutes that may take.
+    pub limit_minutes: i64,
+    /// How close the two are.
+    pub staleness: Staleness,
+    /// Whether the template wants such a task to be given up.
+    #[serde(skip)]
+    pub(crate) acts: bool,
+}
+
+/// Limits of templates that set none, in minutes; of these tasks none is given up by itself.
+const STEPS_IN_PROCESS: u32 = 30;
+const RETRY: u32 = 30;
+const WORKER: u32 = 60;
+
+/// Whether the template says how long a task may stay where it is.
+pub(crate) fn has_limits(template: &TaskTemplate) -> bool {
+    let lifecycle = &template.lifecycle;
+    lifecycle.max_steps_in_process_minutes.is_some()
+        || lifecycle.max_waiting_for_retry_minutes.is_some()
+        || lifecycle.max_waiting_for_dependencies_minutes.is_some()
+        || lifecycle.max_duration_minutes.is_some()
+}
+
+/// How long the task has been where it is; `None` when it waits for nothing.
+pub(crate) fn look(record: &TaskRecord, bound: &BoundTemplate, now: Timestamp) -> Option<Stay> {
+    let lifecycle = &bound.template.lifecycle;
+    let last_end = record.attempts.iter().map(|attempt| attempt.finished_at).max();
+    let since_last = last_end.unwrap_or(record.head.created_at);
+    let of = |state| record.steps.iter().filter(move |step| step.state == state);
+    let (waiting_for, since, limit, default) =
+        if let Some(claimed) = of(StepState::InProgress).filter_map(|step| step.claimed_at).max() {
+            let limit = lifecycle.max_steps_in_process_minutes;
+            (WaitingFor::StepsInProcess, claimed, limit, STEPS_IN_PROCESS)
+        } else if of(StepState::Ready).any(|step| step.due_at.is_none()) {
+            (WaitingFor::Worker, since_last, lifecycle.max_waiting_for_dependencies_minutes, WORKER)
+        } else if of(StepState::WaitingForRetry).next().is_some() {
+            (WaitingFor::Retry, since_last, lifecycle.max_waiting_for_retry_minutes, RETRY)
+        } else {
+            return None;
+        };
+    let stay = |since: Timestamp, limit: u32, acts: bool| {
+        let minutes = now.duration_since(since).max(SignedDuration::ZERO).as_mins();
+        let limit_minutes = i64::from(limit);
+        let staleness = match minutes {
+            minutes if minutes >= limit_minutes => Staleness::Stale,
+            minutes if minutes * 5 >= limit_minutes * 4 => Staleness::Warning,
+            _ => Staleness::Healthy,
+        };
+        Stay { task: record.head.id, waiting_for, minutes, limit_minutes, staleness, acts }
+    };
+    let gives_up = lifecycle.staleness_action.as_deref() != Some("none");
+    if let Some(limit) = lifecycle.max_duration_minutes {
+        let whole = stay(record.head.created_at, limit, gives_up);
+        if whole.is_stale() {
+            return Some(whole);
+        }
+    }
+    Some(stay(since, limit.unwrap_or(default), gives_up && limit.is_some()))
+}
+
+impl Stay {
+    /// Whether it has been there for too long.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.staleness == Staleness::Stale
+    }
+
+    pub(crate) fn reason(&self) -> String {
+        let what = match self.waiting_for {
+            WaitingFor::StepsInProcess => "steps in process",
+            WaitingFor::Retry => "waiting for a retry",
+            WaitingFor::Worker => "waiting for a worker",
+        };
+        format!("{what} for {} minutes; the limit is {}", self.minutes, self.limit_minutes)
+    }
+}

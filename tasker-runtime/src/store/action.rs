@@ -1,0 +1,182 @@
+//! What operators do to tasks. Each action is recorded with who asked for it and why.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tasker_template::StepIndex;
+
+use crate::id::{TaskId, WorkerId};
+use crate::json::Json;
+use crate::state::{AttemptOutcome, TaskState};
+use crate::step_error::StepError;
+use crate::store::{AttemptRecord, Claim, Dependent};
+
+/// An action on a task, as a store is asked for it.
+#[derive(Clone, Debug)]
+pub struct ActionRequest {
+    /// The task.
+    pub task: TaskId,
+    /// What to do.
+    pub action: Action,
+    /// Who asks for it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What an operator can do to a task. The engine hands in what follows from the graph.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Ends it: nothing of it runs any more, and running attempts are told.
+    Cancel,
+    /// Ends it in the state `error`: it was stale, or it is not worth more attempts.
+    GiveUp,
+    /// Makes steps ready that have failed for good, with a fresh budget of attempts. In a task that
+    /// was cancelled or given up: any steps whose dependencies are done.
+    Retry {
+        /// The steps, each with how many attempts of it are recorded.
+        steps: Vec<(StepIndex, u32)>,
+    },
+    /// Makes a step ready that waits for its next attempt.
+    RetryNow {
+        /// The step.
+        step: StepIndex,
+    },
+    /// Completes a step with a result that somebody made by hand.
+    Complete {
+        /// The step.
+        step: StepIndex,
+        /// The result.
+        result: Json,
+        /// The steps that wait for it.
+        dependents: Arc<[Dependent]>,
+        /// When no step waits for it: all such steps of the template.
+        ends: Option<Arc<[StepIndex]>>,
+    },
+    /// Lets what waits for a step go on without its result.
+    Resolve {
+        /// The step.
+        step: StepIndex,
+        /// The steps that wait for it.
+        dependents: Arc<[Dependent]>,
+        /// When no step waits for it: all such steps of the template.
+        ends: Option<Arc<[StepIndex]>>,
+    },
+}
+
+impl Action {
+    /// The word for it, in the store and everywhere else.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::GiveUp => "give_up",
+            Self::Retry { .. } => "retry",
+            Self::RetryNow { .. } => "retry_now",
+            Self::Complete { .. } => "complete",
+            Self::Resolve { .. } => "resolve",
+        }
+    }
+
+    /// The steps that it names.
+    #[must_use]
+    pub fn steps(&self) -> Vec<StepIndex> {
+        match self {
+            Self::Cancel | Self::GiveUp => Vec::new(),
+            Self::Retry { steps } => steps.iter().map(|(step, _)| *step).collect(),
+            Self::RetryNow { step } | Self::Complete { step, .. } | Self::Resolve { step, .. } => {
+                vec![*step]
+            }
+        }
+    }
+}
+
+/// The answer to an action.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Acted {
+    /// It is done, and recorded.
+    Done {
+        /// Where the task is now.
+        state: TaskState,
+        /// Claims that no longer hold because of it.
+        lost: Vec<Claim>,
+    },
+    /// It cannot be done to a task or step in this state; nothing was changed.
+    Refused(Refusal),
+    /// There is no such task.
+    NoTask,
+}
+
+/// Why an action cannot be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The step that it cannot be done to; `None` when it is the task.
+    pub step: Option<StepIndex>,
+    /// The state that it is in.
+    pub state: &'static str,
+}
+
+/// An action that was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ActionRecord {
+    /// The word for it.
+    pub action: String,
+    /// The steps that it was done to.
+    pub steps: Vec<StepIndex>,
+    /// Who asked for it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl From<&ActionRequest> for ActionRecord {
+    fn from(request: &ActionRequest) -> Self {
+        let ActionRequest { action, by, reason, at, .. } = request;
+        let action_word = action.as_str().to_owned();
+        Self { action: action_word, steps: action.steps(), by: by.clone(), reason: reason.clone(), at: *at }
+    }
+}
+
+impl AttemptRecord {
+    /// The record of an attempt that an operator ended.
+    pub(crate) fn ended_by(claim: &Claim, request: &ActionRequest) -> Self {
+        let message = format!("ended by {}, to {} it: {}", request.by, request.action.as_str(), request.reason);
+        Self {
+            step: claim.step,
+            attempt: claim.attempt,
+            worker: claim.worker,
+            started_at: claim.claimed_at,
+            finished_at: request.at,
+            outcome: AttemptOutcome::Cancelled,
+            result: None,
+            error: Some(StepError::permanent(message).code("CANCELLED").record()),
+        }
+    }
+
+    /// The record of a step that an operator ended by hand; it has the number 0.
+    pub(crate) fn by_hand(request: &ActionRequest) -> Option<Self> {
+        let (step, outcome, result) = match &request.action {
+            Action::Complete { step, result, .. } => {
+                (*step, AttemptOutcome::CompletedManually, Some(result.clone()))
+            }
+            Action::Resolve { step, .. } => (*step, AttemptOutcome::ResolvedManually, None),
+            _ => return None,
+        };
+        let (worker, at) = (WorkerId(uuid::Uuid::nil()), request.at);
+        Some(Self {
+            step,
+            attempt: 0,
+            worker,
+            started_at: at,
+            finished_at: at,
+            outcome,
+            result,
+            error: None,
+        })
+    }
+}

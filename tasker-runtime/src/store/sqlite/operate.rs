@@ -1,0 +1,104 @@
+//! What operators do, and what is deleted, inside a transaction that somebody else begins and commits.
+
+use rusqlite::params;
+use uuid::Uuid;
+
+use crate::id::TaskId;
+use crate::state::TaskState;
+use crate::store::sqlite::session::Session;
+use crate::store::sqlite::values::{Result, blob, micros, unreadable, uuid};
+use crate::store::sqlite::write::{execute, insert_record, set_state};
+use crate::store::{Acted, ActionRecord, ActionRequest, AttemptRecord, Claim, PruneRequest};
+
+pub(super) fn act(session: &mut Session, request: &ActionRequest) -> Result<Acted> {
+    let Some(mut progress) = session.take(request.task)? else { return Ok(Acted::NoTask) };
+    let moved = match progress.act(&request.action, request.at) {
+        Ok(moved) => moved,
+        Err(refusal) => {
+            session.keep(progress)?;
+            return Ok(Acted::Refused(refusal));
+        }
+    };
+    let (task, connection) = (request.task, &session.connection);
+    for claim in &moved.lost {
+        insert_record(connection, task, &AttemptRecord::ended_by(claim, request))?;
+    }
+    if let Some(record) = AttemptRecord::by_hand(request) {
+        insert_record(connection, task, &record)?;
+    }
+    if let Some(state) = moved.state {
+        set_state(connection, task, state, request.at)?;
+    }
+    if progress.state.is_over() {
+        // Should the task be reopened, nothing of it is claimed any more.
+        let sql = "UPDATE task SET worker_id = NULL, claimed = NULL WHERE id = ?1";
+        execute(connection, sql, params![blob(&task.0)])?;
+        let sql = "UPDATE attempt SET claimed = NULL WHERE task_id = ?1 AND claimed IS NOT NULL";
+        execute(connection, sql, params![blob(&task.0)])?;
+    }
+    let ActionRecord { action, steps, by, reason, at } = ActionRecord::from(request);
+    let steps = serde_json::to_string(&steps).map_err(|error| unreadable("list of steps", error))?;
+    let sql = "INSERT INTO action (task_id, number, action, steps, by_whom, reason, at)
+        VALUES (?1, (SELECT count(*) FROM action WHERE task_id = ?1) + 1, ?2, ?3, ?4, ?5, ?6)";
+    execute(connection, sql, params![blob(&task.0), action, steps, by, reason, micros(at)])?;
+    let state = progress.state;
+    session.keep(progress)?;
+    Ok(Acted::Done { state, lost: moved.lost })
+}
+
+pub(super) fn lost(session: &mut Session, claims: &[Claim]) -> Result<Vec<Claim>> {
+    let mut lost = Vec::new();
+    for claim in claims {
+        let progress = session.take(claim.task)?;
+        if !progress.as_ref().is_some_and(|progress| progress.holds(claim)) {
+            lost.push(*claim);
+        }
+        if let Some(progress) = progress {
+            session.keep(progress)?;
+        }
+    }
+    Ok(lost)
+}
+
+pub(super) fn prune(session: &mut Session, request: &PruneRequest) -> Result<usize> {
+    let states: Vec<TaskState> = request.states.iter().copied().filter(|state| state.is_over()).collect();
+    let mut ids = Vec::new();
+    if !states.is_empty() {
+        let states: Vec<String> = states.iter().map(|state| format!("'{state}'")).collect();
+        // Ids are ordered by the time of creation, and nothing settles before it is created.
+        let sql = format!(
+            "SELECT id
+            FROM task
+            WHERE id < ?1 AND state IN ({}) AND settled_at < ?2
+            ORDER BY id
+            LIMIT ?3",
+            states.join(", ")
+        );
+        let mut statement = session.connection.prepare_cached(&sql)?;
+        let limit = i64::try_from(request.limit).unwrap_or(i64::MAX);
+        let newest = first_of(request.settled_before.as_millisecond());
+        let values = params![blob(&newest), micros(request.settled_before), limit];
+        let rows = statement.query_map(values, |row| uuid(row, 0).map(TaskId))?;
+        ids = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    }
+    for id in &ids {
+        for sql in [
+            "DELETE FROM attempt WHERE task_id = ?1",
+            "DELETE FROM step WHERE task_id = ?1",
+            "DELETE FROM action WHERE task_id = ?1",
+            "DELETE FROM tag WHERE task_id = ?1",
+            "DELETE FROM identity WHERE task_id = ?1",
+            "DELETE FROM task WHERE id = ?1",
+        ] {
+            execute(&session.connection, sql, params![blob(&id.0)])?;
+        }
+        session.forget(*id);
+    }
+    Ok(ids.len())
+}
+
+/// The smallest id of a task that is created in the next millisecond.
+fn first_of(millisecond: i64) -> Uuid {
+    let millisecond = u128::try_from(millisecond + 1).unwrap_or_default();
+    Uuid::from_u128(millisecond << 80)
+}
