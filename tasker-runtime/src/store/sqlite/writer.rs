@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -13,6 +14,8 @@ use crate::store::sqlite::session::Session;
 const QUEUE: usize = 4_096;
 /// At most this many operations share a transaction.
 const BATCH: usize = 1_024;
+/// How long the thread stays awake after a transaction.
+const AWAKE: Duration = Duration::from_micros(60);
 
 /// Sends operations to the writer thread. The thread ends when this is dropped.
 pub(super) struct Writer {
@@ -102,9 +105,28 @@ impl fmt::Debug for Writer {
 
 fn write_until_closed(session: &mut Session, mut waiting: mpsc::Receiver<Box<dyn Operation>>) {
     let mut batch = Vec::new();
-    while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
+    loop {
+        // What follows from an answer is here soon: being awake then saves a switch of threads.
+        match soon(&mut waiting) {
+            Some(operation) => batch.push(operation),
+            None if waiting.blocking_recv_many(&mut batch, BATCH) == 0 => return,
+            None => {}
+        }
         // What arrives while the first are applied still gets into their transaction.
         write(session, std::mem::take(&mut batch), &mut || waiting.try_recv().ok());
+    }
+}
+
+/// An operation that arrives within a moment.
+fn soon(waiting: &mut mpsc::Receiver<Box<dyn Operation>>) -> Option<Box<dyn Operation>> {
+    let begun = Instant::now();
+    loop {
+        match waiting.try_recv() {
+            Ok(operation) => return Some(operation),
+            Err(mpsc::error::TryRecvError::Disconnected) => return None,
+            Err(mpsc::error::TryRecvError::Empty) if begun.elapsed() >= AWAKE => return None,
+            Err(mpsc::error::TryRecvError::Empty) => std::thread::yield_now(),
+        }
     }
 }
 

@@ -6,8 +6,11 @@
 CREATE TABLE task_2 (
     id BLOB PRIMARY KEY NOT NULL,
     template_id BLOB NOT NULL,
-    state TEXT NOT NULL
-        CHECK (state IN ('in_progress', 'complete', 'blocked_by_failures', 'cancelled', 'error')),
+    -- Rules are chains of OR: for a list after IN, SQLite builds a table each time it checks a row.
+    state TEXT NOT NULL CHECK (
+        state = 'in_progress' OR state = 'complete' OR state = 'blocked_by_failures'
+        OR state = 'cancelled' OR state = 'error'
+    ),
     correlation_id BLOB NOT NULL,
     context TEXT NOT NULL,
     created_at INTEGER NOT NULL,
@@ -38,15 +41,16 @@ CREATE TABLE attempt_2 (
     worker_id BLOB NOT NULL,
     started_at INTEGER NOT NULL,
     finished_at INTEGER NOT NULL,
-    outcome TEXT NOT NULL CHECK (outcome IN (
-        'complete', 'failed', 'timed_out', 'panicked', 'crashed',
-        'cancelled', 'completed_manually', 'resolved_manually'
-    )),
+    outcome TEXT NOT NULL CHECK (
+        outcome = 'complete' OR outcome = 'failed' OR outcome = 'timed_out' OR outcome = 'panicked'
+        OR outcome = 'crashed' OR outcome = 'cancelled' OR outcome = 'completed_manually'
+        OR outcome = 'resolved_manually'
+    ),
     result TEXT,
     error TEXT,
     claimed TEXT,
     PRIMARY KEY (task_id, step, instance, attempt),
-    CHECK ((result IS NOT NULL) = (outcome IN ('complete', 'completed_manually')))
+    CHECK ((result IS NOT NULL) = (outcome = 'complete' OR outcome = 'completed_manually'))
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO attempt_2
@@ -64,7 +68,9 @@ CREATE TABLE step_2 (
     step INTEGER NOT NULL,
     instance INTEGER NOT NULL DEFAULT 0,
     template_id BLOB NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('ready', 'in_progress', 'waiting_for_retry', 'error')),
+    state TEXT NOT NULL CHECK (
+        state = 'ready' OR state = 'in_progress' OR state = 'waiting_for_retry' OR state = 'error'
+    ),
     attempts INTEGER NOT NULL,
     -- How many of them were made before an operator renewed the budget.
     forgiven INTEGER NOT NULL DEFAULT 0,
@@ -75,7 +81,7 @@ CREATE TABLE step_2 (
     worker_id BLOB,
     claimed_at INTEGER,
     PRIMARY KEY (task_id, step, instance),
-    CHECK ((rank IS NOT NULL) = (state IN ('ready', 'waiting_for_retry'))),
+    CHECK ((rank IS NOT NULL) = (state = 'ready' OR state = 'waiting_for_retry')),
     CHECK ((worker_id IS NOT NULL) = (state = 'in_progress'))
 ) STRICT, WITHOUT ROWID;
 
