@@ -18,7 +18,9 @@ mod event;
 mod handler;
 mod id;
 mod json;
+mod limits;
 mod registry;
+mod schema;
 mod state;
 mod step_error;
 pub mod store;
@@ -35,6 +37,7 @@ pub use handler::{
 };
 pub use id::{TaskId, TemplateId, WorkerId};
 pub use json::{Json, JsonError};
+pub use schema::{Violation, Violations};
 pub use state::{AttemptOutcome, StepState, TaskState};
 pub use step_error::{BoxError, ErrorKind, ErrorRecord, OrStepError, StepError, StepResult};
 pub use store::{MemoryStore, SqliteStore, StoreError};

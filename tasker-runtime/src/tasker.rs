@@ -17,6 +17,8 @@ use crate::event::Event;
 use crate::handler::TaskFacts;
 use crate::id::TaskId;
 use crate::json::Json;
+use crate::limits::Excess;
+use crate::schema::Violations;
 use crate::state::TaskState;
 use crate::store::{NewTaskRecord, StoreError, TaskFilter};
 use crate::task::{Task, TaskFailure};
@@ -100,6 +102,25 @@ pub enum Error {
     /// The context cannot be used.
     #[error("the context of a task must be a JSON object: {0}")]
     Context(String),
+    /// The context does not fit the `input_schema` of the template.
+    #[error("the context does not fit the `input_schema` of the template: {0}")]
+    InvalidContext(Violations),
+    /// The context is larger than [`Builder::max_context_bytes`] allows.
+    #[error("the context has {bytes} bytes, and may have {limit} (`max_context_bytes`)")]
+    ContextTooLarge {
+        /// What it has.
+        bytes: usize,
+        /// What it may have.
+        limit: usize,
+    },
+    /// The context is nested deeper than [`Builder::max_depth`] allows.
+    #[error("the context is nested {depth} levels deep, and may be {limit} (`max_depth`)")]
+    ContextTooDeep {
+        /// How deeply it is nested.
+        depth: usize,
+        /// How deeply it may be.
+        limit: usize,
+    },
     /// There is no such task.
     #[error("there is no task {0}")]
     UnknownTask(TaskId),
@@ -168,8 +189,8 @@ impl Tasker {
     ///
     /// # Errors
     ///
-    /// When there is no such template, the context is no JSON object, the store fails, or the runtime
-    /// has been shut down.
+    /// When there is no such template, the context is no JSON object, is too large or does not fit the
+    /// template's `input_schema`, the store fails, or the runtime has been shut down.
     pub async fn create_task(&self, task: NewTask) -> Result<TaskId, Error> {
         let engine = self.engine();
         if engine.is_stopped() {
@@ -177,6 +198,13 @@ impl Tasker {
         }
         let bound = self.template(&task)?;
         let context = task.context.map_err(Error::Context)?;
+        engine.settings.limits.context(&context).map_err(|excess| match excess {
+            Excess::Bytes(bytes, limit) => Error::ContextTooLarge { bytes, limit },
+            Excess::Depth(depth, limit) => Error::ContextTooDeep { depth, limit },
+        })?;
+        if let Some(schema) = &bound.input_schema {
+            schema.check(&context).map_err(Error::InvalidContext)?;
+        }
         let id = TaskId::random();
         let correlation_id = task.correlation_id.unwrap_or(id.0);
         let created_at = engine.clock.now();

@@ -10,6 +10,7 @@ mod engine;
 mod example;
 mod handlers;
 mod program;
+mod schema;
 mod store;
 mod store_model;
 mod support;

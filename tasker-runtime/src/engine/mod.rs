@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::event::Event;
 use crate::handler::{States, TaskFacts};
 use crate::id::{TaskId, WorkerId};
+use crate::limits::Limits;
 use crate::store::{Claim, ClaimRequest, NewTaskRecord, Store, StoreError};
 use attempt::Job;
 use tasks::{ActiveTask, ActiveTasks};
@@ -42,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) reap_interval: Duration,
     /// What retry delays are multiplied by.
     pub(crate) backoff_scale: f64,
+    /// How large contexts and results may be.
+    pub(crate) limits: Limits,
 }
 
 impl Default for Settings {
@@ -52,6 +55,7 @@ impl Default for Settings {
             poll_interval: Duration::from_secs(1),
             reap_interval: Duration::from_secs(5),
             backoff_scale: 1.0,
+            limits: Limits::default(),
         }
     }
 }
@@ -64,7 +68,7 @@ pub(crate) struct Engine {
     pub(crate) clock: Clock,
     pub(crate) waiters: Waiters,
     states: Arc<States>,
-    settings: Settings,
+    pub(crate) settings: Settings,
     worker: WorkerId,
     /// Whether steps are run here at all.
     works: bool,
