@@ -9,8 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::Value;
 use tasker_runtime::{
-    AttemptOutcome, Error, Event, NewTask, Step, StepState, Task, TaskFilter, TaskId, TaskState,
-    Tasker,
+    AttemptOutcome, Error, Event, NewTask, Step, StepState, Task, TaskFilter, TaskId, TaskState, Tasker,
 };
 use tasker_template::rails;
 #[cfg(unix)]

@@ -15,6 +15,7 @@ mod graph;
 mod launch;
 mod report;
 mod run;
+mod task;
 mod validate;
 
 use std::ffi::OsString;
@@ -61,6 +62,8 @@ enum Command {
     ///
     /// `tasker PATH` is short for `tasker run PATH`.
     Run(run::Options),
+    /// Look at the tasks of a store, and steer them: also while workers run
+    Task(task::Options),
     /// What is no command is a path to run.
     #[command(external_subcommand)]
     Path(Vec<OsString>),
@@ -74,6 +77,7 @@ pub async fn main(builder: Builder) -> ExitCode {
         Command::Validate(options) => validate::run(&builder, &options),
         Command::Graph(options) => graph::run(&options),
         Command::Run(options) => run::run(builder, options).await,
+        Command::Task(options) => task::run(builder, options).await,
         Command::Path(words) => match run::Options::from_words(words) {
             Ok(options) => run::run(builder, options).await,
             Err(message) => fail(USAGE, message),

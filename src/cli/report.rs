@@ -20,15 +20,22 @@ pub fn report(task: &Task) -> String {
     let title = format!("{}/{} {}", task.namespace, task.name, task.version);
     let state = match task.state {
         TaskState::Complete => style(task.state).green(),
+        TaskState::InProgress => style(task.state).cyan(),
         _ => style(task.state).red(),
     };
     let end = task.settled_at.unwrap_or(task.created_at);
     let _ = writeln!(page, "\n{}  {}", style(title).bold(), style(task.id).dim());
-    let _ = writeln!(page, "{} after {}\n", state.bold(), millis(task.created_at, end));
+    let after = if task.settled_at.is_some() {
+        format!(" after {}", millis(task.created_at, end))
+    } else {
+        String::new()
+    };
+    let _ = writeln!(page, "{}{after}\n", state.bold());
     timeline(task, &mut page);
     parallel(task, &mut page);
     results(task, width, &mut page);
     failures(task, &mut page);
+    actions(task, &mut page);
     page.truncate(page.trim_end().len());
     page
 }
@@ -137,10 +144,24 @@ fn failures(task: &Task, page: &mut String) {
         if !waiting.is_empty() {
             let _ = writeln!(page, "  never started, because of it: {waiting}");
         }
-        let _ = writeln!(
-            page,
-            "  what now: the results above are kept with the task. Remove the cause and run it again; that begins a new task."
-        );
+        let (id, failed) = (task.id, task.failed_steps().next().map_or("STEP", |step| step.name.as_str()));
+        let _ =
+            writeln!(page, "  what now: remove the cause, then go on from here; what is complete stays so.");
+        let _ = writeln!(page, "    tasker task retry {id} {failed}      a fresh budget of attempts");
+        let _ =
+            writeln!(page, "    tasker task complete {id} {failed} --result JSON      it was done by hand");
+        let _ = writeln!(page, "    tasker task cancel {id}      give the rest up");
+    }
+}
+
+/// What operators have done.
+fn actions(task: &Task, page: &mut String) {
+    for action in &task.actions {
+        let steps =
+            if action.steps.is_empty() { String::new() } else { format!(" {}", action.steps.join(", ")) };
+        let text = format!("{}{steps} by {}: {}", action.action, action.by, action.reason);
+        let _ =
+            writeln!(page, "{}  {}", style(action.at.strftime("%Y-%m-%d %H:%M:%SZ")).dim(), harmless(&text));
     }
 }
 

@@ -50,9 +50,11 @@ pub(super) fn run(builder: &Builder, options: &Options) -> ExitCode {
         match load_file(file) {
             Ok(loaded) => {
                 all.extend(loaded.warnings().clone());
-                if builder.has_handlers() {
-                    all.extend(builder.check(&loaded));
-                }
+                all.extend(if builder.has_handlers() {
+                    builder.check(&loaded)
+                } else {
+                    builder.check_schemas(&loaded)
+                });
             }
             Err(diagnostics) => all.extend(diagnostics),
         }

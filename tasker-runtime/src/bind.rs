@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use serde_json::Value;
 use tasker_template::{
     Code, Diagnostic, Diagnostics, HandlerTemplate, LoadedTemplate, Plan, Source, Span, StepIndex,
     StepTemplate, StepType, TaskTemplate, TemplateDraft, nearest,
@@ -11,7 +12,11 @@ use tasker_template::{
 
 use crate::handler::{Dependency, StepFacts};
 use crate::id::TemplateId;
+use crate::json::Json;
+use crate::limits::{Excess, Limits};
 use crate::registry::{DEFAULT_METHOD, Handler, Registry};
+use crate::schema::Schema;
+use crate::step_error::StepError;
 use crate::store::{Dependent, Store, StoreError, TemplateRecord};
 
 /// A template snapshot with everything that running it takes.
@@ -23,6 +28,8 @@ pub(crate) struct BoundTemplate {
     pub(crate) steps: Vec<BoundStep>,
     /// The steps that nobody waits for.
     pub(crate) ends: Arc<[StepIndex]>,
+    /// What a task's context must fit.
+    pub(crate) input_schema: Option<Schema>,
 }
 
 #[derive(Debug)]
@@ -32,6 +39,7 @@ pub(crate) struct BoundStep {
     pub(crate) facts: Arc<StepFacts>,
     pub(crate) dependents: Arc<[Dependent]>,
     pub(crate) timeout: Option<Duration>,
+    result_schema: Option<Schema>,
 }
 
 impl BoundTemplate {
@@ -54,10 +62,12 @@ impl BoundTemplate {
                     facts: Arc::new(StepFacts { template: Arc::clone(&template), index, reads }),
                     dependents: dependents.collect(),
                     timeout: step.timeout_seconds.map(|seconds| Duration::from_secs(seconds.into())),
+                    result_schema: compiled(step.result_schema.as_ref(), &template, &step.name),
                 }
             })
             .collect();
-        Self { id, template, plan, steps, ends }
+        let input_schema = compiled(template.input_schema.as_ref(), &template, "its context");
+        Self { id, template, plan, steps, ends, input_schema }
     }
 
     /// When nobody waits for the step: all steps of which that is true.
@@ -75,6 +85,60 @@ impl BoundTemplate {
             name: template.name.clone(),
             version: template.version.clone(),
             snapshot,
+        }
+    }
+}
+
+impl BoundStep {
+    /// Whether the step may have this result: not too large, not too deep, and as its schema says. If
+    /// not, the error is permanent: the same code would return the same result again. For a handler's
+    /// result, and for one that somebody enters by hand.
+    pub(crate) fn check_result(&self, result: &Json, limits: Limits) -> Result<(), StepError> {
+        let name = || self.facts.template.steps[self.facts.index as usize].name.as_str();
+        match limits.result(result) {
+            Ok(()) => {}
+            Err(Excess::Bytes(bytes, most)) => {
+                let message = format!(
+                    "the result of step `{}` has {bytes} bytes, and may have {most} (`max_result_bytes`)",
+                    name()
+                );
+                return Err(StepError::permanent(message).code("RESULT_TOO_LARGE"));
+            }
+            Err(Excess::Depth(depth, most)) => {
+                let message = format!(
+                    "the result of step `{}` is nested {depth} levels deep, and may be {most} (`max_depth`)",
+                    name()
+                );
+                return Err(StepError::permanent(message).code("RESULT_TOO_DEEP"));
+            }
+        }
+        let Some(schema) = &self.result_schema else { return Ok(()) };
+        schema.check(result).map_err(|violations| {
+            let message =
+                format!("the result of step `{}` does not fit its `result_schema`: {violations}", name());
+            let facts = serde_json::to_value(&violations).unwrap_or_default();
+            StepError::permanent(message).code("RESULT_SCHEMA").context(facts)
+        })
+    }
+}
+
+/// A schema to check by. One that is invalid can only come with a snapshot that an older program kept,
+/// which did not act upon schemas: neither do we then.
+fn compiled(schema: Option<&Value>, template: &TaskTemplate, of: &str) -> Option<Schema> {
+    match Schema::compile(schema?) {
+        Ok(schema) => Some(schema),
+        Err(faults) => {
+            let TaskTemplate { namespace, name, version, .. } = template;
+            let reason = faults.first().map(|fault| fault.reason.as_str()).unwrap_or_default();
+            tracing::warn!(
+                namespace,
+                template = name,
+                version,
+                of,
+                reason,
+                "a stored schema is invalid and not acted upon"
+            );
+            None
         }
     }
 }
@@ -100,8 +164,30 @@ fn reads(
     }
 }
 
-/// Reports every way in which the handlers do not fit the template.
+/// Reports the schemas of the template that are none.
+pub(crate) fn check_schemas(loaded: &LoadedTemplate, faults: &mut Diagnostics) {
+    let template = loaded.template();
+    let input = ("/input_schema".to_owned(), template.input_schema.as_ref(), "`input_schema`".to_owned());
+    let results = template.steps.iter().enumerate().map(|(index, step)| {
+        let what = format!("`result_schema` of step `{}`", step.name);
+        (format!("/steps/{index}/result_schema"), step.result_schema.as_ref(), what)
+    });
+    for (place, schema, what) in std::iter::once(input).chain(results) {
+        for fault in schema.and_then(|schema| Schema::compile(schema).err()).into_iter().flatten() {
+            let span = loaded.span_at(&format!("{place}{}", fault.pointer));
+            let at = match fault.pointer.as_str() {
+                "" => String::new(),
+                pointer => format!(" at `{pointer}`"),
+            };
+            let message = format!("{what} is no JSON schema{at}: {}", fault.reason);
+            faults.push(loaded.source().error(span, Code::InvalidSchema, message, fault.suggestion));
+        }
+    }
+}
+
+/// Reports every way in which the handlers do not fit the template, and every schema that is none.
 pub(crate) fn check(loaded: &LoadedTemplate, registry: &Registry, faults: &mut Diagnostics) {
+    check_schemas(loaded, faults);
     let template = loaded.template();
     for (index, step) in template.steps.iter().enumerate() {
         if step.step_type != StepType::Standard {
@@ -276,5 +362,28 @@ impl Templates {
         let bound = Arc::new(BoundTemplate::new(id, template, plan, &self.registry));
         self.by_id.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&bound));
         Ok(bound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_whose_schemas_are_none_is_bound_without_them() {
+        let snapshot = serde_json::json!({
+            "name": "a", "namespace_name": "b", "version": "1", "input_schema": {"type": "integr"},
+            "steps": [{
+                "name": "s", "handler": {"callable": "C"}, "retry": tasker_template::RetryPolicy::default(),
+                "result_schema": {"$ref": "#/nowhere"},
+            }],
+        });
+        let template: TaskTemplate = serde_json::from_value(snapshot).unwrap();
+        let plan = Plan::new(&template).unwrap();
+        let registry = Registry::collect(std::iter::empty(), &mut Vec::new());
+        let bound = BoundTemplate::new(TemplateId::of(""), template, plan, &registry);
+        assert!(bound.input_schema.is_none());
+        let result = Json::from_value("anything").unwrap();
+        assert!(bound.steps[0].check_result(&result, Limits::default()).is_ok());
     }
 }

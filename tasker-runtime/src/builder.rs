@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::engine::{Engine, Kind, Settings};
 use crate::handler::private;
 use crate::handler::{Registration, States, StepContext, StepHandler, StepOutcome};
+use crate::limits;
 use crate::registry::{DEFAULT_METHOD, Handler, Key, Registry};
 use crate::step_error::StepError;
 use crate::store::{MemoryStore, SqliteStore, Store, StoreError};
@@ -220,6 +221,41 @@ impl Builder {
         self
     }
 
+    /// The largest context of a task, in bytes of JSON; 1 MiB unless said otherwise.
+    ///
+    /// ```
+    /// let builder = tasker_runtime::Tasker::builder().max_context_bytes(64 * 1024);
+    /// ```
+    #[must_use]
+    pub fn max_context_bytes(mut self, bytes: usize) -> Self {
+        self.settings.limits.context_bytes = bytes;
+        self
+    }
+
+    /// The largest result of a step, in bytes of JSON; 1 MiB unless said otherwise. A larger one is a
+    /// permanent failure: put it elsewhere, and return where it is.
+    ///
+    /// ```
+    /// let builder = tasker_runtime::Tasker::builder().max_result_bytes(16 * 1024 * 1024);
+    /// ```
+    #[must_use]
+    pub fn max_result_bytes(mut self, bytes: usize) -> Self {
+        self.settings.limits.result_bytes = bytes;
+        self
+    }
+
+    /// How deeply the lists and objects of a context or a result may be nested; 64 levels unless said
+    /// otherwise, and never more than 127, which is what can be read back.
+    ///
+    /// ```
+    /// let builder = tasker_runtime::Tasker::builder().max_depth(16);
+    /// ```
+    #[must_use]
+    pub fn max_depth(mut self, levels: usize) -> Self {
+        self.settings.limits.depth = levels.min(limits::DEEPEST);
+        self
+    }
+
     /// How long a handler may go on once it is told to end, by a shutdown or because its task was
     /// cancelled; 10 seconds unless said otherwise.
     #[must_use]
@@ -232,7 +268,7 @@ impl Builder {
     /// At most this many attempts at a time of steps in templates of this namespace, at least 1.
     #[must_use]
     pub fn namespace_concurrency(mut self, namespace: impl Into<String>, attempts: usize) -> Self {
-        self.settings.limits.insert(Kind::Namespace(namespace.into()), attempts.max(1));
+        self.settings.kinds.insert(Kind::Namespace(namespace.into()), attempts.max(1));
         self
     }
 
@@ -243,7 +279,7 @@ impl Builder {
     /// ```
     #[must_use]
     pub fn callable_concurrency(mut self, callable: impl Into<String>, attempts: usize) -> Self {
-        self.settings.limits.insert(Kind::Callable(callable.into()), attempts.max(1));
+        self.settings.kinds.insert(Kind::Callable(callable.into()), attempts.max(1));
         self
     }
 
@@ -275,7 +311,30 @@ impl Builder {
         !self.listed.is_empty() || (self.collected && inventory::iter::<Registration>().next().is_some())
     }
 
-    /// What keeps the handlers from running a template.
+    /// What is wrong with a template whichever handlers there are: its schemas.
+    ///
+    /// ```
+    /// let yaml = "
+    /// name: a
+    /// namespace_name: b
+    /// version: 1
+    /// input_schema: {properties: {age: {type: integr}}}
+    /// steps: [{name: s, handler: {callable: C}}]
+    /// ";
+    /// let loaded = tasker_template::load_str("demo.yaml", yaml).unwrap();
+    /// let faults = tasker_runtime::Tasker::builder().check_schemas(&loaded);
+    /// let fault = faults.iter().next().unwrap();
+    /// assert_eq!((fault.line, fault.column), (5, 41));
+    /// assert_eq!(fault.suggestion.as_deref(), Some("did you mean `integer`?"));
+    /// ```
+    #[must_use]
+    pub fn check_schemas(&self, loaded: &LoadedTemplate) -> Diagnostics {
+        let mut diagnostics = Diagnostics::default();
+        bind::check_schemas(loaded, &mut diagnostics);
+        diagnostics
+    }
+
+    /// What keeps the handlers from running a template, its schemas included.
     #[must_use]
     pub fn check(&self, loaded: &LoadedTemplate) -> Diagnostics {
         let mut diagnostics = Diagnostics::default();
@@ -293,8 +352,9 @@ impl Builder {
     /// # Errors
     ///
     /// Everything that is wrong, at once: faults of templates, callables without a handler, handlers
-    /// that read a step which is not complete by then, handlers of the same name, missing states. Or
-    /// the store cannot be opened; nothing is written to it when anything else is wrong.
+    /// that read a step which is not complete by then, schemas that are none, handlers of the same
+    /// name, missing states. Or the store cannot be opened; nothing is written to it when anything
+    /// else is wrong.
     pub async fn build(self) -> Result<Tasker, BuildError> {
         let mut faults = Vec::new();
         let registry = self.registry(&mut faults);
@@ -320,6 +380,13 @@ impl Builder {
                 faults.push(BuildFault::Templates(diagnostics));
             }
             check_states(&loaded, &registry, &self.states, &mut faults);
+        } else {
+            // Contexts are checked by whoever creates the task.
+            let mut diagnostics = Diagnostics::default();
+            loaded.iter().for_each(|one| bind::check_schemas(one, &mut diagnostics));
+            if !diagnostics.is_empty() {
+                faults.push(BuildFault::Templates(diagnostics));
+            }
         }
         if !faults.is_empty() {
             return Err(BuildError::new(faults));

@@ -19,8 +19,10 @@ mod handler;
 mod id;
 mod identity;
 mod json;
+mod limits;
 mod operate;
 mod registry;
+mod schema;
 mod stale;
 mod state;
 mod step_error;
@@ -39,6 +41,7 @@ pub use handler::{
 pub use id::{TaskId, TemplateId, WorkerId};
 pub use json::{Json, JsonError};
 pub use operate::{Operator, RetryPlan, RetryScope};
+pub use schema::{Violation, Violations};
 pub use stale::{Staleness, Stay, WaitingFor};
 pub use state::{AttemptOutcome, StepState, TaskState};
 pub use step_error::{BoxError, ErrorKind, ErrorRecord, OrStepError, StepError, StepResult};

@@ -156,10 +156,13 @@ impl Tasker {
         let index = index(&bound, id, step)?;
         let refused = |reason: String| Error::ResultRefused { task: id, step: step.to_owned(), reason };
         let result = Json::from_value(result).map_err(|error| refused(error.to_string()))?;
+        let own = &bound.steps[index as usize];
+        own.check_result(&result, self.engine().settings.limits)
+            .map_err(|error| refused(error.to_string()))?;
         let action = Action::Complete {
             step: index,
             result,
-            dependents: std::sync::Arc::clone(&bound.steps[index as usize].dependents),
+            dependents: std::sync::Arc::clone(&own.dependents),
             ends: bound.ends(index),
         };
         self.act(id, &bound, action, operator).await
@@ -266,7 +269,9 @@ fn not_possible(task: TaskId, action: &'static str, step: Option<String>, state:
     let way_out = match (action, state) {
         (_, "complete" | "resolved_manually") => "nothing is left to do",
         ("retry", "waiting_for_retry" | "ready") => "it has attempts left: use `retry_now` to run it now",
-        ("retry", "in_progress") => "it is running: wait for it, complete or resolve it by hand, or cancel the task",
+        ("retry", "in_progress") => {
+            "it is running: wait for it, complete or resolve it by hand, or cancel the task"
+        }
         ("retry", _) => "only steps that failed for good can be retried",
         ("retry_now", "error") => "it failed for good: use `retry`, which renews its budget of attempts",
         ("retry_now", _) => "only a step that waits for its next attempt can be run early",
@@ -305,18 +310,17 @@ fn downstream(bound: &BoundTemplate, steps: &[StepIndex]) -> Vec<StepIndex> {
 }
 
 /// The steps of the scope that can be tried again.
-fn retried(
-    record: &TaskRecord,
-    bound: &BoundTemplate,
-    scope: &RetryScope,
-) -> Result<Vec<StepIndex>, Error> {
+fn retried(record: &TaskRecord, bound: &BoundTemplate, scope: &RetryScope) -> Result<Vec<StepIndex>, Error> {
     let (id, state) = (record.head.id, record.head.state);
     let task = Task::new(record.clone(), bound);
     let state_of = |step: StepIndex| task.steps[step as usize].state;
     // In a task that was ended, whatever can run now; else what has failed.
     let reopens = matches!(state, TaskState::Cancelled | TaskState::Error);
     let can = |step: &StepIndex| match reopens {
-        true => !is_done(state_of(*step)) && bound.plan.parents(*step).iter().all(|parent| is_done(state_of(*parent))),
+        true => {
+            !is_done(state_of(*step))
+                && bound.plan.parents(*step).iter().all(|parent| is_done(state_of(*parent)))
+        }
         false => state_of(*step) == StepState::Error,
     };
     let all = || (0..).zip(&bound.template.steps).map(|(step, _)| step);

@@ -217,7 +217,8 @@ impl Task {
         if matches!(record.head.state, TaskState::Cancelled | TaskState::Error) {
             // Of a task that was ended no step keeps a row: where each was follows from its attempts.
             for step in &mut steps {
-                let failed = step.attempts.last().is_some_and(|last| last.outcome != AttemptOutcome::Cancelled);
+                let failed =
+                    step.attempts.last().is_some_and(|last| last.outcome != AttemptOutcome::Cancelled);
                 step.state = match step.state {
                     StepState::Complete | StepState::ResolvedManually => step.state,
                     _ if failed => StepState::Error,

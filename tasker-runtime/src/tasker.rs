@@ -20,6 +20,8 @@ use crate::handler::TaskFacts;
 use crate::id::TaskId;
 use crate::identity;
 use crate::json::Json;
+use crate::limits::Excess;
+use crate::schema::Violations;
 use crate::state::TaskState;
 use crate::store::{NewTaskRecord, Origin, StoreError, TaskFilter, TemplateRecord};
 use crate::task::{Task, TaskFailure};
@@ -121,6 +123,25 @@ pub enum Error {
     /// The context cannot be used.
     #[error("the context of a task must be a JSON object: {0}")]
     Context(String),
+    /// The context does not fit the `input_schema` of the template.
+    #[error("the context does not fit the `input_schema` of the template: {0}")]
+    InvalidContext(Violations),
+    /// The context is larger than [`Builder::max_context_bytes`] allows.
+    #[error("the context has {bytes} bytes, and may have {limit} (`max_context_bytes`)")]
+    ContextTooLarge {
+        /// What it has.
+        bytes: usize,
+        /// What it may have.
+        limit: usize,
+    },
+    /// The context is nested deeper than [`Builder::max_depth`] allows.
+    #[error("the context is nested {depth} levels deep, and may be {limit} (`max_depth`)")]
+    ContextTooDeep {
+        /// How deeply it is nested.
+        depth: usize,
+        /// How deeply it may be.
+        limit: usize,
+    },
     /// There is no such task.
     #[error("there is no task {0}")]
     UnknownTask(TaskId),
@@ -133,7 +154,9 @@ pub enum Error {
         why: String,
     },
     /// There is a task with the same idempotency key and another context; nothing was created.
-    #[error("task {existing} has the idempotency key `{key}` already, and another context; use another key for another task")]
+    #[error(
+        "task {existing} has the idempotency key `{key}` already, and another context; use another key for another task"
+    )]
     KeyReused {
         /// That task.
         existing: TaskId,
@@ -320,9 +343,9 @@ impl Tasker {
     ///
     /// # Errors
     ///
-    /// When there is no such template, the context is no JSON object, a task of the same identity is
-    /// there ([`Error::Duplicate`], [`Error::KeyReused`]), the store fails, or the runtime has been
-    /// shut down.
+    /// When there is no such template, the context is no JSON object, is too large or does not fit the
+    /// template's `input_schema`, a task of the same identity is there ([`Error::Duplicate`],
+    /// [`Error::KeyReused`]), the store fails, or the runtime has been shut down.
     pub async fn create_task(&self, task: NewTask) -> Result<TaskId, Error> {
         let engine = self.engine();
         if engine.is_stopped() {
@@ -332,6 +355,13 @@ impl Tasker {
         let context = task.context.map_err(Error::Context)?;
         if !(-100..=100).contains(&task.priority) {
             return Err(Error::Priority(task.priority));
+        }
+        engine.settings.limits.context(&context).map_err(|excess| match excess {
+            Excess::Bytes(bytes, limit) => Error::ContextTooLarge { bytes, limit },
+            Excess::Depth(depth, limit) => Error::ContextTooDeep { depth, limit },
+        })?;
+        if let Some(schema) = &bound.input_schema {
+            schema.check(&context).map_err(Error::InvalidContext)?;
         }
         let created_at = engine.clock.now();
         let id = TaskId::at(created_at);

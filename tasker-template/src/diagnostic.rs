@@ -55,6 +55,8 @@ pub enum Code {
     NotAnAncestor,
     /// A handler's dependency names a handler that the template binds to another step.
     OtherHandler,
+    /// An `input_schema` or `result_schema` is no JSON schema.
+    InvalidSchema,
     /// The template uses something that this version does not run.
     Unsupported,
 }

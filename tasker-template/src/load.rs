@@ -71,6 +71,22 @@ impl LoadedTemplate {
         self.places.steps[step].callable
     }
 
+    /// Where the part of the template at a JSON pointer stands: a value, or the key of a list or
+    /// mapping. When there is no such part, as much of the pointer as leads somewhere counts.
+    ///
+    /// ```
+    /// let yaml = "{name: a, namespace_name: b, version: 1, steps: [{name: s, handler: {callable: C}}]}";
+    /// let loaded = tasker_template::load_str("demo.yaml", yaml).unwrap();
+    /// assert_eq!(loaded.span_at("/steps/0/handler/callable"), loaded.callable_span(0));
+    /// assert_eq!(loaded.span_at("/steps/0/handler").column(), 60);
+    /// ```
+    #[must_use]
+    pub fn span_at(&self, pointer: &str) -> Span {
+        // Read again instead of kept: this is asked for when something is wrong, and never else.
+        let root = Node::parse(&self.source, self.source.text()).ok();
+        root.and_then(|root| root.span_at(pointer, &self.source)).unwrap_or(self.places.template)
+    }
+
     /// The template alone.
     #[must_use]
     pub fn into_template(self) -> TaskTemplate {

@@ -95,6 +95,32 @@ impl Node {
         }
     }
 
+    /// Where the longest part of a JSON pointer that leads somewhere stands, if any does.
+    pub(crate) fn span_at(&self, pointer: &str, source: &Source) -> Option<Span> {
+        let (mut node, mut found) = (self, None);
+        for part in pointer.split('/').skip(1) {
+            let part = part.replace("~1", "/").replace("~0", "~");
+            let key;
+            (key, node) = match &node.value {
+                Value::Map(entries) => {
+                    let named = |(key, _): &&(Node, Node)| key.text(source).unwrap_or_default() == part;
+                    match entries.iter().find(named) {
+                        Some((key, value)) => (key.span, value),
+                        None => break,
+                    }
+                }
+                Value::List(items) => match part.parse::<usize>().ok().and_then(|index| items.get(index)) {
+                    Some(item) => (item.span, item),
+                    None => break,
+                },
+                _ => break,
+            };
+            // Of what may span lines, the key says where it is.
+            found = Some(if matches!(node.value, Value::List(_) | Value::Map(_)) { key } else { node.span });
+        }
+        found
+    }
+
     /// A scalar as it is written, so that `version: 1.0` stays `1.0`.
     pub(crate) fn text(&self, source: &Source) -> Option<String> {
         match &self.value {

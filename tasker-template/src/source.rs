@@ -23,6 +23,10 @@ impl Source {
         &self.name
     }
 
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     pub(crate) fn slice(&self, span: Span) -> &str {
         self.text.get(span.start..span.start + span.len).unwrap_or_default()
     }

@@ -10,8 +10,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tasker_runtime::store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, NewTaskRecord,
-    PruneRequest, Store, TaskFilter, TaskHead,
-    TaskInputs, TaskRecord, TemplateRecord,
+    PruneRequest, Store, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord,
 };
 use tasker_runtime::{
     AttemptOutcome, Builder, Clock, MemoryStore, NewTask, SqliteStore, StepContext, StepResult, StepState,
@@ -208,7 +207,7 @@ async fn a_process_without_a_worker_creates_tasks_for_another() {
 
 #[tokio::test]
 async fn the_claims_of_a_worker_are_abandoned_when_it_is_gone_and_not_before() {
-    use tasker_runtime::store::conformance::{Graph, at, new_task, template, new};
+    use tasker_runtime::store::conformance::{Graph, at, new, new_task, template};
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.db");
     let (one, other) = (SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap());
@@ -284,7 +283,8 @@ async fn a_step_of_a_template_that_cannot_be_read_fails_and_frees_its_slot() {
     store.put_template(unreadable()).await.unwrap();
     let record = new_record(&Graph::new(vec![vec![]]), 0);
     let id = record.id;
-    let nothing = ClaimRequest { worker: WorkerId::random(), limit: 0, any: false, now: at(0), passed: Arc::default() };
+    let nothing =
+        ClaimRequest { worker: WorkerId::random(), limit: 0, any: false, now: at(0), passed: Arc::default() };
     store
         .create_task(
             NewTaskRecord { created_at: Timestamp::UNIX_EPOCH, ..record },

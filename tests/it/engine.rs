@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use tasker_runtime::{
-    AttemptOutcome, Error, NewTask, StepContext, StepError, StepResult, StepState, Task, TaskFilter, TaskState,
+    AttemptOutcome, Error, NewTask, StepContext, StepError, StepResult, StepState, Task, TaskFilter,
+    TaskState,
 };
 
 use crate::support::{Ledger, ended, recording, run, run_once, virtual_time};

@@ -116,7 +116,8 @@ impl Pair {
             Operation::Claim { room } => {
                 let request = self.request(room, true);
                 let [one, other] = &self.stores;
-                let (one, other) = (one.claim(request.clone()).await.unwrap(), other.claim(request).await.unwrap());
+                let (one, other) =
+                    (one.claim(request.clone()).await.unwrap(), other.claim(request).await.unwrap());
                 self.claimed(one, &other);
             }
             Operation::Complete { which, room, any } => {
@@ -149,7 +150,9 @@ impl Pair {
                 self.finish(claim, ending, self.request(1, false)).await;
             }
             Operation::Wait { seconds } => self.now += seconds,
-            Operation::Act { task, step, kind } => self.act(self.tasks[task % self.tasks.len()], step, kind).await,
+            Operation::Act { task, step, kind } => {
+                self.act(self.tasks[task % self.tasks.len()], step, kind).await
+            }
             Operation::Disturb => self.other.put_template(other_template(self.now)).await.unwrap(),
         }
     }
@@ -158,7 +161,9 @@ impl Pair {
         let [one, other] = &self.stores;
         let record = one.task(task).await.unwrap().unwrap();
         let step = step % u32::try_from(self.graph.len()).unwrap();
-        let Ending::Complete { result, dependents, ends } = self.graph.complete(step, "9") else { unreachable!() };
+        let Ending::Complete { result, dependents, ends } = self.graph.complete(step, "9") else {
+            unreachable!()
+        };
         let attempts = |step: u32| {
             record.attempts.iter().filter(|one| one.step == step).map(|one| one.attempt).max().unwrap_or(0)
         };

@@ -68,6 +68,10 @@ impl Ledger {
         self.0.lock().unwrap().push(line);
     }
 
+    pub fn push(&self, line: String) {
+        self.0.lock().unwrap().push(line);
+    }
+
     pub fn lines(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }

@@ -10,12 +10,13 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-use crate::bind::BoundTemplate;
+use crate::bind::{BoundStep, BoundTemplate};
 use crate::engine::tasks::ActiveTask;
 use crate::engine::{Engine, settle};
 use crate::event::Event;
 use crate::handler::{StepContext, StepFuture, StepInputs, StepOutcome};
 use crate::json::Json;
+use crate::limits::Limits;
 use crate::registry::Handler;
 use crate::state::AttemptOutcome;
 use crate::step_error::{ErrorKind, ErrorRecord, StepError};
@@ -169,7 +170,7 @@ async fn call(
     // However the attempt ends: what it has begun on other threads is told to end as well.
     let _cancelled_at_the_end = cancellation.clone().drop_guard();
     let limit = step.timeout.unwrap_or(engine.settings.step_timeout);
-    let mut attempt = Box::pin(caught(|| handler.call(context)));
+    let mut attempt = Box::pin(caught(step, engine.settings.limits, || handler.call(context)));
     let answer = tokio::select! {
         biased;
         answer = &mut attempt => match answer {
@@ -201,8 +202,8 @@ async fn call(
 }
 
 /// Runs a handler; a panic is a failure like any other, whether it comes from the handler, from its
-/// destructors, or from the text of its error.
-async fn caught(begin: impl FnOnce() -> StepFuture) -> Answer {
+/// destructors, or from the text of its error. So is a result that the step may not have.
+async fn caught(step: &BoundStep, limits: Limits, begin: impl FnOnce() -> StepFuture) -> Answer {
     // The handler is not touched again after a panic, so that nobody sees what it left half done.
     let mut future = match catch_unwind(AssertUnwindSafe(begin)) {
         Ok(future) => future,
@@ -216,7 +217,10 @@ async fn caught(begin: impl FnOnce() -> StepFuture) -> Answer {
     let answer = catch_unwind(AssertUnwindSafe(|| {
         drop(future);
         match outcome {
-            Ok(StepOutcome::Complete(result)) => Answer::Complete(result),
+            Ok(StepOutcome::Complete(result)) => match step.check_result(&result, limits) {
+                Ok(()) => Answer::Complete(result),
+                Err(error) => Answer::Failed(Failure::new(AttemptOutcome::Failed, &error)),
+            },
             Ok(StepOutcome::Fail(error)) => Answer::Failed(Failure::new(AttemptOutcome::Failed, &error)),
             Err(panic) => panicked(&*panic),
         }

@@ -79,7 +79,12 @@ impl Engine {
         }
         let mut before = None;
         while !stopping.is_cancelled() {
-            let filter = TaskFilter { states: vec![TaskState::InProgress], before, limit: PAGE, ..TaskFilter::default() };
+            let filter = TaskFilter {
+                states: vec![TaskState::InProgress],
+                before,
+                limit: PAGE,
+                ..TaskFilter::default()
+            };
             let heads = match self.store.tasks(filter).await {
                 Ok(heads) => heads,
                 Err(error) => {

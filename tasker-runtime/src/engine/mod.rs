@@ -24,6 +24,7 @@ use crate::event::Event;
 use crate::handler::{States, TaskFacts};
 use crate::id::{TaskId, WorkerId};
 use crate::json::Json;
+use crate::limits::Limits;
 use crate::state::TaskState;
 use crate::store::{
     Acted, ActionRequest, Claim, ClaimRequest, Created, NewTaskRecord, Store, StoreError, TaskHead,
@@ -54,9 +55,11 @@ pub(crate) struct Settings {
     /// How long a handler may take to end once it is told to.
     pub(crate) grace: Duration,
     /// At most this many attempts of a kind at a time.
-    pub(crate) limits: HashMap<Kind, usize>,
+    pub(crate) kinds: HashMap<Kind, usize>,
     /// Tasks that have been over for this long are deleted.
     pub(crate) retention: Option<Duration>,
+    /// How large contexts and results may be.
+    pub(crate) limits: Limits,
 }
 
 impl Default for Settings {
@@ -68,8 +71,9 @@ impl Default for Settings {
             reap_interval: Duration::from_secs(5),
             backoff_scale: 1.0,
             grace: Duration::from_secs(10),
-            limits: HashMap::new(),
+            kinds: HashMap::new(),
             retention: None,
+            limits: Limits::default(),
         }
     }
 }
@@ -82,7 +86,7 @@ pub(crate) struct Engine {
     pub(crate) clock: Clock,
     pub(crate) waiters: Waiters,
     states: Arc<States>,
-    settings: Settings,
+    pub(crate) settings: Settings,
     worker: WorkerId,
     /// Whether steps are run here at all.
     works: bool,
@@ -113,7 +117,7 @@ impl Engine {
         settings: Settings,
         works: bool,
     ) -> Self {
-        let room = Room::new(&settings.limits);
+        let room = Room::new(&settings.kinds);
         templates.current().iter().for_each(|bound| room.learn(bound));
         Self {
             store,

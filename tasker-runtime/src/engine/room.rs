@@ -55,8 +55,11 @@ impl Room {
                 Kind::Namespace(namespace) => *namespace == bound.template.namespace,
                 Kind::Callable(callable) => *callable == step.handler.callable,
             };
-            let under: Vec<usize> =
-                (0..).zip(&inner.limits).filter(|(_, limit)| applies(limit)).map(|(index, _)| index).collect();
+            let under: Vec<usize> = (0..)
+                .zip(&inner.limits)
+                .filter(|(_, limit)| applies(limit))
+                .map(|(index, _)| index)
+                .collect();
             if !under.is_empty() {
                 inner.under.insert((bound.id, index), under);
             }
@@ -107,7 +110,8 @@ impl Room {
 
 impl Inner {
     fn renew(&mut self) {
-        let full = self.under.iter().filter(|(_, under)| under.iter().any(|limit| self.limits[*limit].is_full()));
+        let full =
+            self.under.iter().filter(|(_, under)| under.iter().any(|limit| self.limits[*limit].is_full()));
         self.passed = Arc::new(full.map(|(step, _)| *step).chain(self.missing.iter().copied()).collect());
     }
 }

@@ -77,12 +77,7 @@ pub(super) async fn record(
             let may_retry = error.kind == ErrorKind::Retryable && used < policy.attempts();
             let delay = || {
                 retry_after.unwrap_or_else(|| {
-                    backoff::delay(
-                        policy,
-                        used,
-                        engine.settings.backoff_scale,
-                        engine.clock.random(),
-                    )
+                    backoff::delay(policy, used, engine.settings.backoff_scale, engine.clock.random())
                 })
             };
             let retry_at = may_retry.then(|| later(now, delay()));

@@ -145,7 +145,8 @@ impl From<&ActionRequest> for ActionRecord {
 impl AttemptRecord {
     /// The record of an attempt that an operator ended.
     pub(crate) fn ended_by(claim: &Claim, request: &ActionRequest) -> Self {
-        let message = format!("ended by {}, to {} it: {}", request.by, request.action.as_str(), request.reason);
+        let message =
+            format!("ended by {}, to {} it: {}", request.by, request.action.as_str(), request.reason);
         Self {
             step: claim.step,
             attempt: claim.attempt,
@@ -168,15 +169,6 @@ impl AttemptRecord {
             _ => return None,
         };
         let (worker, at) = (WorkerId(uuid::Uuid::nil()), request.at);
-        Some(Self {
-            step,
-            attempt: 0,
-            worker,
-            started_at: at,
-            finished_at: at,
-            outcome,
-            result,
-            error: None,
-        })
+        Some(Self { step, attempt: 0, worker, started_at: at, finished_at: at, outcome, result, error: None })
     }
 }

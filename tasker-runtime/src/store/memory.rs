@@ -276,9 +276,8 @@ impl Store for MemoryStore {
 
     async fn lost(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError> {
         let inner = self.lock();
-        let holds = |claim: &Claim| {
-            inner.tasks.get(&claim.task).is_some_and(|entry| entry.progress.holds(claim))
-        };
+        let holds =
+            |claim: &Claim| inner.tasks.get(&claim.task).is_some_and(|entry| entry.progress.holds(claim));
         Ok(claims.into_iter().filter(|claim| !holds(claim)).collect())
     }
 
@@ -363,11 +362,12 @@ impl Store for MemoryStore {
         let of_template = |head: &&TaskHead| {
             let template = inner.templates.get(&head.template);
             let is = |wanted: &Option<String>, own: fn(&TemplateRecord) -> &str| {
-                wanted.as_deref().is_none_or(|wanted| {
-                    template.is_some_and(|template| own(template) == wanted)
-                })
+                wanted
+                    .as_deref()
+                    .is_none_or(|wanted| template.is_some_and(|template| own(template) == wanted))
             };
-            is(&filter.namespace, |template| &template.namespace) && is(&filter.name, |template| &template.name)
+            is(&filter.namespace, |template| &template.namespace)
+                && is(&filter.name, |template| &template.name)
         };
         let heads = inner.tasks.values().rev().map(|entry| &entry.head);
         let heads = heads

@@ -222,7 +222,14 @@ impl Progress {
         let mut moved = Moved::default();
         match &attempt.ending {
             Ending::Complete { dependents, ends, .. } => {
-                self.end_step(step, dependents, ends.as_deref(), attempt.finished_at, Some(request), &mut moved);
+                self.end_step(
+                    step,
+                    dependents,
+                    ends.as_deref(),
+                    attempt.finished_at,
+                    Some(request),
+                    &mut moved,
+                );
             }
             Ending::Failed { retry_at, .. } => {
                 self.let_go(step);
@@ -288,11 +295,11 @@ impl Progress {
             Action::Cancel | Action::GiveUp => {
                 moved.lost = self.claims().collect();
                 let steps: Vec<_> = self.steps.iter().map(|(step, own)| (*step, own.has_row)).collect();
-                self.changed = steps.into_iter().filter(|(_, has_row)| *has_row).map(|(step, _)| step).collect();
+                self.changed =
+                    steps.into_iter().filter(|(_, has_row)| *has_row).map(|(step, _)| step).collect();
                 self.steps.clear();
                 (self.moving, self.claimed) = (0, 0);
-                let state =
-                    if *action == Action::Cancel { TaskState::Cancelled } else { TaskState::Error };
+                let state = if *action == Action::Cancel { TaskState::Cancelled } else { TaskState::Error };
                 self.state = state;
                 moved.state = Some(state);
                 return Ok(moved);
@@ -322,10 +329,7 @@ impl Progress {
             },
             Action::Complete { step, dependents, ends, .. } | Action::Resolve { step, dependents, ends } => {
                 let state = self.state_of(*step);
-                if matches!(
-                    state,
-                    StepState::Complete | StepState::ResolvedManually | StepState::Pending
-                ) {
+                if matches!(state, StepState::Complete | StepState::ResolvedManually | StepState::Pending) {
                     return Err(Refusal { step: Some(*step), state: state.as_str() });
                 }
                 moved.lost = self.steps.get(step).and_then(|progress| progress.claim).into_iter().collect();

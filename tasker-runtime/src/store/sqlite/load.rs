@@ -60,8 +60,7 @@ fn rows(connection: &Connection, progress: &mut Progress) -> Result<()> {
         if let (Some(worker), Some(claimed_at)) = (worker, row.get::<_, Option<i64>>(7)?) {
             let worker = WorkerId(uuid::Uuid::from_bytes(worker));
             let claimed_at = timestamp(claimed_at)?;
-            own.claim =
-                Some(Claim { task, template, step, attempt: attempts, forgiven, worker, claimed_at });
+            own.claim = Some(Claim { task, template, step, attempt: attempts, forgiven, worker, claimed_at });
         }
         progress.restore(step, own);
     }
@@ -84,8 +83,7 @@ fn attempts(
     while let Some(row) = rows.next()? {
         let step = row.get(0)?;
         let outcome = row.get_ref(1)?.as_str().unwrap_or_default();
-        let outcome =
-            AttemptOutcome::parse(outcome).ok_or_else(|| unreadable("attempt outcome", outcome))?;
+        let outcome = AttemptOutcome::parse(outcome).ok_or_else(|| unreadable("attempt outcome", outcome))?;
         attempted.insert(step);
         if outcome.is_done() {
             progress.restore_done(step);

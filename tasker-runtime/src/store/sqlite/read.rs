@@ -12,7 +12,8 @@ use crate::state::{AttemptOutcome, TaskState};
 use crate::store::sqlite::load;
 use crate::store::sqlite::values::{Result, blob, json, timestamp, unreadable, uuid};
 use crate::store::{
-    ActionRecord, AttemptRecord, Claim, StepRecord, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord,
+    ActionRecord, AttemptRecord, Claim, StepRecord, TaskFilter, TaskHead, TaskInputs, TaskRecord,
+    TemplateRecord,
 };
 
 pub(super) fn workers(connection: &Connection) -> Result<Vec<WorkerId>> {

@@ -1,0 +1,120 @@
+//! `tasker task list` and `tasker task stale`.
+
+use clap::Args;
+use console::style;
+use serde_json::json;
+use tasker_runtime::{Error, Staleness, TaskFilter, TaskId, TaskState, Tasker};
+
+use crate::cli::print;
+use crate::cli::task::print_json;
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// In this state; may be given several times
+    #[arg(long, value_parser = state, value_name = "STATE")]
+    state: Vec<TaskState>,
+    /// Of this namespace
+    #[arg(long)]
+    namespace: Option<String>,
+    /// Of the template with this name
+    #[arg(long)]
+    name: Option<String>,
+    /// With this tag
+    #[arg(long)]
+    tag: Option<String>,
+    /// With this correlation id
+    #[arg(long, value_name = "UUID")]
+    correlation_id: Option<TaskId>,
+    /// At most this many
+    #[arg(long, default_value_t = 20)]
+    limit: usize,
+    /// The next page: those older than the last task of the page before
+    #[arg(long, value_name = "TASK")]
+    before: Option<TaskId>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Stale {
+    /// All unfinished tasks that wait for something, not the stale ones alone
+    #[arg(long)]
+    all: bool,
+    /// Of this namespace
+    #[arg(long)]
+    namespace: Option<String>,
+    /// Look at this many unfinished tasks
+    #[arg(long, default_value_t = 1_000)]
+    limit: usize,
+}
+
+const STATES: [TaskState; 5] = [
+    TaskState::InProgress,
+    TaskState::Complete,
+    TaskState::BlockedByFailures,
+    TaskState::Cancelled,
+    TaskState::Error,
+];
+
+fn state(text: &str) -> Result<TaskState, String> {
+    let known = || STATES.map(TaskState::as_str).join(", ");
+    TaskState::parse(text).ok_or_else(|| format!("a task is one of: {}", known()))
+}
+
+pub(super) async fn list(tasker: &Tasker, options: &Options, json: bool) -> Result<(), Error> {
+    let filter = TaskFilter {
+        states: options.state.clone(),
+        namespace: options.namespace.clone(),
+        name: options.name.clone(),
+        tag: options.tag.clone(),
+        correlation_id: options.correlation_id.map(|id| id.0),
+        before: options.before,
+        limit: options.limit,
+    };
+    let tasks = tasker.list(filter).await?;
+    let next = tasks.last().filter(|_| tasks.len() == options.limit).map(|task| task.id);
+    if json {
+        print_json(&json!({ "tasks": tasks, "next_before": next }));
+        return Ok(());
+    }
+    if tasks.is_empty() {
+        print("no task meets these conditions");
+    }
+    for task in &tasks {
+        let state = format!("{:<19}", task.state.as_str());
+        let state = match task.state {
+            TaskState::Complete => style(state).green(),
+            TaskState::InProgress => style(state).cyan(),
+            _ => style(state).red(),
+        };
+        let created = task.created_at.strftime("%Y-%m-%d %H:%M:%SZ");
+        let tags = if task.tags.is_empty() { String::new() } else { format!("  [{}]", task.tags.join(", ")) };
+        print(&format!(
+            "{}  {state}  {created}  {}/{} {}{tags}",
+            task.id, task.namespace, task.name, task.version
+        ));
+    }
+    if let Some(next) = next {
+        print(&style(format!("more: --before {next}")).dim().to_string());
+    }
+    Ok(())
+}
+
+pub(super) async fn stale(tasker: &Tasker, options: &Stale, json: bool) -> Result<(), Error> {
+    let filter =
+        TaskFilter { namespace: options.namespace.clone(), limit: options.limit, ..TaskFilter::default() };
+    let mut stays = tasker.stays(filter).await?;
+    stays.retain(|stay| options.all || stay.staleness != Staleness::Healthy);
+    if json {
+        print_json(&stays);
+        return Ok(());
+    }
+    if stays.is_empty() {
+        print("no unfinished task has been where it is for too long");
+    }
+    for stay in &stays {
+        let text = format!("{} of {} minutes", stay.minutes, stay.limit_minutes);
+        let text = if stay.is_stale() { style(text).red() } else { style(text).yellow() };
+        let what = serde_json::to_value(stay.waiting_for).unwrap_or_default();
+        print(&format!("{}  {}  {text}", stay.task, what.as_str().unwrap_or_default()));
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! `tasker task …`: looks at the tasks of a store and steers them, from any process, while workers run.
+
+mod list;
+mod show;
+mod steer;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use tasker_runtime::{Builder, Error, TaskId, Tasker};
+
+use crate::cli::{FAILED, cannot_start, fail, print};
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Where the tasks are kept: sqlite://PATH
+    #[arg(long, global = true, default_value = "sqlite://tasker.db", value_name = "URL")]
+    store: String,
+    /// Print JSON instead
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List tasks, the newest first
+    List(list::Options),
+    /// Show a task: its graph, what each step returned, what went wrong, what operators did
+    Show(show::Options),
+    /// What happened to a task, in order
+    Timeline(show::Options),
+    /// End a task; its running handlers are told, and ended after a while
+    Cancel(steer::WholeTask),
+    /// End a task in the state `error`: it is not worth more attempts
+    GiveUp(steer::WholeTask),
+    /// Try failed steps again, each with a fresh budget of attempts
+    Retry(steer::Retry),
+    /// Complete a step with a result that was made by hand
+    Complete(steer::Complete),
+    /// Let what waits for a step go on without its result
+    Resolve(steer::OneStep),
+    /// List unfinished tasks that have been where they are for too long
+    Stale(list::Stale),
+    /// Delete tasks that have been complete, cancelled or given up for long enough
+    Prune(steer::Prune),
+}
+
+pub(super) async fn run(builder: Builder, options: Options) -> ExitCode {
+    if let Some(path) = options.store.strip_prefix("sqlite://")
+        && !std::path::Path::new(path).exists()
+    {
+        // Opening would make an empty one, and a slip in the path look like tasks that are gone.
+        return fail(
+            crate::cli::USAGE,
+            format!("there is no store `{}`; `--store` names another", options.store),
+        );
+    }
+    let tasker = match builder.without_worker().store_url(&options.store).build().await {
+        Ok(tasker) => tasker,
+        Err(error) => return cannot_start(&error),
+    };
+    let json = options.json;
+    let done = match options.command {
+        Command::List(options) => list::list(&tasker, &options, json).await,
+        Command::Stale(options) => list::stale(&tasker, &options, json).await,
+        Command::Show(options) => show::show(&tasker, options.task, json).await,
+        Command::Timeline(options) => show::timeline(&tasker, options.task, json).await,
+        Command::Cancel(options) => steer::cancel(&tasker, &options, json).await,
+        Command::GiveUp(options) => steer::give_up(&tasker, &options, json).await,
+        Command::Retry(options) => steer::retry(&tasker, &options, json).await,
+        Command::Complete(options) => steer::complete(&tasker, &options, json).await,
+        Command::Resolve(options) => steer::resolve(&tasker, &options, json).await,
+        Command::Prune(options) => steer::prune(&tasker, &options, json).await,
+    };
+    tasker.shutdown().await;
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(FAILED, error),
+    }
+}
+
+/// One value as JSON.
+fn print_json(value: &impl Serialize) {
+    print(&serde_json::to_string(value).unwrap_or_else(|error| error.to_string()));
+}
+
+/// A task by its id.
+async fn find(tasker: &Tasker, id: TaskId) -> Result<tasker_runtime::Task, Error> {
+    tasker.get_task(id).await
+}

@@ -1,0 +1,179 @@
+//! `tasker task cancel`, `give-up`, `retry`, `complete`, `resolve` and `prune`.
+
+use std::time::Duration;
+
+use clap::{ArgGroup, Args};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use tasker_runtime::{Error, Operator, RetryScope, Task, TaskId, Tasker};
+
+use crate::cli::print;
+use crate::cli::task::print_json;
+
+/// Who acts, and why: kept with the task.
+#[derive(Debug, Args)]
+struct Who {
+    /// Who you are
+    #[arg(long, env = "USER", default_value = "operator", hide_env_values = true)]
+    by: String,
+    /// Why
+    #[arg(long, short, default_value = "no reason given")]
+    reason: String,
+}
+
+impl Who {
+    fn operator(&self) -> Operator {
+        Operator::new(&self.by).because(&self.reason)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WholeTask {
+    /// The task's id
+    task: TaskId,
+    #[command(flatten)]
+    who: Who,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OneStep {
+    /// The task's id
+    task: TaskId,
+    /// The step's name
+    step: String,
+    #[command(flatten)]
+    who: Who,
+}
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("scope").required(true))]
+pub(super) struct Retry {
+    /// The task's id
+    task: TaskId,
+    /// This step, which failed for good
+    #[arg(group = "scope")]
+    step: Option<String>,
+    /// All steps that failed; in a task that was cancelled or given up, all that did not complete
+    #[arg(long, group = "scope")]
+    all: bool,
+    /// With the failed steps among those that wait for it
+    #[arg(long, requires = "step", conflicts_with = "now")]
+    downstream: bool,
+    /// The step waits for its next attempt: run that now
+    #[arg(long, requires = "step")]
+    now: bool,
+    /// Only say what would be done
+    #[arg(long, conflicts_with = "now")]
+    dry_run: bool,
+    #[command(flatten)]
+    who: Who,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Complete {
+    /// The task's id
+    task: TaskId,
+    /// The step's name
+    step: String,
+    /// The result, as the step's handler would have returned it
+    #[arg(long, value_name = "JSON", value_parser = json_value)]
+    result: Value,
+    #[command(flatten)]
+    who: Who,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Prune {
+    /// Over for longer than this, such as `30d` or `12h`
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    older_than: Duration,
+    /// At most this many
+    #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
+    limit: usize,
+}
+
+fn json_value(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text)
+        .map_err(|error| format!("it is not JSON: {error}; text wants quotes: '\"text\"'"))
+}
+
+fn age(text: &str) -> Result<Duration, String> {
+    let span: jiff::Span = text.parse().map_err(|error| format!("{error}; write `30d` or `12h`"))?;
+    let days = jiff::SpanRelativeTo::days_are_24_hours();
+    let age = span.to_duration(days).map_err(|error: jiff::Error| error.to_string())?;
+    if age < SignedDuration::ZERO {
+        return Err("an age is not negative".to_owned());
+    }
+    Duration::try_from(age).map_err(|error| error.to_string())
+}
+
+fn done(task: &Task, what: &str, json: bool) {
+    if json {
+        print_json(task);
+    } else {
+        print(&format!("{what}; task {} is {}", task.id, task.state));
+    }
+}
+
+pub(super) async fn cancel(tasker: &Tasker, options: &WholeTask, json: bool) -> Result<(), Error> {
+    let task = tasker.cancel(options.task, &options.who.operator()).await?;
+    done(&task, "cancelled", json);
+    Ok(())
+}
+
+pub(super) async fn give_up(tasker: &Tasker, options: &WholeTask, json: bool) -> Result<(), Error> {
+    let task = tasker.give_up(options.task, &options.who.operator()).await?;
+    done(&task, "given up", json);
+    Ok(())
+}
+
+pub(super) async fn retry(tasker: &Tasker, options: &Retry, json: bool) -> Result<(), Error> {
+    let operator = options.who.operator();
+    let scope = match (&options.step, options.downstream) {
+        (Some(step), _) if options.now => {
+            let task = tasker.retry_now(options.task, step, &operator).await?;
+            done(&task, &format!("`{step}` runs now"), json);
+            return Ok(());
+        }
+        (Some(step), true) => RetryScope::Downstream(step.clone()),
+        (Some(step), false) => RetryScope::Step(step.clone()),
+        (None, _) => RetryScope::All,
+    };
+    let plan = tasker.plan_retry(options.task, &scope).await?;
+    let then = if plan.then.is_empty() { String::new() } else { format!("; then: {}", plan.then.join(", ")) };
+    let steps = format!("{}{then}", plan.retried.join(", "));
+    if options.dry_run {
+        if json {
+            print_json(&plan);
+        } else {
+            print(&format!("would be tried again: {steps}"));
+        }
+        return Ok(());
+    }
+    let task = tasker.retry(options.task, &scope, &operator).await?;
+    done(&task, &format!("tried again: {steps}"), json);
+    Ok(())
+}
+
+pub(super) async fn complete(tasker: &Tasker, options: &Complete, json: bool) -> Result<(), Error> {
+    let operator = options.who.operator();
+    let task = tasker.complete_step(options.task, &options.step, &options.result, &operator).await?;
+    done(&task, &format!("completed `{}` by hand", options.step), json);
+    Ok(())
+}
+
+pub(super) async fn resolve(tasker: &Tasker, options: &OneStep, json: bool) -> Result<(), Error> {
+    let task = tasker.resolve_step(options.task, &options.step, &options.who.operator()).await?;
+    done(&task, &format!("resolved `{}`", options.step), json);
+    Ok(())
+}
+
+pub(super) async fn prune(tasker: &Tasker, options: &Prune, json: bool) -> Result<(), Error> {
+    let pruned = tasker.prune(options.older_than, options.limit).await?;
+    if json {
+        print_json(&json!({ "pruned": pruned }));
+    } else {
+        print(&format!("deleted {pruned} tasks"));
+    }
+    Ok(())
+}
