@@ -160,7 +160,13 @@ fn transact(
     more: &mut dyn FnMut() -> Option<Box<dyn Operation>>,
 ) -> Result<(), StoreError> {
     session.begin()?;
-    let done = apply_all(session, batch, more).and_then(|()| session.commit());
+    failpoint("begun");
+    let done = apply_all(session, batch, more).and_then(|()| {
+        failpoint("applied");
+        session.commit()?;
+        failpoint("committed");
+        Ok(())
+    });
     if done.is_err() {
         session.roll_back();
     }
@@ -187,3 +193,11 @@ fn apply_all(
         }
     }
 }
+
+#[cfg(feature = "testing")]
+fn failpoint(name: &str) {
+    crate::store::sqlite::failpoint::pass(name);
+}
+
+#[cfg(not(feature = "testing"))]
+fn failpoint(_: &str) {}

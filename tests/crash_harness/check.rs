@@ -1,0 +1,129 @@
+//! What must be true whenever nobody works, and at the end.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+
+use tasker_runtime::{AttemptOutcome, StepState, Task, TaskFilter, TaskState, Tasker};
+
+use crate::ledger::{Ledger, StepKey};
+
+/// What the store says at a moment at which nobody works.
+#[derive(Debug)]
+pub struct Snapshot {
+    tasks: Vec<Task>,
+    /// The steps that are complete: with what result, and how often each had begun by then.
+    complete: HashMap<StepKey, (String, usize)>,
+}
+
+/// What a run of the harness has seen.
+#[derive(Debug, Default)]
+pub struct Totals {
+    tasks: usize,
+    attempts: usize,
+    pub crashed: usize,
+    poisoned: usize,
+}
+
+impl Totals {
+    pub fn add(&mut self, other: Self) {
+        self.tasks += other.tasks;
+        self.attempts += other.attempts;
+        self.crashed += other.crashed;
+        self.poisoned += other.poisoned;
+    }
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} tasks ended, in {} attempts, of which {} crashed; {} poisonous steps were given up",
+            self.tasks, self.attempts, self.crashed, self.poisoned
+        )
+    }
+}
+
+impl Snapshot {
+    pub fn take(database: &Path, ledger: &Ledger) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let tasks = runtime.block_on(async {
+            let url = format!("sqlite://{}", database.display());
+            let builder = Tasker::builder().only_listed_handlers().without_worker().store_url(url);
+            let onlooker = builder.build().await.unwrap();
+            let mut tasks = Vec::new();
+            for head in onlooker.list(TaskFilter { limit: 10_000, ..TaskFilter::default() }).await.unwrap() {
+                tasks.push(onlooker.get_task(head.id).await.unwrap());
+            }
+            tasks
+        });
+        let mut complete = HashMap::new();
+        for task in &tasks {
+            for step in task.steps.iter().filter(|step| step.state == StepState::Complete) {
+                let key = (task.id.to_string(), step.name.clone());
+                let begins = ledger.begins(&key);
+                complete.insert(key, (step.result.as_ref().unwrap().get().to_owned(), begins));
+            }
+        }
+        let snapshot = Self { tasks, complete };
+        snapshot.holds(ledger);
+        snapshot
+    }
+
+    /// What is true at any moment.
+    fn holds(&self, ledger: &Ledger) {
+        for id in &ledger.acknowledged {
+            assert!(self.tasks.iter().any(|task| task.id.to_string() == *id), "task {id} is lost");
+        }
+        for ((step, attempt), begun) in &ledger.begun {
+            assert_eq!(*begun, 1, "attempt {attempt} of {step:?} has run {begun} times");
+        }
+        for task in &self.tasks {
+            for step in &task.steps {
+                let count = u32::try_from(step.attempts.len()).unwrap();
+                assert!(count <= step.max_attempts, "{} attempts of {}: {task:?}", count, step.name);
+                let results = step.attempts.iter().filter(|one| one.outcome == AttemptOutcome::Complete);
+                let results: Vec<_> = results.collect();
+                assert!(results.len() <= 1, "{} of {} has two results", step.name, task.id);
+                let Some(last) = results.first() else { continue };
+                let key = ((task.id.to_string(), step.name.clone()), last.attempt);
+                let returned = ledger.returned.get(&key).map(|value| format!("\"{value}\""));
+                assert_eq!(returned.as_deref(), step.result.as_ref().map(|result| result.get()));
+            }
+        }
+    }
+
+    /// What was recorded then is what is recorded now, and no complete step has begun again.
+    pub fn still_holds_in(&self, later: &Self) {
+        for (step, (result, begins)) in &self.complete {
+            let (now, begins_now) = &later.complete[step];
+            assert_eq!(result, now, "the result of {step:?} has changed");
+            assert_eq!(begins, begins_now, "{step:?} has run again after it was complete");
+        }
+    }
+
+    /// What is true at the end.
+    pub fn account(&self, ledger: &Ledger) -> Totals {
+        let mut totals = Totals { tasks: self.tasks.len(), ..Totals::default() };
+        for task in &self.tasks {
+            let state =
+                if task.name == "poisoned" { TaskState::BlockedByFailures } else { TaskState::Complete };
+            assert_eq!(task.state, state, "{task:?}");
+            for step in &task.steps {
+                totals.attempts += step.attempts.len();
+                let crashed = step.attempts.iter().filter(|one| one.outcome == AttemptOutcome::Crashed);
+                totals.crashed += crashed.count();
+                match (step.name.as_str(), step.state) {
+                    ("poison", StepState::Error) => {
+                        assert_eq!(step.attempts.len(), 3, "{step:?}");
+                        totals.poisoned += 1;
+                    }
+                    ("never", StepState::Pending) | (_, StepState::Complete) => {}
+                    (_, state) => panic!("step {} of task {} is {state}", step.name, task.id),
+                }
+            }
+        }
+        assert!(!ledger.acknowledged.is_empty(), "no task was acknowledged");
+        totals
+    }
+}
