@@ -12,6 +12,7 @@ mod handlers;
 mod operate;
 mod program;
 mod schema;
+mod simulation;
 mod store;
 mod store_model;
 mod support;
