@@ -16,3 +16,4 @@ mod simulation;
 mod store;
 mod store_model;
 mod support;
+mod task_cli;

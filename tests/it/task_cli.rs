@@ -1,0 +1,183 @@
+//! `tasker task …` from another process, on the file of a worker that runs.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tasker_runtime::{NewTask, StepContext, StepError, StepResult, TaskId, TaskState, Tasker};
+use tempfile::TempDir;
+
+use crate::program::{json, tasker, text};
+use crate::support::{ended, template};
+
+/// A worker in this process, on a file of its own.
+struct Bench {
+    _directory: TempDir,
+    path: PathBuf,
+    tasker: Tasker,
+}
+
+impl Bench {
+    /// `b` fails for good in its first attempt; `slow` never ends by itself.
+    async fn new(steps: &str) -> Self {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("t.db");
+        let builder = Tasker::builder()
+            .only_listed_handlers()
+            .template_str("flow.yaml", template(steps))
+            .store_url(format!("sqlite://{}", path.display()))
+            .poll_interval(Duration::from_millis(20))
+            .grace_period(Duration::from_millis(50))
+            .handler_fn("a", |_: StepContext| async { StepResult::Ok("a") })
+            .handler_fn("b", |context: StepContext| async move {
+                if context.attempt() == 1 { Err(StepError::permanent("declined")) } else { Ok("b") }
+            })
+            .handler_fn("c", |context: StepContext| async move {
+                StepResult::Ok(context.optional_dependency::<Value>("b")?)
+            })
+            .handler_fn("later", |context: StepContext| async move {
+                if context.attempt() == 1 { Err(StepError::retryable("busy")) } else { Ok(()) }
+            })
+            .handler_fn("slow", |context: StepContext| async move {
+                context.cancelled().await;
+                StepResult::<()>::Err(StepError::retryable("told to end"))
+            });
+        Self { _directory: directory, tasker: builder.build().await.unwrap(), path }
+    }
+
+    async fn create(&self, tag: &str) -> TaskId {
+        self.tasker.create_task(NewTask::new("test", "flow", &json!({})).tag(tag)).await.unwrap()
+    }
+
+    async fn task(&self, arguments: &[&str]) -> std::process::Output {
+        let (path, arguments) = (self.path.clone(), arguments.iter().map(|one| (*one).to_owned()).collect());
+        tokio::task::spawn_blocking(move || run(&path, arguments)).await.unwrap()
+    }
+
+    async fn answer(&self, arguments: &[&str]) -> Value {
+        let output = self.task(&[arguments, &["--json"]].concat()).await;
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
+        json(&output)
+    }
+
+    async fn blocked(&self, tag: &str) -> TaskId {
+        let id = self.create(tag).await;
+        assert_eq!(ended(self.tasker.wait(id).await).state, TaskState::BlockedByFailures);
+        id
+    }
+}
+
+fn run(path: &Path, arguments: Vec<String>) -> std::process::Output {
+    let store = ["--store".to_owned(), format!("sqlite://{}", path.display())];
+    tasker(["task".to_owned()].into_iter().chain(arguments).chain(store))
+}
+
+#[tokio::test]
+async fn a_failed_step_is_retried_while_the_worker_runs() {
+    let bench = Bench::new("a\nb: a\nc: b").await;
+    let id = bench.blocked("red").await;
+    let name = id.to_string();
+    let plan = bench.answer(&["retry", &name, "b", "--dry-run"]).await;
+    assert_eq!(plan, json!({ "retried": ["b"], "then": ["c"] }));
+    let output = bench.task(&["retry", &name, "b", "--by", "ada", "-r", "new card"]).await;
+    assert!(text(&output.stdout).starts_with("tried again: b; then: c; task"), "{}", text(&output.stdout));
+    let task = bench.tasker.wait(id).await.unwrap();
+    assert_eq!(task.state, TaskState::Complete);
+    let timeline = bench.answer(&["timeline", &name]).await;
+    let lines: Vec<&str> =
+        timeline.as_array().unwrap().iter().map(|one| one["what"].as_str().unwrap()).collect();
+    assert_eq!(lines[0], "created, as test/flow 1.0.0");
+    assert!(
+        lines.contains(&"retry b by ada: new card") && lines.contains(&"b: attempt 2 complete"),
+        "{lines:?}"
+    );
+    assert_eq!(*lines.last().unwrap(), "the task is complete");
+    let page = text(&bench.task(&["show", &name]).await.stdout);
+    assert!(page.contains("retry b by ada: new card"), "{page}");
+    bench.tasker.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_step_is_completed_or_resolved_by_hand() {
+    let bench = Bench::new("a\nb: a\nc: b").await;
+    let (one, other) = (bench.blocked("red").await, bench.blocked("red").await);
+    bench.answer(&["complete", &one.to_string(), "b", "--result", r#"{"by": "hand"}"#]).await;
+    let task = bench.tasker.wait(one).await.unwrap();
+    assert_eq!(task.step_output::<Value>("c").unwrap(), json!({ "by": "hand" }));
+    bench.answer(&["resolve", &other.to_string(), "b"]).await;
+    let task = bench.tasker.wait(other).await.unwrap();
+    assert_eq!(task.step_output::<Value>("c").unwrap(), Value::Null);
+    bench.tasker.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_running_handler_is_told_that_its_task_was_cancelled_elsewhere() {
+    let bench = Bench::new("slow").await;
+    let id = bench.create("red").await;
+    let answer = bench.answer(&["cancel", &id.to_string(), "--reason", "no longer wanted"]).await;
+    assert_eq!(answer["state"], "cancelled");
+    // Its slot is free: a shutdown has nothing to wait for once the handler has been told.
+    assert_eq!(ended(bench.tasker.wait(id).await).state, TaskState::Cancelled);
+    bench.tasker.shutdown().await;
+    let again = bench.task(&["cancel", &id.to_string()]).await;
+    assert_eq!(again.status.code(), Some(1));
+    assert!(
+        text(&again.stderr).contains("is cancelled: `cancel` is not possible"),
+        "{}",
+        text(&again.stderr)
+    );
+}
+
+#[tokio::test]
+async fn a_backoff_is_cut_short() {
+    let bench = Bench::new("later | retry: {max_attempts: 2, initial_delay: 1800, max_delay: 1800}").await;
+    let mut events = bench.tasker.subscribe();
+    let id = bench.create("red").await;
+    while !matches!(events.recv().await.unwrap(), tasker_runtime::Event::StepFinished { .. }) {}
+    bench.answer(&["retry", &id.to_string(), "later", "--now"]).await;
+    assert_eq!(bench.tasker.wait(id).await.unwrap().state, TaskState::Complete);
+    bench.tasker.shutdown().await;
+}
+
+#[tokio::test]
+async fn tasks_are_listed_by_page_and_pruned() {
+    let bench = Bench::new("a").await;
+    let mut ids = Vec::new();
+    for tag in ["red", "blue", "red"] {
+        let id = bench.create(tag).await;
+        bench.tasker.wait(id).await.unwrap();
+        ids.push(id.to_string());
+    }
+    let page = bench.answer(&["list", "--state", "complete", "--limit", "2"]).await;
+    let listed = |page: &Value| -> Vec<String> {
+        page["tasks"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(
+        (listed(&page), page["next_before"].as_str().unwrap()),
+        (vec![ids[2].clone(), ids[1].clone()], ids[1].as_str())
+    );
+    let page = bench.answer(&["list", "--before", &ids[1]]).await;
+    assert_eq!((listed(&page), &page["next_before"]), (vec![ids[0].clone()], &Value::Null));
+    assert_eq!(listed(&bench.answer(&["list", "--tag", "red"]).await), [ids[2].clone(), ids[0].clone()]);
+    assert_eq!(bench.answer(&["prune", "--older-than", "1d"]).await, json!({ "pruned": 0 }));
+    assert_eq!(bench.answer(&["prune", "--older-than", "0s"]).await, json!({ "pruned": 3 }));
+    let output = bench.task(&["list"]).await;
+    assert_eq!(text(&output.stdout), "no task meets these conditions\n");
+    bench.tasker.shutdown().await;
+}
+
+#[test]
+fn slips_are_told_and_make_no_file() {
+    let directory = TempDir::new().unwrap();
+    let output = run(&directory.path().join("no.db"), vec!["list".to_owned()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("there is no store"), "{}", text(&output.stderr));
+    assert!(!directory.path().join("no.db").exists());
+    let output = tasker(["task", "list", "--state", "done"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).contains("a task is one of: in_progress, complete"),
+        "{}",
+        text(&output.stderr)
+    );
+}
