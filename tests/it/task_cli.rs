@@ -32,9 +32,7 @@ impl Bench {
             .handler_fn("b", |context: StepContext| async move {
                 if context.attempt() == 1 { Err(StepError::permanent("declined")) } else { Ok("b") }
             })
-            .handler_fn("c", |context: StepContext| async move {
-                StepResult::Ok(context.optional_dependency::<Value>("b")?)
-            })
+            .handler_fn("c", |context: StepContext| async move { context.optional_dependency::<Value>("b") })
             .handler_fn("later", |context: StepContext| async move {
                 if context.attempt() == 1 { Err(StepError::retryable("busy")) } else { Ok(()) }
             })

@@ -86,6 +86,35 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_the_first_version_keeps_its_tasks() {
+        let (mut connection, path) = file();
+        let rows = "
+            INSERT INTO template VALUES (x'01', 'n', 't', '1', '{}');
+            INSERT INTO task VALUES (x'00000000000000000000000000000007', x'00000000000000000000000000000001', 'in_progress', x'07', '{}', 5, NULL);
+            INSERT INTO step (task_id, step, state, attempts, worker_id, claimed_at)
+            VALUES (x'00000000000000000000000000000007', 1, 'in_progress', 2, x'00000000000000000000000000000009', 6);
+            INSERT INTO step (task_id, step, state, attempts, due_at)
+            VALUES (x'00000000000000000000000000000007', 2, 'waiting_for_retry', 1, 99);
+            INSERT INTO step (task_id, step, state, waiting_for)
+            VALUES (x'00000000000000000000000000000007', 3, 'pending', 1);
+            INSERT INTO attempt (task_id, step, attempt, worker_id, started_at, finished_at, outcome, result)
+            VALUES (x'00000000000000000000000000000007', 0, 1, x'00000000000000000000000000000009', 5, 6, 'complete', '1');
+        ";
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        connection.execute_batch(rows).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        migrate(&mut connection, path).unwrap();
+        let task = crate::id::TaskId(uuid::Uuid::from_u128(7));
+        let progress = crate::store::sqlite::load::progress(&connection, task).unwrap().unwrap();
+        let steps: Vec<_> =
+            progress.steps().map(|(step, row)| (step, row.state, row.attempts, row.rank)).collect();
+        use crate::state::StepState::{InProgress, WaitingForRetry};
+        assert_eq!(steps, [(1, InProgress, 2, None), (2, WaitingForRetry, 1, Some(99))]);
+        assert_eq!(progress.claims().next().unwrap().worker.0, uuid::Uuid::from_u128(9));
+    }
+
+    #[test]
     fn a_newer_file_is_refused() {
         let (mut connection, path) = file();
         migrate(&mut connection, path).unwrap();

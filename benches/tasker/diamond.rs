@@ -2,21 +2,14 @@
 //!
 //! One JSON object a run, on one line. `benches/README.md` says how to read it.
 
-#![allow(
-    clippy::print_stdout,
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "a program that measures and prints"
-)]
-
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use clap::{Parser, ValueEnum};
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tasker::prelude::*;
@@ -33,8 +26,8 @@ steps:
   - {name: activate, handler: {callable: Activate}, dependencies: [welcome]}
 ";
 
-#[derive(Debug, Parser)]
-struct Options {
+#[derive(Debug, clap::Args)]
+pub struct Options {
     #[arg(long, value_enum, default_value_t = Store::Sqlite)]
     store: Store,
     /// Tasks to measure
@@ -46,12 +39,12 @@ struct Options {
     /// Tasks before the measurement
     #[arg(long, default_value_t = 64)]
     warmup: usize,
+    /// A database that is there already, or that is to stay
+    #[arg(long)]
+    file: Option<std::path::PathBuf>,
     /// Where the database is written; a directory on the disk that is to be measured
     #[arg(long, default_value = "target")]
     directory: std::path::PathBuf,
-    /// What `cargo bench` adds
-    #[arg(long, hide = true)]
-    bench: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -235,13 +228,17 @@ async fn closed_loop(tasker: &Tasker, first: usize, count: usize, concurrency: u
     (latencies, begun.elapsed().as_secs_f64())
 }
 
-/// The median time in which 4 KiB reach the disk.
-fn fdatasync_ms(directory: &Path) -> f64 {
+/// The median time in which 4 KiB reach the disk, written over what a file holds, as a log is.
+pub fn fdatasync_ms(directory: &Path) -> f64 {
+    const PLACES: u64 = 16;
     let path = directory.join(format!("fdatasync-{}", std::process::id()));
     let mut file = File::create(&path).unwrap();
-    let mut times: Vec<f64> = (0..25)
-        .map(|_| {
+    (0..PLACES).for_each(|_| file.write_all(&[0; 4_096]).unwrap());
+    file.sync_all().unwrap();
+    let mut times: Vec<f64> = (0..101)
+        .map(|round| {
             let begun = Instant::now();
+            file.seek(SeekFrom::Start(4_096 * (round % PLACES))).unwrap();
             file.write_all(&[7; 4_096]).unwrap();
             file.sync_data().unwrap();
             begun.elapsed().as_secs_f64() * 1e3
@@ -253,33 +250,31 @@ fn fdatasync_ms(directory: &Path) -> f64 {
 }
 
 /// User and system time of this process, in seconds; a clock tick is 1/100 s on Linux.
-fn cpu_seconds() -> f64 {
+pub fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields = stat.rsplit_once(')').map(|(_, fields)| fields).unwrap_or_default();
     fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>()
         / 100.0
 }
 
-fn max_rss_mb() -> f64 {
+pub fn max_rss_mb() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or_default() / 1_024.0
 }
 
-fn round(value: f64) -> f64 {
+pub fn round(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
 }
 
+/// Measures, and prints a JSON object.
 #[tokio::main]
-async fn main() {
-    let options = Options::parse();
+pub async fn run(options: &Options) {
     let directory = tempfile::tempdir_in(&options.directory).unwrap();
+    let file = options.file.clone().unwrap_or_else(|| directory.path().join("bench.db"));
     let (url, store) = match options.store {
         Store::Memory => ("memory:".to_owned(), "memory"),
-        Store::Sqlite => (
-            format!("sqlite://{}", directory.path().join("bench.db").display()),
-            "SQLite file (WAL, synchronous=FULL)",
-        ),
+        Store::Sqlite => (format!("sqlite://{}", file.display()), "SQLite file (WAL, synchronous=FULL)"),
     };
     let tasker = Tasker::builder()
         .template_str("diamond.yaml", TEMPLATE)
