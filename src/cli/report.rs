@@ -62,7 +62,7 @@ fn timeline(task: &Task, page: &mut String) {
         }
         let bar: String = cells.iter().collect();
         let (mark, bar) = match step.state {
-            StepState::Complete => (style("✓").green(), style(bar).green()),
+            StepState::Complete | StepState::ResolvedManually => (style("✓").green(), style(bar).green()),
             StepState::Error => (style("✗").red(), style(bar).red()),
             _ => (style("·").dim(), style(bar).dim()),
         };
@@ -75,12 +75,20 @@ fn timeline(task: &Task, page: &mut String) {
 /// How long a step took, and in how many attempts.
 fn told(step: &Step) -> String {
     let Some((first, last)) = step.attempts.first().zip(step.attempts.last()) else {
-        return if step.state == StepState::Pending {
-            "never started".to_owned()
-        } else {
-            step.state.to_string()
+        return match step.state {
+            StepState::Pending => "never started".to_owned(),
+            StepState::Complete => "completed by hand".to_owned(),
+            state => state.to_string(),
         };
     };
+    if step.state == StepState::Complete && last.outcome != AttemptOutcome::Complete {
+        return format!(
+            "{:>8}  attempt {} {}, then completed by hand",
+            "",
+            step.attempts.len(),
+            last.outcome
+        );
+    }
     let took = millis(last.started_at, last.finished_at);
     let attempts = match step.attempts.len() {
         1 => "attempt 1".to_owned(),
@@ -145,8 +153,10 @@ fn failures(task: &Task, page: &mut String) {
             let _ = writeln!(page, "  never started, because of it: {waiting}");
         }
         let (id, failed) = (task.id, task.failed_steps().next().map_or("STEP", |step| step.name.as_str()));
-        let _ =
-            writeln!(page, "  what now: remove the cause, then go on from here; what is complete stays so.");
+        let _ = writeln!(
+            page,
+            "  what now: remove the cause, then go on from here (with `--store URL` where the file is not tasker.db); what is complete stays so."
+        );
         let _ = writeln!(page, "    tasker task retry {id} {failed}      a fresh budget of attempts");
         let _ =
             writeln!(page, "    tasker task complete {id} {failed} --result JSON      it was done by hand");
