@@ -34,6 +34,9 @@ pub(super) fn run(options: &Options) -> ExitCode {
             for one in faults.iter() {
                 say(&format!("{}\n", one.render(console::colors_enabled_stderr())));
             }
+            if let Some(rest) = faults.rest() {
+                say(&rest);
+            }
             return ExitCode::from(FAILED);
         }
     };

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 use tasker_runtime::Builder;
-use tasker_template::{Diagnostic, Diagnostics, Severity, load_file, template_files};
+use tasker_template::{Diagnostics, Severity, load_file, template_files};
 
 use crate::cli::{FAILED, USAGE, fail, print};
 
@@ -18,7 +18,7 @@ pub(super) struct Options {
     /// Count warnings as errors
     #[arg(long)]
     deny_warnings: bool,
-    /// Print one JSON object: {"valid", "templates", "diagnostics"}
+    /// Print one JSON object: {"valid", "templates", "errors", "warnings", "diagnostics"}
     #[arg(long)]
     json: bool,
 }
@@ -27,6 +27,8 @@ pub(super) struct Options {
 struct Answer<'a> {
     valid: bool,
     templates: usize,
+    errors: usize,
+    warnings: usize,
     diagnostics: &'a Diagnostics,
 }
 
@@ -59,11 +61,10 @@ pub(super) fn run(builder: &Builder, options: &Options) -> ExitCode {
             Err(diagnostics) => all.extend(diagnostics),
         }
     }
-    let count = |severity| all.iter().filter(|one: &&Diagnostic| one.severity == severity).count();
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let (errors, warnings) = (all.count(Severity::Error), all.count(Severity::Warning));
     let valid = errors == 0 && (warnings == 0 || !options.deny_warnings);
     if options.json {
-        let answer = Answer { valid, templates: files.len(), diagnostics: &all };
+        let answer = Answer { valid, templates: files.len(), errors, warnings, diagnostics: &all };
         match serde_json::to_string_pretty(&answer) {
             Ok(json) => print(&json),
             Err(error) => return fail(FAILED, error),
@@ -72,6 +73,9 @@ pub(super) fn run(builder: &Builder, options: &Options) -> ExitCode {
         let styled = console::colors_enabled();
         for one in all.iter() {
             print(&format!("{}\n", one.render(styled)));
+        }
+        if let Some(rest) = all.rest() {
+            print(&format!("{rest}\n"));
         }
         let plural =
             |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });

@@ -396,6 +396,9 @@ impl Builder {
             for warning in one.warnings().iter() {
                 tracing::warn!("\n{warning}");
             }
+            if let Some(rest) = one.warnings().rest() {
+                tracing::warn!("{}: {rest}", one.source().name());
+            }
             let template = match &self.environment {
                 Some(environment) => one.template().for_environment(environment),
                 None => one.template().clone(),

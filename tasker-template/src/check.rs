@@ -1,16 +1,12 @@
 //! The rules that hold between the steps of a template.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::diagnostic::Code;
 use crate::fields::{Report, did_you_mean};
 use crate::plan::cycles;
 use crate::read::Places;
-use crate::suggest::nearest;
 use crate::template::{StepType, TaskTemplate};
-
-/// Nobody mends more names than this at a time, and each is compared with all others.
-const MOST_SUGGESTIONS: usize = 100;
 
 /// Reports everything that is wrong with the graph.
 pub(crate) fn graph(template: &TaskTemplate, places: &Places, report: &mut Report<'_>) {
@@ -28,21 +24,20 @@ pub(crate) fn graph(template: &TaskTemplate, places: &Places, report: &mut Repor
         }
     }
     let mut parents = vec![Vec::new(); template.steps.len()];
-    let mut suggestions = MOST_SUGGESTIONS;
     for (index, step) in template.steps.iter().enumerate() {
         let place = &places.steps[index];
-        for (position, (dependency, span)) in step.dependencies.iter().zip(&place.dependencies).enumerate() {
+        let mut seen = HashSet::new();
+        for (dependency, span) in step.dependencies.iter().zip(&place.dependencies) {
             if *dependency == step.name {
                 report.error(*span, Code::SelfDependency, format!("step `{}` depends on itself", step.name));
-            } else if step.dependencies[..position].contains(dependency) {
+            } else if !seen.insert(dependency) {
                 let message = format!("step `{}` names the dependency `{dependency}` twice", step.name);
                 report.warning(*span, Code::DuplicateKey, message);
             } else if let Some(parent) = index_of.get(dependency.as_str()) {
                 parents[index].push(*parent);
             } else {
-                let names = index_of.keys().copied().filter(|name| *name != step.name);
-                let near = if suggestions > 0 { nearest(dependency, names) } else { None };
-                suggestions = suggestions.saturating_sub(1);
+                let names = template.steps.iter().map(|other| other.name.as_str());
+                let near = report.names.nearest(dependency, names.filter(|name| *name != step.name));
                 let message = format!(
                     "step `{}` depends on `{dependency}`, but the template has no such step",
                     step.name

@@ -153,59 +153,106 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// All faults that were found, in the order of the text; errors and warnings mixed.
+/// The faults that were found. Those that a file was read with begin with the errors, then come likely
+/// slips, then other warnings, each in the order of the text.
 ///
+/// Of one file, the first 50 errors and the first 50 warnings are kept, and the others are only counted.
 /// As an error it means that there is at least one of severity error.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Diagnostics(pub(crate) Vec<Diagnostic>);
+pub struct Diagnostics {
+    kept: Vec<Diagnostic>,
+    #[serde(skip)]
+    errors: usize,
+    #[serde(skip)]
+    warnings: usize,
+}
+
+/// Nobody mends more faults than this at a time, and one slip can make tens of thousands.
+pub(crate) const MOST_KEPT: usize = 50;
 
 impl Diagnostics {
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
     }
 
-    /// How many there are.
+    /// How many were found, those that are only counted among them.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.errors + self.warnings
+    }
+
+    /// How many of this severity were found, those that are only counted among them.
+    #[must_use]
+    pub fn count(&self, severity: Severity) -> usize {
+        match severity {
+            Severity::Error => self.errors,
+            Severity::Warning => self.warnings,
+        }
     }
 
     /// Whether one of them is an error.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.0.iter().any(|one| one.severity == Severity::Error)
+        self.errors > 0
     }
 
-    /// Each of them in turn.
+    /// Each that was kept.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.0.iter()
+        self.kept.iter()
     }
 
-    /// Adds one.
+    /// A line for those that are only counted: `and 9 more faults`. `None` when all were kept.
+    ///
+    /// ```
+    /// let steps: String = (0..60).map(|step| format!("{{name: s{step}}}, ")).collect();
+    /// let yaml = format!("{{name: a, namespace_name: b, version: 1, steps: [{steps}]}}");
+    /// let faults = tasker_template::load_str("demo.yaml", &yaml).unwrap_err();
+    /// assert_eq!((faults.len(), faults.iter().count()), (60, 50));
+    /// assert_eq!(faults.rest().as_deref(), Some("and 10 more faults"));
+    /// ```
+    #[must_use]
+    pub fn rest(&self) -> Option<String> {
+        match self.len() - self.kept.len() {
+            0 => None,
+            1 => Some("and 1 more fault".to_owned()),
+            more => Some(format!("and {more} more faults")),
+        }
+    }
+
+    /// Adds one. When 50 of its severity have been found, it is only counted.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        self.0.push(diagnostic);
+        let count = match diagnostic.severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        *count += 1;
+        if *count <= MOST_KEPT {
+            self.kept.push(diagnostic);
+        }
     }
 
-    /// Adds those of another collection.
+    /// Adds those of another collection, such as another file's. All that it has kept are kept.
     pub fn extend(&mut self, others: Self) {
-        self.0.extend(others.0);
+        self.kept.extend(others.kept);
+        self.errors += others.errors;
+        self.warnings += others.warnings;
     }
 
-    /// Errors before warnings, likely slips before keys that are merely unknown, then by place.
-    pub(crate) fn sorted(mut self) -> Self {
-        self.0.sort_by_key(|one| {
-            (one.severity, one.suggestion.is_none() && one.code == Code::UnknownKey, one.line)
-        });
-        self
+    /// Counts what was found and not kept.
+    pub(crate) fn count_more(&mut self, errors: usize, warnings: usize) {
+        self.errors += errors;
+        self.warnings += warnings;
     }
 }
 
 impl From<Diagnostic> for Diagnostics {
     fn from(one: Diagnostic) -> Self {
-        Self(vec![one])
+        let mut all = Self::default();
+        all.push(one);
+        all
     }
 }
 
@@ -214,19 +261,19 @@ impl IntoIterator for Diagnostics {
     type IntoIter = std::vec::IntoIter<Diagnostic>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.kept.into_iter()
     }
 }
 
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, one) in self.0.iter().enumerate() {
+        for (index, one) in self.kept.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n\n")?;
             }
             one.fmt(f)?;
         }
-        Ok(())
+        self.rest().map_or(Ok(()), |rest| write!(f, "\n\n{rest}"))
     }
 }
 

@@ -6,28 +6,97 @@ use std::ops::RangeInclusive;
 
 use serde_json::Map;
 
-use crate::diagnostic::{Code, Diagnostics, Span};
+use crate::diagnostic::{Code, Diagnostics, MOST_KEPT, Severity, Span};
 use crate::node::{Node, Value};
 use crate::source::Source;
-use crate::suggest::nearest;
+use crate::suggest::Names;
 
-/// Where faults go while a template is read.
+/// Where faults go while a template is read. No more than those that will be shown are kept for long.
 pub(crate) struct Report<'a> {
     pub(crate) source: &'a Source,
-    pub(crate) faults: Diagnostics,
+    pub(crate) names: Names,
+    found: Vec<Found>,
+    more_errors: usize,
+    more_warnings: usize,
 }
 
-impl Report<'_> {
+/// A fault that has not been placed in the text yet.
+struct Found {
+    severity: Severity,
+    span: Span,
+    code: Code,
+    message: String,
+    suggestion: Option<String>,
+}
+
+/// So many faults are put in order at a time.
+const MOST_FOUND: usize = 10 * MOST_KEPT;
+
+impl<'a> Report<'a> {
+    pub(crate) fn new(source: &'a Source) -> Self {
+        Self { source, names: Names::default(), found: Vec::new(), more_errors: 0, more_warnings: 0 }
+    }
+
     pub(crate) fn error(&mut self, span: Span, code: Code, message: impl Into<String>) {
-        self.faults.push(self.source.error(span, code, message, None));
+        self.add(Severity::Error, span, code, message.into(), None);
     }
 
     pub(crate) fn error_with(&mut self, span: Span, code: Code, message: String, suggestion: Option<String>) {
-        self.faults.push(self.source.error(span, code, message, suggestion));
+        self.add(Severity::Error, span, code, message, suggestion);
     }
 
     pub(crate) fn warning(&mut self, span: Span, code: Code, message: impl Into<String>) {
-        self.faults.push(self.source.warning(span, code, message, None));
+        self.add(Severity::Warning, span, code, message.into(), None);
+    }
+
+    pub(crate) fn warning_with(
+        &mut self,
+        span: Span,
+        code: Code,
+        message: String,
+        suggestion: Option<String>,
+    ) {
+        self.add(Severity::Warning, span, code, message, suggestion);
+    }
+
+    fn add(
+        &mut self,
+        severity: Severity,
+        span: Span,
+        code: Code,
+        message: String,
+        suggestion: Option<String>,
+    ) {
+        self.found.push(Found { severity, span, code, message, suggestion });
+        if self.found.len() >= MOST_FOUND {
+            self.sort_out();
+        }
+    }
+
+    /// Errors before warnings, likely slips before keys that are merely unknown, then by line; of each
+    /// severity only the first.
+    fn sort_out(&mut self) {
+        self.found.sort_by_key(|one| {
+            (one.severity, one.suggestion.is_none() && one.code == Code::UnknownKey, one.span.line)
+        });
+        let errors = self.found.partition_point(|one| one.severity == Severity::Error);
+        let mut warnings = self.found.split_off(errors);
+        self.more_errors += errors.saturating_sub(MOST_KEPT);
+        self.more_warnings += warnings.len().saturating_sub(MOST_KEPT);
+        self.found.truncate(MOST_KEPT);
+        warnings.truncate(MOST_KEPT);
+        self.found.append(&mut warnings);
+    }
+
+    /// All faults.
+    pub(crate) fn finish(mut self) -> Diagnostics {
+        self.sort_out();
+        let mut all = Diagnostics::default();
+        for Found { severity, span, code, message, suggestion } in self.found {
+            all.push(self.source.diagnostic(severity, span, code, message, suggestion));
+        }
+        all.count_more(self.more_errors, self.more_warnings);
+        all
     }
 }
 
@@ -104,7 +173,7 @@ impl<'n> Fields<'n> {
     pub(crate) fn require(&mut self, name: &'static str, report: &mut Report<'_>) -> Option<&'n Node> {
         let found = self.get(&[name], report);
         if found.is_none() {
-            let near = self.near_miss(name, report.source);
+            let near = self.near_miss(name, report);
             let (span, suggestion) = match near {
                 Some((span, key)) => (span, Some(format!("is `{key}` meant to be `{name}`?"))),
                 None => (self.span, None),
@@ -114,11 +183,12 @@ impl<'n> Fields<'n> {
         found
     }
 
-    fn near_miss(&self, name: &'static str, source: &Source) -> Option<(Span, String)> {
+    fn near_miss(&self, name: &'static str, report: &mut Report<'_>) -> Option<(Span, String)> {
         self.entries.iter().find_map(|(key, _)| {
-            let text = key.text(source)?;
+            let text = key.text(report.source)?;
             // A slip of the name, or only its first word.
-            let is_near = nearest(&text, [name]).is_some() || name.starts_with(&format!("{text}_"));
+            let is_near =
+                report.names.nearest(&text, [name]).is_some() || name.starts_with(&format!("{text}_"));
             (text != name && is_near).then_some((key.span, text))
         })
     }
@@ -232,7 +302,7 @@ impl<'n> Fields<'n> {
         for (index, (word, _)) in words.iter().enumerate() {
             let _ = write!(message, "{}`{word}`", if index == 0 { "" } else { ", " });
         }
-        let suggestion = nearest(&text, words.iter().map(|(word, _)| *word));
+        let suggestion = report.names.nearest(&text, words.iter().map(|(word, _)| *word));
         report.error_with(span, Code::InvalidValue, message, suggestion.map(did_you_mean));
         None
     }
@@ -275,10 +345,9 @@ impl<'n> Fields<'n> {
             if self.known.contains(&name.as_str()) {
                 continue;
             }
-            let near = nearest(&name, self.known.iter().copied());
+            let near = report.names.nearest(&name, self.known.iter().copied());
             let message = format!("`{name}` has no meaning in {}", self.what);
-            let warning = report.source.warning(key.span, Code::UnknownKey, message, near.map(did_you_mean));
-            report.faults.push(warning);
+            report.warning_with(key.span, Code::UnknownKey, message, near.map(did_you_mean));
         }
     }
 }

@@ -122,7 +122,8 @@ pub fn load_str(name: &str, text: &str) -> Result<LoadedTemplate, Diagnostics> {
 ///
 /// # Errors
 ///
-/// As [`load_str`]; also when the file cannot be read, is larger than [`MAX_BYTES`], or is not UTF-8.
+/// As [`load_str`]; also when it is no regular file, cannot be read, is larger than [`MAX_BYTES`], or is
+/// not UTF-8.
 ///
 /// ```
 /// let faults = tasker_template::load_file("no/such/file.yaml").unwrap_err();
@@ -203,11 +204,11 @@ pub fn read_str(name: &str, text: &str) -> Result<TemplateDraft, Diagnostics> {
         return Err(too_large(&source, text.len() as u64));
     }
     let root = Node::parse(&source, text)?;
-    let mut report = Report { source: &source, faults: Diagnostics::default() };
+    let mut report = Report::new(&source);
     duplicate_keys(&root, &mut report);
     let (template, places) = read::template(&root, &mut report);
     check::graph(&template, &places, &mut report);
-    let faults = report.faults.sorted();
+    let faults = report.finish();
     Ok(TemplateDraft { template, source, places, faults })
 }
 
@@ -215,7 +216,7 @@ pub fn read_str(name: &str, text: &str) -> Result<TemplateDraft, Diagnostics> {
 ///
 /// # Errors
 ///
-/// Also when the file cannot be read, is larger than [`MAX_BYTES`], or is not UTF-8.
+/// Also when it is no regular file, cannot be read, is larger than [`MAX_BYTES`], or is not UTF-8.
 pub fn read_file(path: impl AsRef<Path>) -> Result<TemplateDraft, Diagnostics> {
     let path = path.as_ref();
     let name = path.display().to_string();
@@ -253,8 +254,14 @@ fn read_text(path: &Path, source: &Source) -> Result<String, Diagnostics> {
     let unreadable =
         |message: String| Diagnostics::from(source.error(Span::default(), Code::Unreadable, message, None));
     let cannot_read = |error: std::io::Error| unreadable(format!("cannot read the template: {error}"));
+    // Opening a pipe waits for a writer, and a device may never end.
+    let kind = std::fs::metadata(path).map_err(cannot_read)?.file_type();
+    if !kind.is_file() {
+        let what = if kind.is_dir() { "a directory" } else { "a pipe, a device or a socket" };
+        return Err(unreadable(format!("cannot read the template: it is {what}, not a file")));
+    }
     let mut bytes = Vec::new();
-    // One byte over the limit is enough to know; a pipe or a growing file has no length to ask for.
+    // One byte over the limit is enough to know; the length of a growing file is soon wrong.
     File::open(path)
         .map_err(cannot_read)?
         .take(MAX_BYTES + 1)

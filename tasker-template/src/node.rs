@@ -11,8 +11,14 @@ use crate::source::Source;
 
 /// Nesting deeper than this is refused.
 const MAX_DEPTH: usize = 64;
-/// More values than this in one file are refused; aliases count as often as they are used.
+/// More values than this in one file are refused; aliases count as often as they are used. A template
+/// of 10 000 steps with every setting has 410 000.
 const MAX_NODES: usize = 500_000;
+/// So many of them may come from aliases; the end of a list or mapping counts as well. A few lines of
+/// aliases of aliases would fill [`MAX_NODES`]; 10 000 steps that share one `retry` stay below this.
+const MAX_ALIASED: usize = 100_000;
+/// The text of all values together, in bytes, may be twice as long as the longest file.
+const MAX_TEXT: usize = 16 * 1024 * 1024;
 
 /// Enough for [`MAX_DEPTH`] several times over.
 const PARSER_STACK: usize = 16 * 1024 * 1024;
@@ -65,10 +71,19 @@ impl Node {
     }
 
     fn parse_here(source: &Source, text: &str) -> Result<Self, Diagnostics> {
-        let limits = serde_yaml::budget! { max_depth: MAX_DEPTH, max_nodes: MAX_NODES };
+        let limits = serde_yaml::budget! {
+            max_depth: MAX_DEPTH,
+            max_nodes: MAX_NODES,
+            max_total_scalar_bytes: MAX_TEXT,
+            // What is anchored is recorded with all that it holds, again for each anchor around it.
+            max_recorded_anchor_events: MAX_NODES,
+            // How often an alias is used says little: `MAX_ALIASED` says what that comes to.
+            enforce_alias_anchor_ratio: false,
+        };
         // Duplicate keys pass through, so that all of them are reported and each with both places.
         let options = serde_yaml::options! {
             budget: limits,
+            alias_limits: serde_yaml::alias_limits! { max_total_replayed_events: MAX_ALIASED },
             duplicate_keys: DuplicateKeyPolicy::PassThrough,
             strict_booleans: true,
             with_snippet: false,

@@ -1,8 +1,8 @@
 //! The compiled graph of a template. Everything that asks about the graph asks the [`Plan`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use petgraph::algo::{tarjan_scc, toposort};
+use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::template::TaskTemplate;
@@ -215,7 +215,8 @@ fn layers(order: &[StepIndex], parents: &[Vec<StepIndex>]) -> Vec<Vec<StepIndex>
 pub(crate) fn cycles(parents: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let narrow: Vec<Vec<StepIndex>> =
         parents.iter().map(|own| own.iter().map(|parent| *parent as StepIndex).collect()).collect();
-    let mut knots: Vec<Vec<usize>> = tarjan_scc(&digraph(narrow.iter().map(Vec::as_slice)))
+    // Not Tarjan's algorithm: petgraph's recurses, and a chain of thousands of steps overflows the stack.
+    let mut knots: Vec<Vec<usize>> = kosaraju_scc(&digraph(narrow.iter().map(Vec::as_slice)))
         .into_iter()
         .filter(|knot| knot.len() > 1)
         .map(|knot| knot.into_iter().map(NodeIndex::index).collect())
@@ -227,6 +228,7 @@ pub(crate) fn cycles(parents: &[Vec<usize>]) -> Vec<Vec<usize>> {
 /// The shortest way from the first step of a knot back to itself, by breadth-first search against the edges.
 fn circle(knot: &[usize], parents: &[Vec<usize>]) -> Option<Vec<usize>> {
     let start = *knot.iter().min()?;
+    let knot: HashSet<usize> = knot.iter().copied().collect();
     let mut came_from: HashMap<usize, usize> = HashMap::new();
     let mut queue = std::collections::VecDeque::from([start]);
     while let Some(step) = queue.pop_front() {

@@ -1,9 +1,11 @@
 //! From the YAML tree to a [`TaskTemplate`]: both dialects, all faults at once.
 
+use std::collections::HashSet;
+
 use serde_json::Map;
 
 use crate::diagnostic::{Code, Span};
-use crate::fields::{Fields, Report};
+use crate::fields::{Fields, Report, did_you_mean};
 use crate::node::Node;
 use crate::template::{
     Backoff, BatchConfig, Environment, EventTemplate, FailureStrategy, HandlerTemplate, Lifecycle,
@@ -283,31 +285,33 @@ fn lifecycle(node: &Node, report: &mut Report<'_>) -> Lifecycle {
 
 fn environments(node: &Node, steps: &[StepTemplate], report: &mut Report<'_>) -> Vec<Environment> {
     let Some(fields) = Fields::open(node, "`environments`", report) else { return Vec::new() };
+    let known: HashSet<&str> = steps.iter().map(|step| step.name.as_str()).collect();
     fields
         .entries()
         .filter_map(|(key, node)| {
             let name = key.text(report.source)?;
             let mut fields = Fields::open(node, format!("environment `{name}`"), report)?;
             let overrides = fields.list(&["steps"], report);
-            let steps = overrides.iter().filter_map(|node| step_override(node, steps, report)).collect();
+            let steps =
+                overrides.iter().filter_map(|node| step_override(node, steps, &known, report)).collect();
             fields.close(report);
             Some(Environment { name, steps })
         })
         .collect()
 }
 
-fn step_override(node: &Node, steps: &[StepTemplate], report: &mut Report<'_>) -> Option<StepOverride> {
+fn step_override(
+    node: &Node,
+    steps: &[StepTemplate],
+    known: &HashSet<&str>,
+    report: &mut Report<'_>,
+) -> Option<StepOverride> {
     let mut fields = Fields::open(node, "an override", report)?;
     let (name, span) = fields.required_text("name", 255, report)?;
-    if name != "ALL" && !steps.iter().any(|step| step.name == name) {
-        let near = crate::nearest(&name, steps.iter().map(|step| step.name.as_str()));
+    if name != "ALL" && !known.contains(name.as_str()) {
+        let near = report.names.nearest(&name, steps.iter().map(|step| step.name.as_str()));
         let message = format!("the override of `{name}` has no effect: the template has no such step");
-        report.faults.push(report.source.warning(
-            span,
-            Code::MissingDepRef,
-            message,
-            near.map(crate::fields::did_you_mean),
-        ));
+        report.warning_with(span, Code::MissingDepRef, message, near.map(did_you_mean));
     }
     let mut initialization = Map::new();
     if let Some(node) = fields.get(&["handler"], report)

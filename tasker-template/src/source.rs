@@ -1,5 +1,7 @@
 //! The text of a template, and faults that point into it.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Severity, Span};
@@ -9,12 +11,14 @@ use crate::diagnostic::{Code, Diagnostic, Severity, Span};
 pub struct Source {
     name: Arc<str>,
     text: Arc<str>,
+    /// Where each line begins, so that a fault is placed without reading what comes before it.
+    lines: Arc<[usize]>,
 }
 
 impl Source {
     /// A source called `name`.
     pub(crate) fn new(name: &str, text: &str) -> Self {
-        Self { name: name.into(), text: text.into() }
+        Self { name: name.into(), text: text.into(), lines: line_starts(text) }
     }
 
     /// The file, or the name that was given to a text that came from elsewhere.
@@ -51,18 +55,8 @@ impl Source {
         self.diagnostic(Severity::Error, span, code, message.into(), suggestion)
     }
 
-    /// A warning at a place of this source.
-    pub(crate) fn warning(
-        &self,
-        span: Span,
-        code: Code,
-        message: impl Into<String>,
-        suggestion: Option<String>,
-    ) -> Diagnostic {
-        self.diagnostic(Severity::Warning, span, code, message.into(), suggestion)
-    }
-
-    fn diagnostic(
+    /// A fault at a place of this source.
+    pub(crate) fn diagnostic(
         &self,
         severity: Severity,
         span: Span,
@@ -70,17 +64,12 @@ impl Source {
         message: String,
         suggestion: Option<String>,
     ) -> Diagnostic {
-        let line_text =
-            span.line.checked_sub(1).and_then(|line| self.text.lines().nth(line)).unwrap_or_default();
-        let from =
-            line_text.char_indices().nth(span.column.saturating_sub(1)).map_or(line_text.len(), |(at, _)| at);
-        let to = line_text.ceil_char_boundary((from + span.len.max(1)).min(line_text.len())).max(from);
-        let (source_line, marked) = crop(line_text, from..to);
+        let (source_line, marked) = self.cut_out(span);
         Diagnostic {
             severity,
             code,
             // A name that is quoted in it may hold what would steer a terminal.
-            message: message.replace(char::is_control, "\u{fffd}"),
+            message: shorten(&message).replace(char::is_control, "\u{fffd}"),
             file: self.name.to_string(),
             line: span.line,
             column: span.column,
@@ -89,12 +78,46 @@ impl Source {
             marked,
         }
     }
+
+    /// The text about a place, no more than its line, and which part of that text is meant.
+    fn cut_out(&self, span: Span) -> (String, Range<usize>) {
+        let Some(index) = span.line.checked_sub(1) else { return (String::new(), 0..0) };
+        let Some(begin) = self.lines.get(index).copied() else { return (String::new(), 0..0) };
+        let end = self.lines.get(index + 1).copied().unwrap_or(self.text.len());
+        let line = self.text[begin..end].trim_end_matches(['\r', '\n']);
+        // A place without an offset has 0 there; only then the characters of the line are counted.
+        let offset = span.start.checked_sub(begin).filter(|offset| {
+            (*offset > 0 || span.column <= 1) && *offset <= line.len() && line.is_char_boundary(*offset)
+        });
+        let from = offset.unwrap_or_else(|| {
+            line.char_indices().nth(span.column.saturating_sub(1)).map_or(line.len(), |(at, _)| at)
+        });
+        let to = line.ceil_char_boundary((from + span.len.max(1)).min(line.len())).max(from);
+        crop(line, from..to)
+    }
+}
+
+/// A line ends, as in YAML, with `\n`, `\r\n` or `\r`.
+fn line_starts(text: &str) -> Arc<[usize]> {
+    let bytes = text.as_bytes();
+    let ends_at = |at: usize| bytes[at] == b'\n' || (bytes[at] == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
+    std::iter::once(0).chain((0..bytes.len()).filter(|at| ends_at(*at)).map(|at| at + 1)).collect()
+}
+
+/// A name that is quoted in a message may be megabytes long: at most this many characters of it are kept.
+const LONGEST_MESSAGE: usize = 1_000;
+
+fn shorten(message: &str) -> Cow<'_, str> {
+    match message.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => Cow::Owned(format!("{}\u{2026}", &message[..end])),
+        None => Cow::Borrowed(message),
+    }
 }
 
 /// A line of a hostile file may be megabytes long: at most this many bytes of it are kept.
 const LONGEST_LINE: usize = 400;
 
-fn crop(line: &str, marked: std::ops::Range<usize>) -> (String, std::ops::Range<usize>) {
+fn crop(line: &str, marked: Range<usize>) -> (String, Range<usize>) {
     if line.len() <= LONGEST_LINE {
         return (line.to_owned(), marked);
     }

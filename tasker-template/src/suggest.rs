@@ -9,23 +9,63 @@
 /// ```
 #[must_use]
 pub fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let written = fold(written);
-    let length = written.chars().count();
-    let mut best: Option<(usize, &str)> = None;
-    for candidate in candidates {
-        let folded = fold(candidate);
-        let other = folded.chars().count();
-        // A slip changes at most a quarter of the longer name, and lengths that differ by more are no slip.
-        let most = length.max(other).div_ceil(4);
-        if length.abs_diff(other) > most {
-            continue;
-        }
-        let distance = strsim::damerau_levenshtein(&written, &folded);
-        if distance <= most && best.is_none_or(|(least, _)| distance < least) {
-            best = Some((distance, candidate));
-        }
+    Names::default().nearest(written, candidates)
+}
+
+/// Longer names, in bytes, are not compared.
+const LONGEST: usize = 300;
+/// So many pairs of characters are compared for all names of a file together: enough for the faults that
+/// are shown of a template with 10 000 steps.
+const MOST_PAIRS: usize = 40_000_000;
+
+/// Compares names until it has done enough of it; from then on it finds nothing.
+pub(crate) struct Names {
+    pairs_left: usize,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self { pairs_left: MOST_PAIRS }
     }
-    best.map(|(_, candidate)| candidate)
+}
+
+impl Names {
+    /// As [`nearest`].
+    pub(crate) fn nearest<'a>(
+        &mut self,
+        written: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Option<&'a str> {
+        if written.len() > LONGEST || self.pairs_left == 0 {
+            return None;
+        }
+        let written = fold(written);
+        let length = written.chars().count();
+        let mut best: Option<(usize, &str)> = None;
+        // A step whose name could not be read has an empty one.
+        let named = |candidate: &&str| !candidate.is_empty() && candidate.len() <= LONGEST;
+        for candidate in candidates.into_iter().filter(named) {
+            let folded = fold(candidate);
+            let other = folded.chars().count();
+            // A slip changes at most a quarter of the longer name, and lengths that differ by more are no slip.
+            let most = length.max(other).div_ceil(4);
+            let is_close = length.abs_diff(other) <= most;
+            // Folding has its cost too.
+            self.pairs_left = self.pairs_left.saturating_sub(if is_close { length * other } else { other });
+            if self.pairs_left == 0 {
+                // The nearest may be among those that were not compared.
+                return None;
+            }
+            if !is_close {
+                continue;
+            }
+            let distance = strsim::osa_distance(&written, &folded);
+            if distance <= most && best.is_none_or(|(least, _)| distance < least) {
+                best = Some((distance, candidate));
+            }
+        }
+        best.map(|(_, candidate)| candidate)
+    }
 }
 
 /// Case, `-` and `_` are not what tells names apart.

@@ -35,6 +35,7 @@ fn validate_can_count_warnings_as_errors_and_print_json() {
     assert_eq!(output.status.code(), Some(0));
     let answer = json(&output);
     assert_eq!((&answer["valid"], &answer["templates"]), (&json!(true), &json!(1)));
+    assert_eq!((&answer["errors"], &answer["warnings"]), (&json!(0), &json!(1)));
     let warning = &answer["diagnostics"][0];
     assert_eq!(
         (
