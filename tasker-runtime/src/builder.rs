@@ -12,10 +12,9 @@ use crate::bind::{self, BoundTemplate, Templates};
 use crate::build_error::{BuildError, BuildFault};
 use crate::clock::Clock;
 use crate::engine::{Engine, Kind, Settings};
-use crate::handler::private;
-use crate::handler::{Registration, States, StepContext, StepHandler, StepOutcome};
+use crate::handler::{Registration, States, StepContext, StepHandler};
 use crate::limits;
-use crate::registry::{DEFAULT_METHOD, Handler, Key, Registry};
+use crate::registry::{DEFAULT_METHOD, Handler, Key, Registry, erased};
 use crate::step_error::StepError;
 use crate::store::{MemoryStore, SqliteStore, Store, StoreError};
 use crate::tasker::Tasker;
@@ -38,6 +37,8 @@ pub struct Builder {
     works: bool,
     grace: Duration,
     faults: Vec<BuildFault>,
+    #[cfg(feature = "testing")]
+    stage: Option<crate::testing::Stage>,
 }
 
 #[derive(Debug)]
@@ -68,6 +69,8 @@ impl Default for Builder {
             works: true,
             grace: Duration::from_secs(10),
             faults: Vec::new(),
+            #[cfg(feature = "testing")]
+            stage: None,
         }
     }
 }
@@ -140,17 +143,8 @@ impl Builder {
         T: Serialize,
         E: Into<StepError>,
     {
-        let call = move |context| -> crate::handler::StepFuture {
-            let future = handler(context);
-            Box::pin(async move {
-                match future.await {
-                    Ok(value) => private::complete(&value),
-                    Err(error) => StepOutcome::Fail(error.into()),
-                }
-            })
-        };
         let key = (callable.to_owned(), DEFAULT_METHOD.to_owned());
-        self.listed.push((key, Handler::closure(callable, call)));
+        self.listed.push((key, Handler::closure(callable, erased(handler))));
         self
     }
 
@@ -344,7 +338,20 @@ impl Builder {
 
     fn registry(&self, faults: &mut Vec<BuildFault>) -> Registry {
         let collected = inventory::iter::<Registration>().filter(|_| self.collected).map(listed);
-        Registry::collect(collected.chain(self.listed.iter().cloned()), faults)
+        let registry = Registry::collect(collected.chain(self.listed.iter().cloned()), faults);
+        #[cfg(feature = "testing")]
+        let registry = match &self.stage {
+            Some(stage) => stage.set(registry),
+            None => registry,
+        };
+        registry
+    }
+
+    /// Puts the testing kit between the engine and the handlers.
+    #[cfg(feature = "testing")]
+    pub(crate) fn stage(mut self, stage: crate::testing::Stage) -> Self {
+        self.stage = Some(stage);
+        self
     }
 
     /// Checks everything, opens the store, and starts the engine.

@@ -29,6 +29,8 @@ mod step_error;
 pub mod store;
 mod task;
 mod tasker;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use build_error::{BuildError, BuildFault};
 pub use builder::Builder;

@@ -4,8 +4,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use crate::build_error::BuildFault;
-use crate::handler::{CodeLocation, Registration, StateRequirement, StepContext, StepFuture};
+use crate::handler::private;
+use crate::handler::{CodeLocation, Registration, StateRequirement, StepContext, StepFuture, StepOutcome};
+use crate::step_error::StepError;
 
 /// A handler, whichever way it was registered.
 #[derive(Clone)]
@@ -32,12 +36,38 @@ impl Handler {
         (self.call)(context)
     }
 
+    /// The same handler, run in another way.
+    #[cfg(feature = "testing")]
+    pub(crate) fn run_by(self, call: impl Fn(StepContext) -> StepFuture + Send + Sync + 'static) -> Self {
+        Self { call: Arc::new(call), ..self }
+    }
+
     /// The handler as messages name it.
     pub(crate) fn described(&self) -> String {
         match self.location {
             Some(location) => format!("handler `{}` ({location})", self.name),
             None => format!("handler `{}`", self.name),
         }
+    }
+}
+
+/// A function of one's own as the registry calls it.
+pub(crate) fn erased<F, T, E>(
+    handler: impl Fn(StepContext) -> F + Send + Sync + 'static,
+) -> impl Fn(StepContext) -> StepFuture + Send + Sync + 'static
+where
+    F: Future<Output = Result<T, E>> + Send + 'static,
+    T: Serialize,
+    E: Into<StepError>,
+{
+    move |context| {
+        let future = handler(context);
+        Box::pin(async move {
+            match future.await {
+                Ok(value) => private::complete(&value),
+                Err(error) => StepOutcome::Fail(error.into()),
+            }
+        })
     }
 }
 
@@ -94,6 +124,11 @@ impl Registry {
 
     pub(crate) fn get(&self, callable: &str, method: Option<&str>) -> Option<&Arc<Handler>> {
         self.0.get(&(callable.to_owned(), method.unwrap_or(DEFAULT_METHOD).to_owned()))
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn put(&mut self, key: Key, handler: Handler) {
+        self.0.insert(key, Arc::new(handler));
     }
 
     pub(crate) fn callables(&self) -> impl Iterator<Item = &str> {

@@ -109,6 +109,12 @@ impl StepError {
         Self::new(ErrorKind::Retryable, error)
     }
 
+    /// Another error that says the same.
+    #[cfg(feature = "testing")]
+    pub(crate) fn again(&self) -> Self {
+        Self { facts: self.facts.clone(), error: self.record().message.into() }
+    }
+
     pub(crate) fn delay(&self) -> Option<Duration> {
         self.facts.retry_after
     }

@@ -17,3 +17,4 @@ mod store;
 mod store_model;
 mod support;
 mod task_cli;
+mod testing;

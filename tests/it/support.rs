@@ -2,11 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
-use tasker_runtime::{
-    Builder, Clock, Error, MemoryStore, NewTask, StepContext, StepResult, Task, TaskFailure, Tasker,
-};
+use tasker_runtime::testing::TestEngine;
+use tasker_runtime::{Builder, Error, NewTask, StepContext, StepResult, Task, TaskFailure, Tasker};
 
 /// A template called `test/flow`. Each line of `steps` is `name: dependency, dependency | more YAML`;
 /// a step's callable is its name.
@@ -24,13 +22,14 @@ pub fn template(steps: &str) -> String {
     yaml
 }
 
+/// The template with these steps in virtual time.
+pub fn flow(steps: &str) -> TestEngine {
+    TestEngine::template_str("flow.yaml", template(steps))
+}
+
 /// A runtime in virtual time on a store in memory. Call it in a test with paused time.
 pub fn virtual_time(steps: &str) -> Builder {
-    Tasker::builder()
-        .only_listed_handlers()
-        .template_str("flow.yaml", template(steps))
-        .store(MemoryStore::new())
-        .clock(Clock::paused(Timestamp::from_second(1_800_000_000).unwrap(), 7))
+    flow(steps).builder().only_listed_handlers()
 }
 
 /// Runs a `test/flow` task to its end, good or bad.

@@ -1,0 +1,213 @@
+//! A store whose worker dies at one of its commits.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tasker_template::StepIndex;
+use tokio_util::sync::CancellationToken;
+
+use crate::id::{TaskId, TemplateId, WorkerId};
+use crate::store::{
+    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, MemoryStore,
+    NewTaskRecord, PruneRequest, Store, StoreError, TaskFilter, TaskHead, TaskInputs, TaskRecord,
+    TemplateRecord,
+};
+use crate::task::Task;
+
+/// Where a worker dies. The operations that change the store are its commits, numbered from 1.
+///
+/// ```
+/// use tasker_runtime::testing::CrashPoint;
+/// assert_eq!(CrashPoint::Before(3).to_string(), "before commit 3");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CrashPoint {
+    /// The commit does not take place. What the handler did outside is done, and its answer is lost.
+    /// Claims by themselves do not count here: the worker did nothing since the commit before.
+    Before(usize),
+    /// The commit takes place, and the worker does not live to hear of it.
+    After(usize),
+}
+
+impl fmt::Display for CrashPoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Before(number) => write!(f, "before commit {number}"),
+            Self::After(number) => write!(f, "after commit {number}"),
+        }
+    }
+}
+
+/// The death of a worker.
+///
+/// ```
+/// use tasker_runtime::testing::{CrashPoint, TestEngine};
+/// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
+/// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1);
+/// let run = engine.run_with_crash_blocking(serde_json::json!({}), CrashPoint::After(3));
+/// let crash = run.crash().unwrap();
+/// assert_eq!(crash.to_string(), "the worker died after commit 3 (creating the task)");
+/// // Its claim was never answered: the next worker made the second attempt.
+/// assert_eq!(crash.task.as_ref().unwrap().step("a").unwrap().attempts.len(), 0);
+/// assert_eq!(run.order(), ["a#2"]);
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Crash {
+    /// Where.
+    pub point: CrashPoint,
+    /// What that commit was.
+    pub operation: &'static str,
+    /// The task as it was left; `None` when it had not been created.
+    pub task: Option<Task>,
+}
+
+impl fmt::Display for Crash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the worker died {} ({})", self.point, self.operation)
+    }
+}
+
+/// What one worker sees of a store, until it dies: from then on every operation fails.
+///
+/// It delegates, and knows of an operation only whether it commits.
+#[derive(Debug)]
+pub(crate) struct MortalStore {
+    inner: Arc<MemoryStore>,
+    point: CrashPoint,
+    dead: CancellationToken,
+    commits: AtomicUsize,
+    last: Mutex<&'static str>,
+    workers: Mutex<Vec<WorkerId>>,
+}
+
+impl MortalStore {
+    /// Cancels `dead` when the worker dies.
+    pub(crate) fn new(inner: Arc<MemoryStore>, point: CrashPoint, dead: CancellationToken) -> Self {
+        let (last, workers) = (Mutex::new(""), Mutex::default());
+        Self { inner, point, dead, commits: AtomicUsize::new(0), last, workers }
+    }
+
+    /// What the worker died of.
+    pub(crate) fn operation(&self) -> &'static str {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets go of what the dead worker claimed, as the end of its process does.
+    pub(crate) fn bury(&self) {
+        for worker in self.workers.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            self.inner.worker_gone(worker);
+        }
+    }
+
+    fn alive(&self) -> Result<&MemoryStore, StoreError> {
+        if self.dead.is_cancelled() { Err(StoreError::Closed) } else { Ok(&self.inner) }
+    }
+
+    /// One commit more. An error when the worker dies of it.
+    fn pass(&self, point: CrashPoint, what: &'static str) -> Result<(), StoreError> {
+        if point != self.point {
+            return Ok(());
+        }
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = what;
+        self.dead.cancel();
+        Err(StoreError::Closed)
+    }
+
+    fn next(&self) -> usize {
+        self.commits.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    async fn commit<T>(
+        &self,
+        what: &'static str,
+        operation: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.alive()?;
+        let number = self.next();
+        self.pass(CrashPoint::Before(number), what)?;
+        let answer = operation.await?;
+        self.pass(CrashPoint::After(number), what)?;
+        Ok(answer)
+    }
+}
+
+#[async_trait]
+impl Store for MortalStore {
+    async fn register_worker(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+        self.commit("registering the worker", self.inner.register_worker(worker, now)).await
+    }
+
+    async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
+        self.commit("signing off", self.inner.retire_worker(worker)).await
+    }
+
+    async fn put_template(&self, template: TemplateRecord) -> Result<(), StoreError> {
+        self.commit("keeping the template", self.inner.put_template(template)).await
+    }
+
+    async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Created, StoreError> {
+        self.commit("creating the task", self.inner.create_task(task, claim)).await
+    }
+
+    async fn finish(&self, attempt: FinishedAttempt, claim: ClaimRequest) -> Result<Finished, StoreError> {
+        self.commit("recording an attempt", self.inner.finish(attempt, claim)).await
+    }
+
+    async fn release(
+        &self,
+        claims: Vec<Claim>,
+        due_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.commit("handing back", self.inner.release(claims, due_at, now)).await
+    }
+
+    async fn lost(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError> {
+        self.alive()?.lost(claims).await
+    }
+
+    async fn act(&self, action: ActionRequest) -> Result<Acted, StoreError> {
+        self.commit("acting for an operator", self.inner.act(action)).await
+    }
+
+    async fn prune(&self, prune: PruneRequest) -> Result<usize, StoreError> {
+        self.commit("deleting old tasks", self.inner.prune(prune)).await
+    }
+
+    async fn claim(&self, claim: ClaimRequest) -> Result<Claimed, StoreError> {
+        let claimed = self.alive()?.claim(claim).await?;
+        if let (CrashPoint::After(_), false) = (self.point, claimed.claims.is_empty()) {
+            self.pass(CrashPoint::After(self.next()), "claiming")?;
+        }
+        Ok(claimed)
+    }
+
+    fn worker_gone(&self, worker: WorkerId) {
+        self.inner.worker_gone(worker);
+    }
+
+    async fn template(&self, id: TemplateId) -> Result<Option<Arc<TemplateRecord>>, StoreError> {
+        self.alive()?.template(id).await
+    }
+
+    async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {
+        self.alive()?.abandoned().await
+    }
+
+    async fn inputs(&self, task: TaskId, steps: &[StepIndex]) -> Result<Option<TaskInputs>, StoreError> {
+        self.alive()?.inputs(task, steps).await
+    }
+
+    async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {
+        self.alive()?.task(id).await
+    }
+
+    async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError> {
+        self.alive()?.tasks(filter).await
+    }
+}
