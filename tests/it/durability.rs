@@ -455,3 +455,35 @@ async fn a_store_that_fails_is_asked_again_and_nothing_is_lost_or_repeated() {
     assert!(ledger.lines().iter().all(|line| line.ends_with("#1")));
     tasker.shutdown().await;
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn nothing_is_acknowledged_once_the_file_has_been_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.db");
+    let tasker = recording(on_file(&path, "a"), &Ledger::default(), &["a"]).build().await.unwrap();
+    let id = tasker.create_task(new_task()).await.unwrap();
+    tasker.wait(id).await.unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let error = tasker.create_task(new_task()).await.unwrap_err().to_string();
+    assert!(error.contains("t.db has been removed or replaced while it was in use"), "{error}");
+    tasker.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_task_that_cannot_be_read_is_left_out_of_lists() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("t.db");
+    let tasker = recording(on_file(&path, "a"), &Ledger::default(), &["a"]).build().await.unwrap();
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let id = tasker.create_task(new_task()).await.unwrap();
+        tasker.wait(id).await.unwrap();
+        ids.push(id);
+    }
+    let file = rusqlite::Connection::open(&path).unwrap();
+    file.execute("UPDATE task SET context = '{' WHERE id = ?1", [ids[1].0.as_bytes().as_slice()]).unwrap();
+    let listed = tasker.list(TaskFilter::default()).await.unwrap();
+    assert_eq!(listed.iter().map(|task| task.id).collect::<Vec<_>>(), [ids[2], ids[0]]);
+    tasker.shutdown().await;
+}
