@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tasker_runtime::{NewTask, StepContext, StepError, StepResult, TaskFilter, TaskState, Tasker};
+use tasker_runtime::{Error, NewTask, StepContext, StepError, StepResult, TaskFilter, TaskState, Tasker};
 
 use crate::ledger::Writer;
 
@@ -84,12 +84,14 @@ pub async fn run(database: &Path, ledger: &Path, tasks: usize) {
         let id = tasker.create_task(NewTask::new("crash", name, &json!({}))).await.unwrap();
         ledger.line(&["created", &id.to_string()]);
     }
-    loop {
-        let filter = TaskFilter { states: vec![TaskState::InProgress], limit: 1, ..TaskFilter::default() };
-        if tasker.list(filter).await.unwrap().is_empty() {
-            break;
+    let filter =
+        TaskFilter { states: vec![TaskState::InProgress], limit: usize::MAX, ..TaskFilter::default() };
+    for task in tasker.list(filter).await.unwrap() {
+        match tasker.wait(task.id).await {
+            // A poisoned task ends blocked.
+            Ok(_) | Err(Error::Failed(_)) => {}
+            Err(error) => panic!("{error}"),
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     tasker.shutdown().await;
 }

@@ -55,7 +55,8 @@ pub trait Store: Debug + Send + Sync + 'static {
     async fn claim(&self, claim: ClaimRequest) -> Result<Claimed, StoreError>;
 
     /// Ends an attempt: records it, makes ready what now can run, settles the task when nothing is
-    /// left to run, and claims as `claim` asks, the task's own steps first.
+    /// left to run, and claims as `claim` asks, the task's own steps first; those in passing only for
+    /// the worker whose attempt it was.
     ///
     /// [`Finished::Stale`], and no change, when `attempt.claim` is no longer the step's claim.
     async fn finish(&self, attempt: FinishedAttempt, claim: ClaimRequest) -> Result<Finished, StoreError>;

@@ -220,16 +220,11 @@ impl Progress {
         }
         let step = attempt.claim.step;
         let mut moved = Moved::default();
+        // What is claimed in passing is written down in the name of the attempt's own worker.
+        let taker = Some(request).filter(|request| request.worker == attempt.claim.worker);
         match &attempt.ending {
             Ending::Complete { dependents, ends, .. } => {
-                self.end_step(
-                    step,
-                    dependents,
-                    ends.as_deref(),
-                    attempt.finished_at,
-                    Some(request),
-                    &mut moved,
-                );
+                self.end_step(step, dependents, ends.as_deref(), attempt.finished_at, taker, &mut moved);
             }
             Ending::Failed { retry_at, .. } => {
                 self.let_go(step);

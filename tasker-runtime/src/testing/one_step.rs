@@ -30,7 +30,7 @@ use crate::testing::{block_on, short_name};
 /// struct Currency(&'static str);
 ///
 /// #[step_handler("Docs::Account")]
-/// async fn create_account() -> String { unimplemented!("not called here") }
+/// async fn create_account() -> String { "acc_1".to_owned() }
 ///
 /// #[step_handler("Docs::Charge")]
 /// async fn charge(

@@ -46,7 +46,7 @@ impl From<&str> for Target {
 /// use tasker_runtime::testing::{TestEngine, handler};
 ///
 /// #[step_handler("Docs::Letter")]
-/// async fn mail() -> u32 { unimplemented!("sends a mail") }
+/// async fn mail() -> u32 { 1 }
 ///
 /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: mail, handler: {callable: 'Docs::Letter'}}]}";
 /// let run = TestEngine::template_str("mails.yaml", TEMPLATE)

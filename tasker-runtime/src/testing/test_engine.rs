@@ -229,7 +229,7 @@ impl TestEngine {
     /// # use tasker_runtime::{step_handler, testing::TestEngine};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: pay, handler: {callable: 'Docs::Pay'}}]}";
     /// #[step_handler("Docs::Pay")]
-    /// async fn pay() -> u64 { unimplemented!("pays") }
+    /// async fn pay() -> u64 { 100 }
     ///
     /// let run = TestEngine::template_str("t.yaml", TEMPLATE).result_of::<pay>(&5).run_blocking(serde_json::json!({}));
     /// assert_eq!(run.output::<pay>(), 5);
