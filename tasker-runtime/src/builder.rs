@@ -516,6 +516,15 @@ async fn open(url: String) -> Result<Arc<dyn Store>, StoreError> {
     if ["memory:", "sqlite::memory:", "sqlite://:memory:"].contains(&url.as_str()) {
         return Ok(Arc::new(MemoryStore::new()));
     }
+    if ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        #[cfg(feature = "postgres")]
+        return Ok(Arc::new(crate::store::PostgresStore::open(&url).await?));
+        #[cfg(not(feature = "postgres"))]
+        return Err(StoreError::Open {
+            what: "a PostgreSQL store".to_owned(),
+            source: "this program was built without the feature `postgres` of tasker-runtime".into(),
+        });
+    }
     let path = url.strip_prefix("sqlite://").or(url.strip_prefix("sqlite:")).filter(|path| !path.is_empty());
     let Some(path) = path.map(PathBuf::from) else { return Err(StoreError::Url { url }) };
     // Opening migrates, which waits for the disk.

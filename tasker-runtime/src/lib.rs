@@ -47,6 +47,8 @@ pub use schema::{Violation, Violations};
 pub use stale::{Staleness, Stay, WaitingFor};
 pub use state::{AttemptOutcome, StepState, TaskState};
 pub use step_error::{BoxError, ErrorKind, ErrorRecord, OrStepError, StepError, StepResult};
+#[cfg(feature = "postgres")]
+pub use store::PostgresStore;
 pub use store::{ActionRecord, MemoryStore, Origin, SqliteStore, StoreError, TaskFilter};
 pub use task::{Action, Attempt, OutputError, Step, Task, TaskFailure};
 pub use tasker::{Error, IdentityStrategy, NewTask, TaskSummary, Tasker};

@@ -180,7 +180,7 @@ async fn a_store_that_cannot_be_opened_is_told() {
     let build = |url: &str| refused(Tasker::builder().only_listed_handlers().store_url(url));
     assert_eq!(
         build("mysql://x").await,
-        "error: `mysql://x` is not the URL of a store: write `sqlite://PATH` or `memory:`"
+        "error: `mysql://x` is not the URL of a store: write `sqlite://PATH`, `postgres://USER@HOST/DATABASE` or `memory:`"
     );
     let missing = build("sqlite:///no/such/place/t.db").await;
     assert_eq!(

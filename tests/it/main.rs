@@ -10,6 +10,8 @@ mod engine;
 mod example;
 mod handlers;
 mod operate;
+#[path = "../postgres/mod.rs"]
+mod postgres;
 mod program;
 mod schema;
 mod simulation;

@@ -19,3 +19,31 @@ mod sqlite {
         (Arc::new(store), directory)
     });
 }
+
+mod postgres {
+    use std::sync::Arc;
+
+    use tasker_runtime::PostgresStore;
+
+    use crate::postgres::Schema;
+
+    tasker_runtime::store_conformance!({
+        let schema = Schema::new();
+        (Arc::new(PostgresStore::open(&schema.url()).await.unwrap()), schema)
+    });
+}
+
+/// For proxies that keep neither prepared statements nor notifications.
+mod postgres_unprepared {
+    use std::sync::Arc;
+
+    use tasker_runtime::PostgresStore;
+
+    use crate::postgres::Schema;
+
+    tasker_runtime::store_conformance!({
+        let schema = Schema::new();
+        let url = schema.url_with("prepared=false&listen=false");
+        (Arc::new(PostgresStore::open(&url).await.unwrap()), schema)
+    });
+}

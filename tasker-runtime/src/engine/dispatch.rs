@@ -21,10 +21,12 @@ pub(super) async fn dispatch(engine: Weak<Engine>, stopping: CancellationToken) 
         let Pause { longest, due } = strong.claim_due().await;
         // Whoever drops the engine ends it: nothing is held while waiting.
         let (clock, woken) = (strong.clock.clone(), strong.wake_signal());
+        let store = Arc::clone(&strong.store);
         drop(strong);
         tokio::select! {
             () = stopping.cancelled() => return,
             () = woken => {}
+            () = store.announced() => {}
             () = tokio::time::sleep(longest) => {}
             () = async { clock.sleep_until(due.unwrap_or_default()).await }, if due.is_some() => {}
         }

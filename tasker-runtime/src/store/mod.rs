@@ -5,6 +5,8 @@
 
 mod action;
 pub(crate) mod memory;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 mod progress;
 pub(crate) mod sqlite;
 
@@ -27,6 +29,8 @@ use crate::step_error::ErrorRecord;
 
 pub use action::{Acted, Action, ActionRecord, ActionRequest, Refusal};
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 
 /// Keeps tasks. See the [module](self).
@@ -95,6 +99,12 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Tasks by id, the newest first.
     async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError>;
+
+    /// Completes when another process says that it has left work for others. A store whose processes
+    /// find that out by looking never says so.
+    async fn announced(&self) {
+        std::future::pending().await
+    }
 }
 
 /// The snapshot of a template, as JSON.
@@ -458,7 +468,9 @@ impl StoreError {
 #[non_exhaustive]
 pub enum StoreError {
     /// The URL names no store.
-    #[error("`{url}` is not the URL of a store: write `sqlite://PATH` or `memory:`")]
+    #[error(
+        "`{url}` is not the URL of a store: write `sqlite://PATH`, `postgres://USER@HOST/DATABASE` or `memory:`"
+    )]
     Url {
         /// What was given.
         url: String,

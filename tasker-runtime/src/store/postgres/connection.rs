@@ -1,0 +1,34 @@
+//! One connection, with the statements that it has prepared.
+
+use std::collections::HashMap;
+
+use tokio_postgres::{Client, NoTls, Statement};
+
+use crate::store::postgres::settings::Settings;
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) client: Client,
+    /// By the parts that they consist of.
+    pub(super) statements: HashMap<u16, Statement>,
+    /// As SQL has it.
+    pub(super) schema: String,
+    pub(super) prepared: bool,
+}
+
+impl Connection {
+    pub(super) async fn open(settings: &Settings) -> Result<Self, tokio_postgres::Error> {
+        let (client, driver) = settings.config.connect(NoTls).await?;
+        tokio::spawn(async move {
+            if let Err(error) = driver.await {
+                tracing::debug!(%error, "a connection to PostgreSQL ended");
+            }
+        });
+        Ok(Self {
+            client,
+            statements: HashMap::new(),
+            schema: settings.quoted_schema(),
+            prepared: settings.prepared,
+        })
+    }
+}

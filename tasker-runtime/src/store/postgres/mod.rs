@@ -1,0 +1,308 @@
+//! Tasks in PostgreSQL: any number of processes share the work. One connection writes, in group
+//! commits; reads and rare operations have a pool.
+
+mod batch;
+mod connection;
+mod load;
+mod notices;
+mod operate;
+mod operation;
+mod read;
+mod schema;
+mod session;
+mod settings;
+mod values;
+mod workers;
+mod writer;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
+use jiff::Timestamp;
+use tasker_template::StepIndex;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_postgres::NoTls;
+use tokio_postgres::types::{ToSql, Type};
+
+use crate::id::{TaskId, TemplateId, WorkerId};
+use crate::store::{
+    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, NewTaskRecord,
+    PruneRequest, Store, StoreError, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord,
+};
+use connection::Connection;
+use operation::Operation;
+use session::{Session, Trouble, Workers};
+use settings::Settings;
+use values::failed;
+
+/// Keeps tasks in PostgreSQL.
+///
+/// Any number of processes on any number of machines may use one schema. A worker's claims hold for
+/// as long as it is heard of: it writes its row several times within its lease, by the database's
+/// clock, and what it has claimed is taken over once it has been silent for that long.
+pub struct PostgresStore {
+    settings: Arc<Settings>,
+    schema: String,
+    pool: Pool,
+    queue: mpsc::Sender<Operation>,
+    /// Workers of this process that are alive.
+    workers: Workers,
+    /// Workers of this process that have ended without signing off.
+    ended: Mutex<HashSet<WorkerId>>,
+    /// Called when steps have come into the queue.
+    queued: Arc<Notify>,
+    announced: Arc<Notify>,
+    background: Vec<JoinHandle<()>>,
+}
+
+impl PostgresStore {
+    /// Connects, and brings the schema up to date.
+    ///
+    /// The URL is PostgreSQL's own, with these of ours in its query part: `schema` (`tasker`), `lease`
+    /// in seconds (15), `connections` at most (8), `prepared=false` for proxies that cannot keep
+    /// prepared statements, `listen=false` for those that cannot pass notifications on.
+    ///
+    /// # Errors
+    ///
+    /// When the URL cannot be read, the database cannot be reached, or the schema is of a newer
+    /// version that this program cannot work with.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), tasker_runtime::StoreError> {
+    /// use tasker_runtime::PostgresStore;
+    /// let store = PostgresStore::open("postgres://localhost/orders?schema=workflows").await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let settings = Arc::new(Settings::parse(url)?);
+        let what = settings.describe();
+        let cannot_open = |error: tokio_postgres::Error| match error.as_db_error() {
+            Some(said) => StoreError::Open { what: what.clone(), source: said.message().to_owned().into() },
+            None => StoreError::Open { what: what.clone(), source: Box::new(error) },
+        };
+        let mut connection = Connection::open(&settings).await.map_err(cannot_open)?;
+        schema::migrate(&mut connection.client, &settings).await?;
+        let (workers, queued, announced) = (Workers::default(), Arc::default(), Arc::default());
+        let session = Session::new(connection, Arc::clone(&workers), Arc::clone(&queued));
+        let (queue, waiting) = mpsc::channel(writer::QUEUE);
+        // Two are taken: one writes, and one listens.
+        let fast = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(settings.config.clone(), NoTls, fast);
+        let pool = Pool::builder(manager).max_size(settings.connections - 2).build();
+        let pool = pool.map_err(|error| StoreError::Open { what: what.clone(), source: Box::new(error) })?;
+        let background = vec![
+            tokio::spawn(notices::announce(pool.clone(), settings.schema.clone(), Arc::clone(&queued))),
+            tokio::spawn(notices::listen(Arc::clone(&settings), Arc::clone(&announced))),
+            tokio::spawn(notices::beat(pool.clone(), Arc::clone(&settings), Arc::clone(&workers))),
+        ];
+        // Ends when the queue is dropped, and not before it is empty.
+        tokio::spawn(writer::write_until_closed(session, waiting, Arc::clone(&settings)));
+        let (schema, ended) = (settings.quoted_schema(), Mutex::default());
+        Ok(Self { settings, schema, pool, queue, workers, ended, queued, announced, background })
+    }
+
+    async fn ask<T>(
+        &self,
+        operation: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Operation,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.send(operation(answer)).await.map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn connection(&self) -> Result<Object, StoreError> {
+        self.pool.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => failed(error, &self.settings.describe()),
+            error => StoreError::Database { what: self.settings.describe(), source: Box::new(error) },
+        })
+    }
+
+    fn said(&self, trouble: Trouble) -> StoreError {
+        match trouble {
+            Trouble::Database(error) => failed(error, &self.settings.describe()),
+            Trouble::Store(error) => error,
+        }
+    }
+
+    async fn beat(&self, worker: WorkerId) -> Result<(), StoreError> {
+        let connection = self.connection().await?;
+        let beaten = workers::beat(&**connection, &self.schema, &[worker], self.settings.lease).await;
+        beaten.map_err(|error| failed(error, &self.settings.describe()))
+    }
+
+    fn workers(&self) -> std::sync::MutexGuard<'_, HashSet<WorkerId>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore").field("at", &self.settings.describe()).finish_non_exhaustive()
+    }
+}
+
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        self.background.iter().for_each(JoinHandle::abort);
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn register_worker(&self, worker: WorkerId, _: Timestamp) -> Result<(), StoreError> {
+        self.beat(worker).await?;
+        self.workers().insert(worker);
+        Ok(())
+    }
+
+    async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
+        self.workers().remove(&worker);
+        let connection = self.connection().await?;
+        let said = |error| failed(error, &self.settings.describe());
+        workers::end(&**connection, &self.schema, &[worker]).await.map_err(said)?;
+        let held = workers::claims_of(&**connection, &self.schema, &[worker]).await;
+        if held.map_err(|trouble| self.said(trouble))?.is_empty() {
+            workers::forget(&**connection, &self.schema, &[worker]).await.map_err(said)?;
+        }
+        Ok(())
+    }
+
+    fn worker_gone(&self, worker: WorkerId) {
+        // Others find out when its lease is over.
+        if self.workers().remove(&worker) {
+            self.ended.lock().unwrap_or_else(PoisonError::into_inner).insert(worker);
+        }
+    }
+
+    async fn put_template(&self, template: TemplateRecord) -> Result<(), StoreError> {
+        let connection = self.connection().await?;
+        let sql = format!(
+            "INSERT INTO {}.template (id, namespace, name, version, snapshot)
+            VALUES ($1, $2, $3, $4, $5)
+            ON CONFLICT DO NOTHING",
+            self.schema
+        );
+        let TemplateRecord { id, namespace, name, version, snapshot } = &template;
+        let values: [(&(dyn ToSql + Sync), Type); 5] = [
+            (&id.0, Type::UUID),
+            (namespace, Type::TEXT),
+            (name, Type::TEXT),
+            (version, Type::TEXT),
+            (snapshot, Type::TEXT),
+        ];
+        let put = connection.query_typed(&sql, &values).await;
+        put.map(drop).map_err(|error| failed(error, &self.settings.describe()))
+    }
+
+    async fn template(&self, id: TemplateId) -> Result<Option<Arc<TemplateRecord>>, StoreError> {
+        let connection = self.connection().await?;
+        read::template(&**connection, &self.schema, id).await.map_err(|trouble| self.said(trouble))
+    }
+
+    async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Created, StoreError> {
+        self.ask(|answer| Operation::Create(task, claim, answer)).await
+    }
+
+    async fn claim(&self, claim: ClaimRequest) -> Result<Claimed, StoreError> {
+        self.ask(|answer| Operation::Claim(claim, answer)).await
+    }
+
+    async fn finish(&self, attempt: FinishedAttempt, claim: ClaimRequest) -> Result<Finished, StoreError> {
+        if attempt.claim.worker == claim.worker || !claim.any {
+            return self.ask(|answer| Operation::Finish(attempt, claim, answer)).await;
+        }
+        // What follows comes into the queue for another worker, and is claimed from there.
+        let nothing = ClaimRequest { limit: 0, any: false, ..claim.clone() };
+        let mut finished = self.ask(|answer| Operation::Finish(attempt, nothing, answer)).await?;
+        if let Finished::Recorded { claimed, .. } = &mut finished {
+            *claimed = Claimed { next_due: None, ..self.claim(claim).await? };
+        }
+        Ok(finished)
+    }
+
+    async fn release(
+        &self,
+        claims: Vec<Claim>,
+        due_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.ask(|answer| Operation::Release(claims, due_at, now, answer)).await
+    }
+
+    async fn lost(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError> {
+        self.ask(|answer| Operation::Lost(claims, answer)).await
+    }
+
+    async fn act(&self, action: ActionRequest) -> Result<Acted, StoreError> {
+        let mut connection = self.connection().await?;
+        let client: &mut tokio_postgres::Client = &mut connection;
+        let acted = operate::act(client, &self.schema, &action).await;
+        let (acted, queues) = acted.map_err(|trouble| self.said(trouble))?;
+        if queues {
+            self.queued.notify_one();
+        }
+        Ok(acted)
+    }
+
+    async fn prune(&self, prune: PruneRequest) -> Result<usize, StoreError> {
+        let connection = self.connection().await?;
+        operate::prune(&**connection, &self.schema, &prune).await.map_err(|trouble| self.said(trouble))
+    }
+
+    async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {
+        let connection = self.connection().await?;
+        let schema = &self.schema;
+        let ended: Vec<WorkerId> =
+            self.ended.lock().unwrap_or_else(PoisonError::into_inner).drain().collect();
+        if !ended.is_empty() {
+            let done = workers::end(&**connection, schema, &ended).await;
+            done.map_err(|error| {
+                self.ended.lock().unwrap_or_else(PoisonError::into_inner).extend(ended);
+                failed(error, &self.settings.describe())
+            })?;
+        }
+        let look = async {
+            let dead = workers::dead(&**connection, schema).await?;
+            let claims = workers::claims_of(&**connection, schema, &dead).await?;
+            let holds = |worker: &WorkerId| claims.iter().any(|claim| claim.worker == *worker);
+            let idle: Vec<WorkerId> = dead.iter().copied().filter(|worker| !holds(worker)).collect();
+            if !idle.is_empty() {
+                workers::forget(&**connection, schema, &idle).await?;
+            }
+            Ok(claims)
+        };
+        look.await.map_err(|trouble| self.said(trouble))
+    }
+
+    async fn inputs(&self, task: TaskId, steps: &[StepIndex]) -> Result<Option<TaskInputs>, StoreError> {
+        let connection = self.connection().await?;
+        read::inputs(&**connection, &self.schema, task, steps).await.map_err(|trouble| self.said(trouble))
+    }
+
+    async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {
+        let mut connection = self.connection().await?;
+        let client: &mut tokio_postgres::Client = &mut connection;
+        let read = async {
+            let isolation = tokio_postgres::IsolationLevel::RepeatableRead;
+            let transaction = client.build_transaction().isolation_level(isolation).read_only(true);
+            let transaction = transaction.start().await?;
+            let task = read::task(&transaction, &self.schema, id).await?;
+            transaction.commit().await?;
+            Ok(task)
+        };
+        read.await.map_err(|trouble| self.said(trouble))
+    }
+
+    async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError> {
+        let connection = self.connection().await?;
+        read::tasks(&**connection, &self.schema, &filter).await.map_err(|trouble| self.said(trouble))
+    }
+
+    async fn announced(&self) {
+        self.announced.notified().await;
+    }
+}

@@ -1,0 +1,614 @@
+//! What the writer works with: its connection, and where the tasks are that have something claimed
+//! here, so that an operation needs to read nothing.
+//!
+//! What is known of a task holds for as long as its epoch stays the same. Whoever else writes to the
+//! task raises it; then the statement leaves that task out, and its operations are done once more,
+//! from what the database says.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::{Notify, oneshot};
+use tokio_postgres::types::Type;
+
+use crate::id::{TaskId, TemplateId, WorkerId};
+use crate::state::TaskState;
+use crate::store::postgres::batch::{Batch, Written};
+use crate::store::postgres::connection::Connection;
+use crate::store::postgres::load::{self, Ended, Hold};
+use crate::store::postgres::operation::Operation;
+use crate::store::postgres::values::{Result, Time, get, json, maybe_time};
+use crate::store::postgres::workers;
+use crate::store::progress::{Change, Moved, Progress};
+use crate::store::{
+    AttemptRecord, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, NewTaskRecord,
+    StoreError,
+};
+
+/// Why a batch was not written.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The database said no, or could not be reached.
+    Database(tokio_postgres::Error),
+    /// It cannot be read, or not be put into words.
+    Store(StoreError),
+}
+
+impl From<tokio_postgres::Error> for Trouble {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Claims from the queue, for the operations that asked for them.
+struct Queue {
+    request: Option<ClaimRequest>,
+    claims: VecDeque<Claim>,
+    more: bool,
+}
+
+impl Queue {
+    /// Fills the room that is left with what came from the queue.
+    fn serve(&mut self, claimed: &mut Claimed, request: &ClaimRequest) {
+        if shares(request, self.request.as_ref()) {
+            let room = request.limit.saturating_sub(claimed.claims.len()).min(self.claims.len());
+            claimed.claims.extend(self.claims.drain(..room));
+            claimed.more |= self.more;
+        }
+    }
+}
+
+/// The request that the batch's claims from the queue are made by. Who asks for nothing else comes first.
+fn queue_request(operations: &[Operation]) -> Option<&ClaimRequest> {
+    let alone = operations.iter().find(|operation| matches!(operation, Operation::Claim(..)));
+    alone.or(operations.iter().find(|operation| operation.queue_request().is_some()))?.queue_request()
+}
+
+/// Whether a request is served by what is claimed for another.
+fn shares(request: &ClaimRequest, other: Option<&ClaimRequest>) -> bool {
+    other.is_some_and(|other| {
+        request.worker == other.worker
+            && (Arc::ptr_eq(&request.passed, &other.passed) || request.passed == other.passed)
+    })
+}
+
+/// The workers of this process, as the store's other parts know them as well.
+pub(super) type Workers = Arc<Mutex<HashSet<WorkerId>>>;
+
+/// What is known of a task.
+#[derive(Debug)]
+struct Known {
+    progress: Progress,
+    epoch: i32,
+}
+
+/// A task that operations of the batch work on.
+#[derive(Debug)]
+struct Touched {
+    progress: Progress,
+    /// The epoch that the task must have for the batch to be written; `None` for a new one.
+    epoch: Option<i32>,
+    /// Whether it was read under its lock, so that the epoch is raised.
+    loaded: bool,
+    before: TaskState,
+    /// When the operation was that came last.
+    at: Timestamp,
+    ended: HashMap<(u32, u32), Ended>,
+}
+
+/// What an operation has come to, if its tasks are written.
+#[derive(Debug)]
+enum Outcome {
+    Created(Claimed),
+    Recorded(Moved),
+    /// It was recorded before, by an operation whose answer did not arrive.
+    Replayed(Vec<Claim>, TaskState),
+    /// There is no such task.
+    Stale,
+    /// The claim does not hold.
+    Unheld,
+    Released,
+    /// Claims from the queue, and nothing else.
+    Queued,
+    Lost(Vec<Claim>),
+    /// It has its turn in the next batch.
+    Later,
+}
+
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) connection: Connection,
+    workers: Workers,
+    tasks: HashMap<TaskId, Known>,
+    /// Templates that are there; they are never deleted.
+    templates: HashSet<TemplateId>,
+    /// The claims that somebody here was told of.
+    held: HashSet<Claim>,
+    /// Called when steps have come into the queue that others may want.
+    queued: Arc<Notify>,
+}
+
+impl Session {
+    pub(super) fn new(connection: Connection, workers: Workers, queued: Arc<Notify>) -> Self {
+        let (tasks, templates, held) = (HashMap::new(), HashSet::new(), HashSet::new());
+        Self { connection, workers, tasks, templates, held, queued }
+    }
+
+    /// Goes on with another connection; what is known of tasks may be out of date.
+    pub(super) fn reconnected(&mut self, connection: Connection) {
+        self.connection = connection;
+        self.tasks.clear();
+    }
+
+    /// Does a batch of operations, and answers those that are done. The others are to be done once
+    /// more: their tasks have changed, or there was no room for them.
+    pub(super) async fn perform(
+        &mut self,
+        operations: Vec<Operation>,
+    ) -> std::result::Result<Vec<Operation>, (Vec<Operation>, Trouble)> {
+        let mut touched = BTreeMap::new();
+        let tried = self.attempt(&operations, &mut touched).await;
+        let (outcomes, written, next_due) = match tried {
+            Ok(done) => done,
+            Err(trouble) => return Err((operations, trouble)),
+        };
+        let good: HashSet<TaskId> = written.tasks.iter().copied().collect();
+        let present: HashSet<TaskId> = touched.keys().copied().collect();
+        self.remember(touched, &good);
+        let mut queue = Queue {
+            request: queue_request(&operations).cloned(),
+            claims: self.note_claims(written.claims).into(),
+            more: written.more,
+        };
+        let mut again = Vec::new();
+        let mut refused = Vec::new();
+        for (operation, outcome) in operations.into_iter().zip(outcomes) {
+            let is_written = match (&operation, &outcome) {
+                (_, Outcome::Later) => false,
+                (Operation::Create(task, ..), _) => good.contains(&task.id),
+                // A task that is not there is nobody's.
+                _ => operation.tasks().iter().all(|task| good.contains(task) || !present.contains(task)),
+            };
+            match (is_written, operation) {
+                (true, operation) => self.answer(operation, outcome, &mut queue, next_due),
+                (false, Operation::Create(task, request, answer)) => refused.push((task, request, answer)),
+                (false, operation) => again.push(operation),
+            }
+        }
+        if !queue.claims.is_empty() {
+            // Claimed for operations that are to be done once more.
+            let (claims, now) = (queue.claims.into(), queue.request.map(|request| request.now));
+            let (answer, _) = oneshot::channel();
+            again.push(Operation::Release(claims, None, now.unwrap_or_default(), answer));
+        }
+        let mut trouble = None;
+        for (task, request, answer) in refused {
+            match self.existing(&task, &request).await {
+                Ok(Some(created)) => drop(answer.send(Ok(created))),
+                Ok(None) => again.push(Operation::Create(task, request, answer)),
+                Err(error) => {
+                    again.push(Operation::Create(task, request, answer));
+                    trouble = Some(error);
+                }
+            }
+        }
+        match trouble {
+            None => Ok(again),
+            Some(trouble) => Err((again, trouble)),
+        }
+    }
+
+    /// The task that kept another from being created: one of the same identity, or itself, created
+    /// before by an operation whose answer did not arrive. `None` when it is gone in the meantime.
+    async fn existing(
+        &mut self,
+        task: &NewTaskRecord,
+        request: &ClaimRequest,
+    ) -> std::result::Result<Option<Created>, Trouble> {
+        let Connection { client, schema, .. } = &self.connection;
+        let own = load::ask(client, schema, &[task.id], &[], Hold::No).await?.read(&[task.id])?;
+        if let Some(own) = own.into_values().next() {
+            let own = own?;
+            let ours = |claim: &Claim| claim.worker == request.worker && claim.claimed_at == task.created_at;
+            let claims = own.progress.claims().filter(ours);
+            let claimed = Claimed { claims: claims.collect(), ..Claimed::default() };
+            self.held.extend(claimed.claims.iter().copied());
+            return Ok(Some(Created::New(claimed)));
+        }
+        let hash: &[u8] = task.identity.as_ref().map_or(&[], |identity| identity.as_slice());
+        let sql = format!(
+            "SELECT task.id, task.context::text
+            FROM {schema}.identity
+            JOIN {schema}.task ON task.id = identity.task_id
+            WHERE identity.hash = $1"
+        );
+        let rows = client.query_typed(&sql, &[(&hash, Type::BYTEA)]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        Ok(Some(Created::Duplicate { id: TaskId(get(row, 0)?), context: json(get(row, 1)?)? }))
+    }
+
+    /// Hands back what is claimed in the name of workers of this process and nobody here was told of:
+    /// the answer did not arrive.
+    pub(super) async fn hand_back_untold(&mut self, now: Timestamp) -> std::result::Result<(), Trouble> {
+        let workers: Vec<WorkerId> =
+            self.workers.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
+        let Connection { client, schema, .. } = &self.connection;
+        let claims = workers::claims_of(client, schema, &workers).await?;
+        let untold: Vec<Claim> = claims.into_iter().filter(|claim| !self.held.contains(claim)).collect();
+        let mut operations = Vec::new();
+        if !untold.is_empty() {
+            let (answer, _) = oneshot::channel();
+            operations.push(Operation::Release(untold, None, now, answer));
+        }
+        while !operations.is_empty() {
+            operations = self.perform(operations).await.map_err(|(_, trouble)| trouble)?;
+        }
+        Ok(())
+    }
+
+    /// Applies the operations to what is known, and writes that down.
+    async fn attempt(
+        &mut self,
+        operations: &[Operation],
+        touched: &mut BTreeMap<TaskId, Touched>,
+    ) -> std::result::Result<(Vec<Outcome>, Written, Option<Timestamp>), Trouble> {
+        self.learn_templates(operations).await?;
+        let wanted: BTreeSet<TaskId> = operations.iter().flat_map(Operation::tasks).collect();
+        let mut missing: Vec<TaskId> =
+            wanted.iter().filter(|task| !self.tasks.contains_key(task)).copied().collect();
+        for task in &wanted {
+            if let Some(Known { progress, epoch }) = self.tasks.remove(task) {
+                touched.insert(*task, Touched::known(progress, epoch));
+            }
+        }
+        let in_transaction = !missing.is_empty();
+        if in_transaction {
+            self.load(&mut missing, touched).await?;
+        }
+        let done = self.apply_and_write(operations, touched, in_transaction).await;
+        if done.is_err() && in_transaction {
+            // What went wrong is worth more than what the rollback says.
+            let _ = self.connection.client.batch_execute("ROLLBACK").await;
+        }
+        done
+    }
+
+    /// Begins a transaction, and reads tasks under their locks.
+    async fn load(
+        &mut self,
+        missing: &mut Vec<TaskId>,
+        touched: &mut BTreeMap<TaskId, Touched>,
+    ) -> std::result::Result<(), Trouble> {
+        let Connection { client, schema, .. } = &self.connection;
+        let known: Vec<TaskId> = touched.keys().copied().collect();
+        let (begun, answers) = tokio::join!(
+            client.batch_execute("BEGIN"),
+            load::ask(client, schema, missing, &known, Hold::Task)
+        );
+        begun?;
+        let answers = answers?;
+        let epochs = answers.epochs()?;
+        let mut loaded = answers.read(missing)?;
+        // Others have written to what was thought known: that is read as well, now that it is locked.
+        let outdated: Vec<TaskId> = touched
+            .iter()
+            .filter(|(task, touched)| epochs.get(task).copied() != touched.epoch)
+            .map(|(task, _)| *task)
+            .collect();
+        if !outdated.is_empty() {
+            outdated.iter().for_each(|task| drop(touched.remove(task)));
+            loaded.extend(load::ask(client, schema, &outdated, &[], Hold::Task).await?.read(&outdated)?);
+        }
+        for (task, loaded) in loaded {
+            touched.insert(task, Touched::loaded(loaded?));
+        }
+        Ok(())
+    }
+
+    async fn apply_and_write(
+        &mut self,
+        operations: &[Operation],
+        touched: &mut BTreeMap<TaskId, Touched>,
+        in_transaction: bool,
+    ) -> std::result::Result<(Vec<Outcome>, Written, Option<Timestamp>), Trouble> {
+        let mut batch = Batch::default();
+        let queue_request = queue_request(operations).cloned();
+        let mut room = 0;
+        let mut due = None;
+        let mut outcomes = Vec::with_capacity(operations.len());
+        for operation in operations {
+            let outcome = self.apply(operation, touched, &mut batch)?;
+            let wants = operation.queue_request().filter(|request| shares(request, queue_request.as_ref()));
+            let outcome = match (operation, wants) {
+                (Operation::Claim(..), None) => Outcome::Later,
+                (_, Some(request)) => {
+                    room += request.limit.saturating_sub(outcome.claimed());
+                    if let Operation::Claim(request, _) = operation {
+                        due = due.max(Some(request.now));
+                    }
+                    outcome
+                }
+                _ => outcome,
+            };
+            outcomes.push(outcome);
+        }
+        for touched in touched.values_mut() {
+            touched.write_down(&mut batch);
+        }
+        if let Some(request) = &queue_request {
+            batch.claim(request, room);
+        }
+        let (written, next_due) = self.write(&batch, due, in_transaction).await?;
+        Ok((outcomes, written, next_due))
+    }
+
+    /// Sends the statement, and what belongs around it, one behind the other without waiting.
+    async fn write(
+        &mut self,
+        batch: &Batch,
+        due: Option<Timestamp>,
+        in_transaction: bool,
+    ) -> std::result::Result<(Written, Option<Timestamp>), Trouble> {
+        let statement = batch.prepare(&mut self.connection).await?;
+        let Connection { client, schema, .. } = &self.connection;
+        let promote = async {
+            let Some(now) = due else { return Ok(()) };
+            let sql = format!(
+                "UPDATE {schema}.step
+                SET due_at = NULL
+                WHERE (task_id, step, instance) IN (
+                    SELECT task_id, step, instance
+                    FROM {schema}.step
+                    WHERE due_at <= $1
+                    ORDER BY due_at
+                    LIMIT 1000
+                    FOR UPDATE SKIP LOCKED
+                )"
+            );
+            client.query_typed(&sql, &[(&Time(now), Type::TIMESTAMPTZ)]).await.map(drop)
+        };
+        let commit = async { if in_transaction { client.batch_execute("COMMIT").await } else { Ok(()) } };
+        let next_due = async {
+            if due.is_none() {
+                return Ok(Vec::new());
+            }
+            let sql = format!("SELECT min(due_at) FROM {schema}.step WHERE due_at IS NOT NULL");
+            client.query_typed(&sql, &[]).await
+        };
+        let (promoted, rows, committed, next) =
+            tokio::join!(promote, batch.send(client, schema, statement), commit, next_due);
+        promoted?;
+        let rows = rows?;
+        committed?;
+        if batch.queues() {
+            self.queued.notify_one();
+        }
+        let next_due = next?.first().map(|row| maybe_time(row, 0)).transpose()?.flatten();
+        Ok((batch.read(&rows)?, next_due))
+    }
+
+    fn apply(
+        &self,
+        operation: &Operation,
+        touched: &mut BTreeMap<TaskId, Touched>,
+        batch: &mut Batch,
+    ) -> Result<Outcome> {
+        match operation {
+            Operation::Create(task, request, _) => {
+                if !self.templates.contains(&task.template) {
+                    return Err(StoreError::NoTemplate(task.template));
+                }
+                let mut progress = Progress::new(task.id, task.template, task.priority);
+                let moved = progress.start(&task.starts, task.run_at, task.created_at, request);
+                batch.create(task, &moved.steps(), request)?;
+                touched.insert(task.id, Touched::created(progress, task.created_at));
+                Ok(Outcome::Created(moved.claimed))
+            }
+            Operation::Finish(attempt, request, _) => finish(attempt, request, touched, batch),
+            Operation::Release(claims, due_at, now, _) => {
+                for claim in claims {
+                    if let Some(touched) = touched.get_mut(&claim.task) {
+                        touched.progress.release(claim, *due_at, *now);
+                    }
+                }
+                Ok(Outcome::Released)
+            }
+            Operation::Claim(..) => Ok(Outcome::Queued),
+            Operation::Lost(claims, _) => {
+                let holds = |claim: &Claim| {
+                    touched.get(&claim.task).is_some_and(|touched| touched.progress.holds(claim))
+                };
+                Ok(Outcome::Lost(claims.iter().filter(|claim| !holds(claim)).copied().collect()))
+            }
+        }
+    }
+
+    /// Asks for templates that were not there when they were last asked for.
+    async fn learn_templates(&mut self, operations: &[Operation]) -> std::result::Result<(), Trouble> {
+        let templates = operations.iter().filter_map(|operation| match operation {
+            Operation::Create(task, ..) => Some(task.template),
+            _ => None,
+        });
+        let unknown: HashSet<_> = templates.filter(|id| !self.templates.contains(id)).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let unknown: Vec<uuid::Uuid> = unknown.into_iter().map(|id| id.0).collect();
+        let sql = format!("SELECT id FROM {}.template WHERE id = ANY ($1)", self.connection.schema);
+        let rows = self.connection.client.query_typed(&sql, &[(&unknown, Type::UUID_ARRAY)]).await?;
+        for row in &rows {
+            self.templates.insert(TemplateId(get(row, 0)?));
+        }
+        Ok(())
+    }
+
+    /// Keeps what is known of tasks that somebody here works on.
+    fn remember(&mut self, touched: BTreeMap<TaskId, Touched>, good: &HashSet<TaskId>) {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (task, touched) in touched {
+            let is_ours = touched.progress.claims().any(|claim| workers.contains(&claim.worker));
+            if good.contains(&task) && is_ours {
+                let epoch = touched.new_epoch();
+                self.tasks.insert(task, Known { progress: touched.progress, epoch });
+            }
+        }
+    }
+
+    /// Notes what was claimed from the queue, where the task is known.
+    fn note_claims(&mut self, claims: Vec<Claim>) -> Vec<Claim> {
+        for claim in &claims {
+            if let Some(known) = self.tasks.get_mut(&claim.task) {
+                let same = known.progress.claim(claim.step, claim.worker, claim.claimed_at) == *claim;
+                // It is written down already.
+                let written: std::result::Result<(), ()> = known.progress.write_down(|_, _| Ok(()));
+                if !same || written.is_err() {
+                    self.tasks.remove(&claim.task);
+                }
+            }
+        }
+        claims
+    }
+
+    fn let_go(&mut self, claims: &[Claim]) {
+        for claim in claims {
+            self.held.remove(claim);
+        }
+    }
+
+    fn answer(
+        &mut self,
+        operation: Operation,
+        outcome: Outcome,
+        queue: &mut Queue,
+        next_due: Option<Timestamp>,
+    ) {
+        let told = |session: &mut Self, claims: &[Claim]| session.held.extend(claims.iter().copied());
+        match (operation, outcome) {
+            (Operation::Create(.., answer), Outcome::Created(claimed)) => {
+                told(self, &claimed.claims);
+                drop(answer.send(Ok(Created::New(claimed))));
+            }
+            (Operation::Finish(attempt, request, answer), Outcome::Recorded(moved)) => {
+                self.held.remove(&attempt.claim);
+                let mut claimed = moved.claimed;
+                if request.any {
+                    queue.serve(&mut claimed, &request);
+                }
+                told(self, &claimed.claims);
+                let settled = moved.state.filter(|state| state.is_settled());
+                drop(answer.send(Ok(Finished::Recorded { claimed, settled })));
+            }
+            (Operation::Finish(attempt, _, answer), Outcome::Replayed(claims, state)) => {
+                self.held.remove(&attempt.claim);
+                told(self, &claims);
+                let claimed = Claimed { claims, ..Claimed::default() };
+                let settled = Some(state).filter(|state| state.is_settled());
+                drop(answer.send(Ok(Finished::Recorded { claimed, settled })));
+            }
+            (Operation::Finish(attempt, _, answer), _) => {
+                self.held.remove(&attempt.claim);
+                drop(answer.send(Ok(Finished::Stale)));
+            }
+            (Operation::Release(claims, .., answer), _) => {
+                self.let_go(&claims);
+                drop(answer.send(Ok(())));
+            }
+            (Operation::Claim(request, answer), _) => {
+                let mut claimed = Claimed { next_due, ..Claimed::default() };
+                queue.serve(&mut claimed, &request);
+                told(self, &claimed.claims);
+                drop(answer.send(Ok(claimed)));
+            }
+            (Operation::Lost(_, answer), Outcome::Lost(lost)) => {
+                self.let_go(&lost);
+                drop(answer.send(Ok(lost)));
+            }
+            (operation, _) => operation.refuse(StoreError::Closed),
+        }
+    }
+}
+
+impl Outcome {
+    /// How many steps were claimed in passing.
+    fn claimed(&self) -> usize {
+        match self {
+            Self::Created(claimed) => claimed.claims.len(),
+            Self::Recorded(moved) => moved.claimed.claims.len(),
+            _ => 0,
+        }
+    }
+}
+
+impl Touched {
+    fn known(progress: Progress, epoch: i32) -> Self {
+        let (before, ended) = (progress.state, HashMap::new());
+        Self { progress, epoch: Some(epoch), loaded: false, before, at: Timestamp::UNIX_EPOCH, ended }
+    }
+
+    fn loaded(loaded: load::Loaded) -> Self {
+        let (epoch, ended) = (Some(loaded.epoch), loaded.ended);
+        Self { loaded: true, epoch, ended, ..Self::known(loaded.progress, loaded.epoch) }
+    }
+
+    fn created(progress: Progress, at: Timestamp) -> Self {
+        Self { epoch: None, at, ..Self::known(progress, 0) }
+    }
+
+    fn new_epoch(&self) -> i32 {
+        self.epoch.map_or(0, |epoch| epoch.wrapping_add(i32::from(self.loaded)))
+    }
+
+    fn write_down(&mut self, batch: &mut Batch) {
+        let (task, template) = (self.progress.task, self.progress.template);
+        if let Some(epoch) = self.epoch {
+            batch.lock(task, epoch);
+            let changed = self.progress.state != self.before;
+            if self.loaded || changed {
+                batch.set_task(task, self.new_epoch(), self.progress.state, changed.then_some(self.at));
+            }
+        }
+        // The same step may be listed twice; what it comes to is the same.
+        let mut seen = HashSet::new();
+        let written: std::result::Result<(), ()> = self.progress.write_down(|step, change| {
+            if seen.insert(step) {
+                match change {
+                    Change::Row(row) => batch.step(task, template, step, row),
+                    Change::NoRow => batch.no_step(task, step),
+                }
+            }
+            Ok(())
+        });
+        debug_assert!(written.is_ok());
+    }
+}
+
+fn finish(
+    attempt: &FinishedAttempt,
+    request: &ClaimRequest,
+    touched: &mut BTreeMap<TaskId, Touched>,
+    batch: &mut Batch,
+) -> Result<Outcome> {
+    let claim = &attempt.claim;
+    let Some(touched) = touched.get_mut(&claim.task) else { return Ok(Outcome::Stale) };
+    let Some(moved) = touched.progress.finish(attempt, request) else {
+        let ended = touched.ended.get(&(claim.step, claim.attempt));
+        let ours = |ended: &&Ended| ended.worker == claim.worker && ended.finished_at == attempt.finished_at;
+        let Some(ended) = ended.filter(ours) else { return Ok(Outcome::Unheld) };
+        let claims = touched.progress.claims().filter(|held| {
+            held.worker == claim.worker
+                && held.claimed_at == attempt.finished_at
+                && ended.claimed.contains(&held.step)
+        });
+        return Ok(Outcome::Replayed(claims.collect(), touched.progress.state));
+    };
+    touched.at = attempt.finished_at;
+    batch.attempt(claim.task, &AttemptRecord::from(attempt), &moved.steps())?;
+    Ok(Outcome::Recorded(moved))
+}

@@ -1,0 +1,145 @@
+//! What the URL of a PostgreSQL store says: how to connect, and what is ours to decide.
+
+use std::time::Duration;
+
+use tokio_postgres::config::{Host, SslMode};
+
+use crate::store::StoreError;
+
+/// How a store connects, and how its workers are told apart from dead ones.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) config: tokio_postgres::Config,
+    /// The schema that holds our tables.
+    pub(super) schema: String,
+    /// A worker that has not been heard of for this long is dead.
+    pub(super) lease: Duration,
+    /// At most this many connections.
+    pub(super) connections: usize,
+    /// Whether statements are prepared once for each connection. Some proxies cannot keep that.
+    pub(super) prepared: bool,
+    /// Whether one of the connections listens for announcements.
+    pub(super) listen: bool,
+}
+
+/// One connection writes and one listens: a query needs a third.
+const FEWEST_CONNECTIONS: usize = 3;
+
+impl Settings {
+    /// Reads `postgres://USER@HOST/DATABASE?schema=…&lease=…&connections=…&prepared=…&listen=…`. What
+    /// else the query part has is PostgreSQL's own.
+    pub(super) fn parse(url: &str) -> Result<Self, StoreError> {
+        let (head, query) = url.split_once('?').unwrap_or((url, ""));
+        let wrong = |reason: String| StoreError::Open { what: head.to_owned(), source: reason.into() };
+        let (mut schema, mut lease) = ("tasker".to_owned(), Duration::from_secs(15));
+        let (mut connections, mut prepared, mut listen) = (8, true, true);
+        let mut others = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let number = || value.parse::<u32>().ok().filter(|number| *number > 0);
+            let yes =
+                || value.parse::<bool>().map_err(|_| wrong(format!("write `{key}=true` or `{key}=false`")));
+            match key {
+                "schema" if !value.is_empty() && !value.contains(['\0', '%']) => {
+                    value.clone_into(&mut schema)
+                }
+                "schema" => return Err(wrong("write `schema=NAME`".to_owned())),
+                "lease" => {
+                    let seconds =
+                        number().ok_or_else(|| wrong("write `lease=SECONDS`, from 1 up".to_owned()))?;
+                    lease = Duration::from_secs(seconds.into());
+                }
+                "connections" => {
+                    let most = number().and_then(|number| usize::try_from(number).ok());
+                    let most = most.filter(|most| *most >= FEWEST_CONNECTIONS);
+                    let reason = || wrong(format!("write `connections=N`, from {FEWEST_CONNECTIONS} up"));
+                    connections = most.ok_or_else(reason)?;
+                }
+                "prepared" => prepared = yes()?,
+                "listen" => listen = yes()?,
+                _ => others.push(pair),
+            }
+        }
+        let rest = if others.is_empty() { head.to_owned() } else { format!("{head}?{}", others.join("&")) };
+        let mut config: tokio_postgres::Config = rest.parse().map_err(|error: tokio_postgres::Error| {
+            let reason =
+                std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+            wrong(format!("the URL cannot be read: {reason}"))
+        })?;
+        if config.get_ssl_mode() == SslMode::Require {
+            let reason = "`sslmode=require` is not supported yet; use a local proxy or a private network";
+            return Err(wrong(reason.to_owned()));
+        }
+        if config.get_hosts().is_empty() {
+            config.host("localhost");
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("tasker");
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(Duration::from_secs(5));
+        }
+        Ok(Self { config, schema, lease, connections, prepared, listen })
+    }
+
+    /// The store as people call it; no password.
+    pub(super) fn describe(&self) -> String {
+        let host = self.config.get_hosts().first().map(|host| match host {
+            Host::Tcp(name) => name.clone(),
+            #[cfg(unix)]
+            Host::Unix(path) => path.display().to_string(),
+        });
+        let port = self.config.get_ports().first().copied().unwrap_or(5432);
+        let database = self.config.get_dbname().or(self.config.get_user()).unwrap_or_default();
+        format!(
+            "PostgreSQL at {}:{port}, database {database}, schema {}",
+            host.unwrap_or_default(),
+            self.schema
+        )
+    }
+
+    /// The schema's name as SQL has it.
+    pub(super) fn quoted_schema(&self) -> String {
+        quoted(&self.schema)
+    }
+}
+
+/// A name as SQL has it.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ours_is_taken_out_of_the_url() {
+        let url =
+            "postgres://ada:secret@db.example:6000/orders?schema=t&lease=3&connections=5&connect_timeout=2";
+        let settings = Settings::parse(url).unwrap();
+        assert_eq!((settings.schema.as_str(), settings.connections), ("t", 5));
+        assert_eq!(settings.lease, Duration::from_secs(3));
+        assert_eq!(settings.config.get_connect_timeout(), Some(&Duration::from_secs(2)));
+        assert_eq!(settings.describe(), "PostgreSQL at db.example:6000, database orders, schema t");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_without_the_password() {
+        for (query, says) in [
+            ("lease=soon", "write `lease=SECONDS`, from 1 up"),
+            ("connections=1", "write `connections=N`, from 3 up"),
+            ("listen=maybe", "write `listen=true` or `listen=false`"),
+            ("colour=red", "colour"),
+            ("sslmode=require", "not supported yet"),
+        ] {
+            let error = Settings::parse(&format!("postgres://localhost/x?{query}")).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_quoted() {
+        assert_eq!(quoted("a\"b"), "\"a\"\"b\"");
+    }
+}

@@ -1,0 +1,125 @@
+//! The one task that writes. Whatever waits when it is free becomes one statement: one round trip and
+//! one commit for all of them, and no delay when there is only one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::store::StoreError;
+use crate::store::postgres::connection::Connection;
+use crate::store::postgres::operation::Operation;
+use crate::store::postgres::session::{Session, Trouble};
+use crate::store::postgres::settings::Settings;
+use crate::store::postgres::values::{failed, is_broken, is_passing};
+
+/// Callers beyond this many wait before they may queue.
+pub(super) const QUEUE: usize = 4_096;
+/// At most this many operations share a statement.
+const BATCH: usize = 1_024;
+/// How long operations wait for a database that is away, before they are told.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The first and the longest pause between attempts to connect.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+
+/// Writes until nobody can ask any more.
+pub(super) async fn write_until_closed(
+    mut session: Session,
+    mut waiting: mpsc::Receiver<Operation>,
+    settings: Arc<Settings>,
+) {
+    let mut batch = Vec::new();
+    let mut writer = Writer { settings, untold: false };
+    while waiting.recv_many(&mut batch, BATCH).await > 0 {
+        writer.write(&mut session, std::mem::take(&mut batch)).await;
+    }
+}
+
+struct Writer {
+    settings: Arc<Settings>,
+    /// Whether the database may have done something that nobody was told of.
+    untold: bool,
+}
+
+impl Writer {
+    async fn write(&mut self, session: &mut Session, mut batch: Vec<Operation>) {
+        let begun = Instant::now();
+        while !batch.is_empty() {
+            match session.perform(batch).await {
+                Ok(again) => batch = again,
+                Err((operations, Trouble::Store(error))) => {
+                    batch = self.one_by_one(session, operations, error).await;
+                }
+                Err((operations, Trouble::Database(error))) => {
+                    let broken = is_broken(&error, &session.connection.client);
+                    batch = operations;
+                    if broken {
+                        self.untold = true;
+                        let patience = PATIENCE.saturating_sub(begun.elapsed());
+                        if !self.reconnect(session, patience).await {
+                            let what = self.settings.describe();
+                            let reason = format!("it cannot be reached: {error}");
+                            for operation in batch {
+                                let source = reason.clone().into();
+                                operation.refuse(StoreError::Database { what: what.clone(), source });
+                            }
+                            return;
+                        }
+                    } else if !is_passing(&error) {
+                        let error = failed(error, &self.settings.describe());
+                        batch = self.one_by_one(session, batch, error).await;
+                    }
+                }
+            }
+        }
+        // Now that everybody who could be told has been.
+        if self.untold {
+            match session.hand_back_untold(Timestamp::now()).await {
+                Ok(()) => self.untold = false,
+                Err(trouble) => tracing::warn!(?trouble, "claims could not be looked for; trying again"),
+            }
+        }
+    }
+
+    /// Nothing of the batch was written, and one operation may be to blame: each gets its own try.
+    async fn one_by_one(
+        &mut self,
+        session: &mut Session,
+        operations: Vec<Operation>,
+        error: StoreError,
+    ) -> Vec<Operation> {
+        match <[_; 1]>::try_from(operations) {
+            Ok([operation]) => operation.refuse(error),
+            Err(operations) => {
+                for operation in operations {
+                    Box::pin(self.write(session, vec![operation])).await;
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    /// Connects again; whether that succeeded in time.
+    async fn reconnect(&self, session: &mut Session, patience: Duration) -> bool {
+        let mut pause = PAUSES.0;
+        let begun = Instant::now();
+        loop {
+            match Connection::open(&self.settings).await {
+                Ok(connection) => {
+                    session.reconnected(connection);
+                    return true;
+                }
+                Err(error) if begun.elapsed() + pause > patience => {
+                    tracing::error!(%error, "PostgreSQL cannot be reached");
+                    return false;
+                }
+                Err(_) => {
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(PAUSES.1);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! A schema of its own in a real PostgreSQL, for each test that needs one.
+//!
+//! The server is `TASKER_TEST_DATABASE_URL`, else the one on this machine's standard port; `test.sh`
+//! starts one where there is none.
+
+use std::sync::OnceLock;
+
+use tokio_postgres::NoTls;
+
+/// Where the server is, with a `?` at the end to add to.
+pub fn server() -> &'static str {
+    static SERVER: OnceLock<String> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let given = std::env::var("TASKER_TEST_DATABASE_URL").ok().filter(|url| !url.is_empty());
+        given.unwrap_or_else(|| "postgres://postgres@127.0.0.1:5432/postgres".to_owned())
+    })
+}
+
+/// A schema that is dropped with this.
+#[derive(Debug)]
+pub struct Schema(String);
+
+impl Schema {
+    pub fn new() -> Self {
+        Self(format!("tasker_test_{}", uuid::Uuid::now_v7().simple()))
+    }
+
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// The URL of a store in this schema, with more of the store's settings.
+    pub fn url_with(&self, settings: &str) -> String {
+        let joint = if server().contains('?') { '&' } else { '?' };
+        let more = if settings.is_empty() { String::new() } else { format!("&{settings}") };
+        format!("{}{joint}schema={}&connections=4{more}", server(), self.0)
+    }
+
+    pub fn url(&self) -> String {
+        self.url_with("")
+    }
+
+    /// Runs statements in the server.
+    pub async fn execute(&self, sql: &str) {
+        execute(sql).await;
+    }
+}
+
+async fn execute(sql: &str) {
+    let (client, driver) = tokio_postgres::connect(server(), NoTls).await.unwrap_or_else(|error| {
+        panic!(
+            "no PostgreSQL at {}: {error}; start one, or say in TASKER_TEST_DATABASE_URL where it is",
+            server()
+        )
+    });
+    let driver = tokio::spawn(driver);
+    client.batch_execute(sql).await.unwrap();
+    drop(client);
+    let _ = driver.await;
+}
+
+impl Drop for Schema {
+    fn drop(&mut self) {
+        let sql = format!("SET lock_timeout = '5s'; DROP SCHEMA IF EXISTS \"{}\" CASCADE", self.0);
+        // A test may be inside a runtime, which cannot wait for another one on its thread.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(execute(&sql));
+        })
+        .join();
+        if dropped.is_err() && !std::thread::panicking() {
+            panic!("the schema {} could not be dropped", self.0);
+        }
+    }
+}
