@@ -8,7 +8,9 @@ use tasker_runtime::store::{
     Acted, Action, ActionRequest, Claim, ClaimRequest, Claimed, Ending, Finished, FinishedAttempt, Store,
     TaskFilter, TemplateRecord,
 };
-use tasker_runtime::{MemoryStore, SqliteStore, TaskId, TemplateId, WorkerId};
+use tasker_runtime::{
+    DeadLetterReason, DeadLetterStatus, MemoryStore, SqliteStore, TaskId, TemplateId, WorkerId,
+};
 
 #[derive(Clone, Debug)]
 enum Operation {
@@ -63,7 +65,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => which.clone().prop_map(|which| Operation::Release { which }),
         1 => which.prop_map(|which| Operation::Repeat { which }),
         1 => (1..10_i64).prop_map(|seconds| Operation::Wait { seconds }),
-        2 => (0..9_usize, 0..9_u32, 0..6_usize).prop_map(|(task, step, kind)| Operation::Act { task, step, kind }),
+        2 => (0..9_usize, 0..9_u32, 0..7_usize).prop_map(|(task, step, kind)| Operation::Act { task, step, kind }),
         2 => Just(Operation::Disturb),
     ]
 }
@@ -169,10 +171,11 @@ impl Pair {
         };
         let action = match kind {
             0 => Action::Cancel,
-            1 => Action::GiveUp,
+            1 => Action::GiveUp { reason: DeadLetterReason::ManualDlq },
             2 => Action::Retry { steps: vec![(step, attempts(step))] },
             3 => Action::RetryNow { step },
             4 => Action::Complete { step, result, dependents, ends },
+            5 => Action::Investigate { status: DeadLetterStatus::PermanentlyFailed },
             _ => Action::Resolve { step, dependents, ends },
         };
         let (by, reason) = ("ada".to_owned(), "why not".to_owned());
@@ -222,10 +225,12 @@ impl Pair {
             let (one, other) = (one.task(*task).await.unwrap(), other.task(*task).await.unwrap());
             assert_eq!(format!("{one:#?}"), format!("{other:#?}"));
         }
-        let filter = TaskFilter { limit: 100, ..TaskFilter::default() };
-        let [one, other] = &self.stores;
-        let (one, other) = (one.tasks(filter.clone()).await.unwrap(), other.tasks(filter).await.unwrap());
-        assert_eq!(format!("{one:#?}"), format!("{other:#?}"));
+        for given_up in [false, true] {
+            let filter = TaskFilter { given_up, limit: 100, ..TaskFilter::default() };
+            let [one, other] = &self.stores;
+            let (one, other) = (one.tasks(filter.clone()).await.unwrap(), other.tasks(filter).await.unwrap());
+            assert_eq!(format!("{one:#?}"), format!("{other:#?}"));
+        }
     }
 }
 

@@ -68,6 +68,7 @@ pub(super) async fn list(tasker: &Tasker, options: &Options, json: bool) -> Resu
         correlation_id: options.correlation_id.map(|id| id.0),
         before: options.before,
         limit: options.limit,
+        ..TaskFilter::default()
     };
     let tasks = tasker.list(filter).await?;
     let next = tasks.last().filter(|_| tasks.len() == options.limit).map(|task| task.id);
