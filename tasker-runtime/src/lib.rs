@@ -13,6 +13,7 @@ mod bind;
 mod build_error;
 mod builder;
 mod clock;
+mod dead_letter;
 mod engine;
 mod event;
 mod handler;
@@ -35,6 +36,7 @@ pub mod testing;
 pub use build_error::{BuildError, BuildFault};
 pub use builder::Builder;
 pub use clock::Clock;
+pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use event::Event;
 pub use handler::{
     CodeLocation, Dependency, DependencyOutput, FromStep, HandlerError, OptionalDependencyOutput,

@@ -183,8 +183,9 @@ impl Tasker {
         self.act(id, &bound, action, operator).await
     }
 
-    /// Ends a task in the state `error`, where the dead letters are: it is not worth more attempts.
-    /// [`retry`](Self::retry) brings it back.
+    /// Ends a task in the state `error`: it is not worth more attempts. It is a
+    /// [dead letter](crate::DeadLetter) until somebody notes what became of it
+    /// ([`investigate`](Self::investigate)) or [`retry`](Self::retry) brings it back.
     ///
     /// # Errors
     ///
@@ -194,7 +195,7 @@ impl Tasker {
         self.act(id, &bound, Action::GiveUp { reason: DeadLetterReason::ManualDlq }, operator).await
     }
 
-    /// Notes what has become of a task that was given up: its dead letter has this
+    /// Notes what has become of a task that was given up: its [dead letter](crate::DeadLetter) has this
     /// status from now on, with the operator's reason as its notes. Nothing else of the task is changed.
     ///
     /// # Errors

@@ -104,6 +104,20 @@ pub(crate) fn look(record: &TaskRecord, bound: &BoundTemplate, now: Timestamp) -
 }
 
 impl WaitingFor {
+    /// The word for it, in the store and everywhere else.
+    ///
+    /// ```
+    /// assert_eq!(tasker_runtime::WaitingFor::StepsInProcess.as_str(), "steps_in_process");
+    /// ```
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::StepsInProcess => "steps_in_process",
+            Self::Retry => "retry",
+            Self::Worker => "worker",
+        }
+    }
+
     /// What a task waits for whose steps are in these states, each with whether it is due.
     pub(crate) fn of(steps: impl Iterator<Item = (StepState, bool)> + Clone) -> Option<Self> {
         let is_in = |state| steps.clone().any(|step| step.0 == state);

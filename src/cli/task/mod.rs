@@ -1,5 +1,6 @@
 //! `tasker task …`: looks at the tasks of a store and steers them, from any process, while workers run.
 
+mod dead_letters;
 mod list;
 mod show;
 mod steer;
@@ -44,6 +45,10 @@ enum Command {
     Resolve(steer::OneStep),
     /// List unfinished tasks that have been where they are for too long
     Stale(list::Stale),
+    /// List tasks that were given up: those that nobody has seen to yet
+    DeadLetters(dead_letters::Options),
+    /// Note what has become of a task that was given up; nothing else of it changes
+    Investigate(dead_letters::Investigate),
     /// Delete tasks that have been complete, cancelled or given up for long enough
     Prune(steer::Prune),
 }
@@ -73,6 +78,8 @@ pub(super) async fn run(builder: Builder, options: Options) -> ExitCode {
         Command::Retry(options) => steer::retry(&tasker, &options, json).await,
         Command::Complete(options) => steer::complete(&tasker, &options, json).await,
         Command::Resolve(options) => steer::resolve(&tasker, &options, json).await,
+        Command::DeadLetters(options) => dead_letters::list(&tasker, &options, json).await,
+        Command::Investigate(options) => dead_letters::investigate(&tasker, &options, json).await,
         Command::Prune(options) => steer::prune(&tasker, &options, json).await,
     };
     tasker.shutdown().await;

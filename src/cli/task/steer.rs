@@ -10,12 +10,19 @@ use tasker_runtime::{Error, Operator, RetryScope, Task, TaskId, Tasker};
 use crate::cli::print;
 use crate::cli::task::print_json;
 
+/// Who acts: kept with the task.
+#[derive(Debug, Args)]
+pub(super) struct By {
+    /// Who you are
+    #[arg(long, env = "USER", default_value = "operator", hide_env_values = true)]
+    pub(super) by: String,
+}
+
 /// Who acts, and why: kept with the task.
 #[derive(Debug, Args)]
 struct Who {
-    /// Who you are
-    #[arg(long, env = "USER", default_value = "operator", hide_env_values = true)]
-    by: String,
+    #[command(flatten)]
+    by: By,
     /// Why
     #[arg(long, short, default_value = "no reason given")]
     reason: String,
@@ -23,7 +30,7 @@ struct Who {
 
 impl Who {
     fn operator(&self) -> Operator {
-        Operator::new(&self.by).because(&self.reason)
+        Operator::new(&self.by.by).because(&self.reason)
     }
 }
 
@@ -107,7 +114,7 @@ fn age(text: &str) -> Result<Duration, String> {
     Duration::try_from(age).map_err(|error| error.to_string())
 }
 
-fn done(task: &Task, what: &str, json: bool) {
+pub(super) fn done(task: &Task, what: &str, json: bool) {
     if json {
         print_json(task);
     } else {
