@@ -138,6 +138,17 @@ async fn a_backoff_is_cut_short() {
 }
 
 #[tokio::test]
+async fn a_task_that_another_process_creates_is_run() {
+    let bench = Bench::new("a\nc: a").await;
+    let file = bench.path.with_file_name("flow.yaml");
+    std::fs::write(&file, template("a\nc: a")).unwrap();
+    let answer = bench.answer(&["create", file.to_str().unwrap(), "--tag", "red"]).await;
+    let id = answer["id"].as_str().unwrap().parse().unwrap();
+    assert_eq!(bench.tasker.wait(id).await.unwrap().origin.tags, ["red"]);
+    bench.tasker.shutdown().await;
+}
+
+#[tokio::test]
 async fn stale_tasks_are_told() {
     let bench = Bench::new("later | retry: {max_attempts: 2, initial_delay: 3600, max_delay: 3600}").await;
     let mut events = bench.tasker.subscribe();
