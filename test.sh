@@ -12,5 +12,5 @@ if ! command -v cc >/dev/null && ! command -v gcc >/dev/null; then
 fi
 
 # The processes that the tests kill and restart.
-cargo build --example user_registration --bin tasker
+cargo build --example user_registration --example greeting --bin tasker
 cargo test --workspace "$@"

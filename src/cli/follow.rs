@@ -17,13 +17,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
+use crate::cli::new_task::{Creation, refused};
 use crate::cli::report::{self, first_line, millis};
 use crate::cli::{Display, FAILED, INTERRUPTED, fail, print, say};
 
 /// Runs a task of a template to its end, shows it meanwhile, and reports it.
 ///
-/// Tasks of the template that an earlier run left unfinished are run to their end as well; one with
-/// the very same context is taken for the task that was asked for, and none is created. Shuts the
+/// Tasks of the template that an earlier run left unfinished are run to their end as well, unless they
+/// are to begin at a time that has not come; one with the very same context is taken for the task that was asked for, and none is created. Shuts the
 /// runtime down. Ctrl-C ends the run in order, and the next one goes on from there.
 pub async fn run_task(
     tasker: &Tasker,
@@ -32,12 +33,26 @@ pub async fn run_task(
     context: &Value,
     display: Display,
 ) -> ExitCode {
+    let wanted = Wanted { namespace, name, context, creation: &Creation::default() };
+    run(tasker, &wanted, display).await
+}
+
+/// The task that is asked for.
+pub(super) struct Wanted<'a> {
+    pub(super) namespace: &'a str,
+    pub(super) name: &'a str,
+    pub(super) context: &'a Value,
+    pub(super) creation: &'a Creation,
+}
+
+/// As [`run_task`].
+pub(super) async fn run(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) -> ExitCode {
     let mut events = tasker.subscribe();
-    let tasks = match begin(tasker, namespace, name, context, display).await {
+    let tasks = match begin(tasker, wanted, display).await {
         Ok(tasks) => tasks,
         Err(error) => {
             tasker.shutdown().await;
-            return fail(FAILED, error);
+            return refused(&error, display == Display::Json);
         }
     };
     let ids: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
@@ -101,14 +116,9 @@ pub async fn run_task(
 }
 
 /// The tasks to run: what was left, and the one that was asked for.
-async fn begin(
-    tasker: &Tasker,
-    namespace: &str,
-    name: &str,
-    context: &Value,
-    display: Display,
-) -> Result<Vec<Task>, Error> {
+async fn begin(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) -> Result<Vec<Task>, Error> {
     const PAGE: usize = 100;
+    let Wanted { namespace, name, context, creation } = *wanted;
     let unfinished = |before| TaskFilter {
         states: vec![TaskState::InProgress],
         namespace: Some(namespace.to_owned()),
@@ -117,33 +127,56 @@ async fn begin(
         limit: PAGE,
         ..TaskFilter::default()
     };
-    let mut ids = Vec::new();
-    let (mut before, mut asked_for_is_there) = (None, false);
+    let (mut left, mut before) = (Vec::new(), None);
     loop {
         let page = tasker.list(unfinished(before)).await?;
         before = page.last().map(|task| task.id);
-        for task in &page {
-            asked_for_is_there |= task.context.to::<Value>().is_ok_and(|own| own == *context);
-            ids.push(task.id);
-        }
-        if page.len() < PAGE {
+        let is_last = page.len() < PAGE;
+        left.extend(page);
+        if is_last {
             break;
         }
     }
-    ids.reverse();
-    let left = ids.len();
-    if !asked_for_is_there {
-        ids.push(tasker.create_task(NewTask::new(namespace, name, context)).await?);
-    }
-    if display == Display::Person && left > 0 {
-        let tasks = if left == 1 { "task that" } else { "tasks that" };
-        print(&format!("going on with {left} {tasks} an earlier run left unfinished"));
-    }
+    left.reverse();
+    let same = left.iter().find(|task| task.context.to::<Value>().is_ok_and(|own| own == *context));
+    let asked_for = match same {
+        Some(same) if !creation.is_identified() => {
+            if *creation != Creation::default() {
+                say(
+                    "a task with this context was left unfinished, and keeps the options that it was created \
+                     with; `--identity always_unique` creates another one",
+                );
+            }
+            same.id
+        }
+        _ => match tasker.create_task(creation.apply(NewTask::new(namespace, name, context))).await {
+            Ok(id) => id,
+            Err(Error::Duplicate { existing, .. }) if left.iter().any(|task| task.id == existing) => existing,
+            Err(error) => return Err(error),
+        },
+    };
     let mut tasks = Vec::new();
-    for id in ids {
-        tasks.push(tasker.get_task(id).await?);
+    for task in &left {
+        let task = tasker.get_task(task.id).await?;
+        if task.id == asked_for || !begins_later(&task) {
+            tasks.push(task);
+        }
+    }
+    if display == Display::Person && !tasks.is_empty() {
+        let are_left = if tasks.len() == 1 { "task that" } else { "tasks that" };
+        print(&format!("going on with {} {are_left} an earlier run left unfinished", tasks.len()));
+    }
+    if !tasks.iter().any(|task| task.id == asked_for) {
+        tasks.push(tasker.get_task(asked_for).await?);
     }
     Ok(tasks)
+}
+
+/// Whether it was not left by a run, but is waiting for a time to begin at.
+fn begins_later(task: &Task) -> bool {
+    let has_begun = task.steps.iter().any(|step| step.claimed_at.is_some() || !step.attempts.is_empty());
+    let begins_at = task.steps.iter().filter_map(|step| step.next_attempt_at).min();
+    !has_begun && begins_at.is_some_and(|begins_at| begins_at > Timestamp::now())
 }
 
 /// Completes on ctrl-C, and where there is such a thing on the signal that ends services.

@@ -13,9 +13,11 @@
 mod follow;
 mod graph;
 mod launch;
+mod new_task;
 mod report;
 mod run;
 mod task;
+mod time;
 mod validate;
 
 use std::ffi::OsString;
@@ -23,7 +25,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use tasker_runtime::Builder;
 use tracing_subscriber::EnvFilter;
 
@@ -61,6 +63,8 @@ enum Command {
     /// Run a template with the handlers of this program, or a project or example with its own
     ///
     /// `tasker PATH` is short for `tasker run PATH`.
+    // `--help` after a path is for what is run there.
+    #[command(disable_help_flag = true)]
     Run(run::Options),
     /// Look at the tasks of a store, and steer them: also while workers run
     Task(task::Options),
@@ -76,6 +80,15 @@ pub async fn main(builder: Builder) -> ExitCode {
     match Cli::parse().command {
         Command::Validate(options) => validate::run(&builder, &options),
         Command::Graph(options) => graph::run(&options),
+        Command::Run(options) if options.asks_for_help() => {
+            let mut cli = Cli::command();
+            cli.build();
+            if let Some(run) = cli.find_subcommand_mut("run") {
+                // A reader that has gone away is no error.
+                let _ = run.print_long_help();
+            }
+            ExitCode::SUCCESS
+        }
         Command::Run(options) => run::run(builder, options).await,
         Command::Task(options) => task::run(builder, options).await,
         Command::Path(words) => match run::Options::from_words(words) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use console::{Term, style, truncate_str};
 use jiff::Timestamp;
-use tasker_runtime::{AttemptOutcome, Step, StepState, Task, TaskState};
+use tasker_runtime::{Action, AttemptOutcome, Step, StepState, Task, TaskState};
 use tasker_template::rails;
 
 /// Cells of the timeline.
@@ -167,12 +167,17 @@ fn failures(task: &Task, page: &mut String) {
 /// What operators have done.
 fn actions(task: &Task, page: &mut String) {
     for action in &task.actions {
-        let steps =
-            if action.steps.is_empty() { String::new() } else { format!(" {}", action.steps.join(", ")) };
-        let text = format!("{}{steps} by {}: {}", action.action, action.by, action.reason);
-        let _ =
-            writeln!(page, "{}  {}", style(action.at.strftime("%Y-%m-%d %H:%M:%SZ")).dim(), harmless(&text));
+        let at = style(action.at.strftime("%Y-%m-%d %H:%M:%SZ")).dim();
+        let _ = writeln!(page, "{at}  {}", harmless(&acted(action)));
     }
+}
+
+/// What an operator has done, in a line.
+pub(super) fn acted(action: &Action) -> String {
+    let Action { action: word, steps, by, reason, details, .. } = action;
+    let steps = if steps.is_empty() { String::new() } else { format!(" {}", steps.join(", ")) };
+    let status = details.status.map(|status| format!(" as {status}")).unwrap_or_default();
+    format!("{word}{steps}{status} by {by}: {reason}")
 }
 
 /// The first line of a text that comes from elsewhere, without what would steer the terminal.

@@ -5,38 +5,40 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser};
-use serde_json::Value;
 use tasker_runtime::Builder;
 use tasker_template::load_file;
 
-use crate::cli::{CANNOT_START, Display, USAGE, cannot_start, factor, fail, launch, run_task};
+use crate::cli::follow::{self, Wanted};
+use crate::cli::{CANNOT_START, Display, USAGE, cannot_start, factor, fail, launch, new_task};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
     /// A template file, a Cargo project, or an example's folder or file
+    #[arg(allow_hyphen_values = true)]
     path: PathBuf,
     /// Its arguments. Those of a template are --context JSON|@FILE, --store URL, --environment NAME,
-    /// --time-scale FACTOR and --json: `tasker run TEMPLATE --help` explains them
+    /// --time-scale FACTOR, --json, and what the task is created with, such as --idempotency-key KEY:
+    /// `tasker run TEMPLATE --help` explains them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }
 
 /// Runs a task of a template with the handlers of this program.
 ///
-/// Exit codes: 0 the task is complete, 1 a step failed for good, 2 wrong arguments, 3 it cannot
-/// start, 130 interrupted.
+/// Tasks of the template that an earlier run left unfinished are run to their end as well. Unless
+/// `--identity` or a key says what makes two tasks the same, one with the very same context is taken
+/// for the task that was asked for, and none is created.
+///
+/// Exit codes: 0 the task is complete, 1 a step failed for good, or the same task was there before,
+/// 2 wrong arguments, 3 it cannot start, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "tasker run TEMPLATE")]
 struct TemplateOptions {
-    /// The task's context: a JSON object, or @FILE
-    #[arg(long, default_value = "{}", value_name = "JSON|@FILE")]
-    context: String,
+    #[command(flatten)]
+    task: new_task::TaskOptions,
     /// Where the task is kept: sqlite://PATH or memory:
     #[arg(long, default_value = "sqlite://tasker.db", value_name = "URL")]
     store: String,
-    /// Which of the template's environments applies
-    #[arg(long, value_name = "NAME")]
-    environment: Option<String>,
     /// Multiplies the delays between attempts
     #[arg(long, default_value_t = 1.0, value_parser = factor, value_name = "FACTOR")]
     time_scale: f64,
@@ -46,6 +48,11 @@ struct TemplateOptions {
 }
 
 impl Options {
+    /// `tasker run --help`.
+    pub(super) fn asks_for_help(&self) -> bool {
+        ["--help", "-h"].iter().any(|help| self.path.as_os_str() == *help)
+    }
+
     /// `tasker PATH …`: words that are no command.
     pub(super) fn from_words(words: Vec<OsString>) -> Result<Self, String> {
         let mut words = words.into_iter();
@@ -94,38 +101,20 @@ pub(super) async fn run(builder: Builder, options: Options) -> ExitCode {
 }
 
 async fn run_template(builder: Builder, path: &Path, options: &TemplateOptions) -> ExitCode {
-    let context = match context(&options.context) {
-        Ok(context) => context,
-        Err(message) => return fail(USAGE, message),
-    };
     // Its names; what is wrong with it is told by the builder, together with everything else.
     let names = load_file(path).map(|loaded| {
         let template = loaded.template();
         (template.namespace.clone(), template.name.clone())
     });
-    let mut builder = builder.template_file(path).store_url(&options.store).backoff_scale(options.time_scale);
-    if let Some(environment) = &options.environment {
-        builder = builder.environment(environment);
-    }
+    let builder = builder.store_url(&options.store).backoff_scale(options.time_scale);
+    let builder = options.task.prepare(builder, path);
     match (builder.build().await, names) {
         (Ok(tasker), Ok((namespace, name))) => {
-            run_task(&tasker, &namespace, &name, &context, Display::new(options.json)).await
+            let new_task::TaskOptions { context, creation, .. } = &options.task;
+            let wanted = Wanted { namespace: &namespace, name: &name, context, creation };
+            follow::run(&tasker, &wanted, Display::new(options.json)).await
         }
         (Err(error), _) => cannot_start(&error),
         (Ok(_), Err(faults)) => fail(CANNOT_START, faults),
     }
-}
-
-fn context(text: &str) -> Result<Value, String> {
-    let read;
-    let text = match text.strip_prefix('@') {
-        Some(path) => {
-            read = std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
-            &read
-        }
-        None => text,
-    };
-    let value: Value =
-        serde_json::from_str(text).map_err(|error| format!("the context is not JSON: {error}"))?;
-    if value.is_object() { Ok(value) } else { Err("the context must be a JSON object".to_owned()) }
 }

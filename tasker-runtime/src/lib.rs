@@ -13,6 +13,7 @@ mod bind;
 mod build_error;
 mod builder;
 mod clock;
+mod dead_letter;
 mod engine;
 mod event;
 mod handler;
@@ -35,6 +36,7 @@ pub mod testing;
 pub use build_error::{BuildError, BuildFault};
 pub use builder::Builder;
 pub use clock::Clock;
+pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use event::Event;
 pub use handler::{
     CodeLocation, Dependency, DependencyOutput, FromStep, HandlerError, OptionalDependencyOutput,
@@ -45,11 +47,11 @@ pub use json::{Json, JsonError};
 pub use operate::{Operator, RetryPlan, RetryScope};
 pub use schema::{Violation, Violations};
 pub use stale::{Staleness, Stay, WaitingFor};
-pub use state::{AttemptOutcome, StepState, TaskState};
+pub use state::{AttemptOutcome, DeadLetterReason, DeadLetterStatus, StepState, TaskState};
 pub use step_error::{BoxError, ErrorKind, ErrorRecord, OrStepError, StepError, StepResult};
 #[cfg(feature = "postgres")]
 pub use store::PostgresStore;
-pub use store::{ActionRecord, MemoryStore, Origin, SqliteStore, StoreError, TaskFilter};
+pub use store::{ActionDetails, ActionRecord, MemoryStore, Origin, SqliteStore, StoreError, TaskFilter};
 pub use task::{Action, Attempt, OutputError, Step, Task, TaskFailure};
 pub use tasker::{Error, IdentityStrategy, NewTask, TaskSummary, Tasker};
 pub use tasker_macros::step_handler;

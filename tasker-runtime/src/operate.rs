@@ -9,7 +9,7 @@ use crate::bind::BoundTemplate;
 use crate::id::TaskId;
 use crate::json::Json;
 use crate::stale::{self, Stay};
-use crate::state::{StepState, TaskState};
+use crate::state::{DeadLetterReason, DeadLetterStatus, StepState, TaskState};
 use crate::store::{Acted, Action, ActionRequest, PruneRequest, Refusal, TaskFilter, TaskRecord};
 use crate::task::Task;
 use crate::tasker::{Error, Tasker};
@@ -183,15 +183,41 @@ impl Tasker {
         self.act(id, &bound, action, operator).await
     }
 
-    /// Ends a task in the state `error`, where the dead letters are: it is not worth more attempts.
-    /// [`retry`](Self::retry) brings it back.
+    /// Ends a task in the state `error`: it is not worth more attempts. It is a
+    /// [dead letter](crate::DeadLetter) until somebody notes what became of it
+    /// ([`investigate`](Self::investigate)) or [`retry`](Self::retry) brings it back.
     ///
     /// # Errors
     ///
     /// [`Error::NotPossible`] when the task is over. When there is no such task, or the store fails.
     pub async fn give_up(&self, id: TaskId, operator: &Operator) -> Result<Task, Error> {
         let (_, bound) = self.look_up(id).await?;
-        self.act(id, &bound, Action::GiveUp, operator).await
+        self.act(id, &bound, Action::GiveUp { reason: DeadLetterReason::ManualDlq }, operator).await
+    }
+
+    /// Notes what has become of a task that was given up: its [dead letter](crate::DeadLetter) has this
+    /// status from now on, with the operator's reason as its notes. Nothing else of the task is changed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPossible`] when the task is not given up, or not any more. When there is no such
+    /// task, or the store fails.
+    ///
+    /// ```
+    /// # use tasker_runtime::{DeadLetterStatus, Error, Operator, TaskId, Tasker};
+    /// async fn paid_back(tasker: &Tasker, id: TaskId) -> Result<(), Error> {
+    ///     let operator = Operator::new("ada").because("the customer was paid back");
+    ///     tasker.investigate(id, DeadLetterStatus::ManuallyResolved, &operator).await.map(drop)
+    /// }
+    /// ```
+    pub async fn investigate(
+        &self,
+        id: TaskId,
+        status: DeadLetterStatus,
+        operator: &Operator,
+    ) -> Result<Task, Error> {
+        let (_, bound) = self.look_up(id).await?;
+        self.act(id, &bound, Action::Investigate { status }, operator).await
     }
 
     /// Deletes tasks that have been over for longer than `age`, at most `limit` of them: how many.
@@ -267,6 +293,7 @@ impl Tasker {
 
 fn not_possible(task: TaskId, action: &'static str, step: Option<String>, state: &str) -> Error {
     let way_out = match (action, state) {
+        ("investigate", _) => "only a task that was given up has a dead letter",
         (_, "complete" | "resolved_manually") => "nothing is left to do",
         ("retry", "waiting_for_retry" | "ready") => "it has attempts left: use `retry_now` to run it now",
         ("retry", "in_progress") => {

@@ -1,7 +1,7 @@
 //! Which tasks have been where they are for longer than they should.
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tasker_template::TaskTemplate;
 
 use crate::bind::BoundTemplate;
@@ -10,7 +10,7 @@ use crate::state::StepState;
 use crate::store::TaskRecord;
 
 /// What a task that is not over waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum WaitingFor {
@@ -73,18 +73,16 @@ pub(crate) fn look(record: &TaskRecord, bound: &BoundTemplate, now: Timestamp) -
     let lifecycle = &bound.template.lifecycle;
     let last_end = record.attempts.iter().map(|attempt| attempt.finished_at).max();
     let since_last = last_end.unwrap_or(record.head.created_at);
-    let of = |state| record.steps.iter().filter(move |step| step.state == state);
-    let (waiting_for, since, limit, default) =
-        if let Some(claimed) = of(StepState::InProgress).filter_map(|step| step.claimed_at).max() {
+    let waiting_for = WaitingFor::of(record.steps.iter().map(|step| (step.state, step.due_at.is_none())))?;
+    let (since, limit, default) = match waiting_for {
+        WaitingFor::StepsInProcess => {
+            let claims = record.steps.iter().filter_map(|step| step.claimed_at);
             let limit = lifecycle.max_steps_in_process_minutes;
-            (WaitingFor::StepsInProcess, claimed, limit, STEPS_IN_PROCESS)
-        } else if of(StepState::Ready).any(|step| step.due_at.is_none()) {
-            (WaitingFor::Worker, since_last, lifecycle.max_waiting_for_dependencies_minutes, WORKER)
-        } else if of(StepState::WaitingForRetry).next().is_some() {
-            (WaitingFor::Retry, since_last, lifecycle.max_waiting_for_retry_minutes, RETRY)
-        } else {
-            return None;
-        };
+            (claims.max().unwrap_or(since_last), limit, STEPS_IN_PROCESS)
+        }
+        WaitingFor::Worker => (since_last, lifecycle.max_waiting_for_dependencies_minutes, WORKER),
+        WaitingFor::Retry => (since_last, lifecycle.max_waiting_for_retry_minutes, RETRY),
+    };
     let stay = |since: Timestamp, limit: u32, acts: bool| {
         let minutes = now.duration_since(since).max(SignedDuration::ZERO).as_mins();
         let limit_minutes = i64::from(limit);
@@ -103,6 +101,34 @@ pub(crate) fn look(record: &TaskRecord, bound: &BoundTemplate, now: Timestamp) -
         }
     }
     Some(stay(since, limit.unwrap_or(default), gives_up && limit.is_some()))
+}
+
+impl WaitingFor {
+    /// The word for it, in the store and everywhere else.
+    ///
+    /// ```
+    /// assert_eq!(tasker_runtime::WaitingFor::StepsInProcess.as_str(), "steps_in_process");
+    /// ```
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::StepsInProcess => "steps_in_process",
+            Self::Retry => "retry",
+            Self::Worker => "worker",
+        }
+    }
+
+    /// What a task waits for whose steps are in these states, each with whether it is due.
+    pub(crate) fn of(steps: impl Iterator<Item = (StepState, bool)> + Clone) -> Option<Self> {
+        let is_in = |state| steps.clone().any(|step| step.0 == state);
+        if is_in(StepState::InProgress) {
+            Some(Self::StepsInProcess)
+        } else if steps.clone().any(|step| step == (StepState::Ready, true)) {
+            Some(Self::Worker)
+        } else {
+            is_in(StepState::WaitingForRetry).then_some(Self::Retry)
+        }
+    }
 }
 
 impl Stay {

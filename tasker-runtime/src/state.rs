@@ -101,6 +101,30 @@ state! {
     }
 }
 
+state! {
+    /// What a dead letter has come to: the task that was given up, and nobody has looked at, or somebody has.
+    DeadLetterStatus {
+        /// Nobody has said what becomes of it.
+        Pending = "pending",
+        /// Somebody saw to it, for instance by reopening the task.
+        ManuallyResolved = "manually_resolved",
+        /// Nothing will make this task succeed.
+        PermanentlyFailed = "permanently_failed",
+        /// Nobody wants it any more.
+        Cancelled = "cancelled",
+    }
+}
+
+state! {
+    /// Why a task was given up.
+    DeadLetterReason {
+        /// It was where it was for longer than its template allows.
+        StalenessTimeout = "staleness_timeout",
+        /// An operator did it.
+        ManualDlq = "manual_dlq",
+    }
+}
+
 impl TaskState {
     /// Whether the task does not go on by itself.
     #[must_use]

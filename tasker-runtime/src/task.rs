@@ -15,7 +15,7 @@ use crate::json::{Json, JsonError};
 use crate::registry::DEFAULT_METHOD;
 use crate::state::{AttemptOutcome, StepState, TaskState};
 use crate::step_error::ErrorRecord;
-use crate::store::{Origin, TaskRecord};
+use crate::store::{ActionDetails, Origin, TaskRecord};
 
 /// A task at one moment: its state, its steps, and every attempt that has ended.
 #[derive(Clone, Debug, Serialize)]
@@ -114,6 +114,9 @@ pub struct Action {
     pub reason: String,
     /// When.
     pub at: Timestamp,
+    /// What else is known of it.
+    #[serde(skip_serializing_if = "ActionDetails::is_empty")]
+    pub details: ActionDetails,
 }
 
 /// A step's output that cannot be had.
@@ -233,6 +236,7 @@ impl Task {
             by: action.by,
             reason: action.reason,
             at: action.at,
+            details: action.details,
         });
         Self {
             actions: actions.collect(),

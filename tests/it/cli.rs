@@ -108,7 +108,32 @@ fn what_is_neither_command_nor_path_is_told() {
 
 #[test]
 fn help_is_complete() {
-    for arguments in [&["--help"][..], &["validate", "--help"], &["graph", "--help"], &["run", "--help"]] {
+    let template = &["run", "templates/greeting.yaml", "--help"][..];
+    let create = &["task", "create", "--help"][..];
+    for arguments in [template, create] {
+        let page = text(&tasker(arguments).stdout);
+        for option in [
+            "context",
+            "environment",
+            "store",
+            "json",
+            "idempotency-key",
+            "identity",
+            "priority",
+            "tag",
+            "run-at",
+            "correlation-id",
+            "parent-correlation-id",
+            "initiator",
+            "source-system",
+            "reason",
+        ] {
+            assert!(page.contains(&format!("--{option}")), "{arguments:?}: --{option}");
+        }
+    }
+    for arguments in
+        [&["--help"][..], &["validate", "--help"], &["graph", "--help"], &["run", "--help"], template, create]
+    {
         let output = tasker(arguments);
         assert_eq!(output.status.code(), Some(0));
         assert!(text(&output.stdout).contains("Usage: tasker"), "{arguments:?}");

@@ -9,6 +9,7 @@ mod durability;
 mod engine;
 mod example;
 mod handlers;
+mod new_task_cli;
 mod operate;
 #[path = "../postgres/mod.rs"]
 mod postgres;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use jiff::ToSpan as _;
 use serde_json::json;
 use tasker_runtime::{
-    AttemptOutcome, Error, IdentityStrategy, MemoryStore, NewTask, Operator, RetryScope, StepContext,
-    StepError, StepResult, StepState, TaskFilter, TaskId, TaskState, Tasker,
+    AttemptOutcome, DeadLetterFilter, DeadLetterReason, DeadLetterStatus, Error, IdentityStrategy,
+    MemoryStore, NewTask, Operator, RetryScope, StepContext, StepError, StepResult, StepState, TaskFilter,
+    TaskId, TaskState, Tasker, WaitingFor,
 };
 
 use crate::support::{Ledger, ended, recording, template, virtual_time};
@@ -197,6 +198,46 @@ async fn what_cannot_be_done_says_what_can() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_that_was_given_up_is_a_dead_letter_until_somebody_sees_to_it() {
+    let ledger = Ledger::default();
+    let (tasker, id) = blocked("a\nb: a\nc: b", &ledger, 1).await;
+    let list = async |statuses: &[DeadLetterStatus]| {
+        let filter = DeadLetterFilter { statuses: statuses.to_vec(), ..DeadLetterFilter::default() };
+        tasker.dead_letters(filter).await.unwrap()
+    };
+    let pending = [DeadLetterStatus::Pending];
+    let early = tasker.investigate(id, DeadLetterStatus::Cancelled, &ada()).await.unwrap_err().to_string();
+    assert!(early.contains("only a task that was given up has a dead letter"), "{early}");
+    tasker.give_up(id, &ada()).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(181)).await;
+    let letter = &list(&pending).await[0];
+    assert_eq!((letter.task, letter.reason), (id, DeadLetterReason::ManualDlq));
+    assert_eq!((letter.original_state, letter.waiting_for), (Some(TaskState::BlockedByFailures), None));
+    assert_eq!((letter.by.as_str(), letter.message.as_str()), ("ada", "the card was replaced"));
+    assert_eq!((&letter.notes, letter.priority), (&None, Some(13)));
+
+    // An investigation is on record, and touches nothing else.
+    let bob = Operator::new("bob").because("the account is closed");
+    let task = tasker.investigate(id, DeadLetterStatus::PermanentlyFailed, &bob).await.unwrap();
+    assert_eq!(task.state, TaskState::Error);
+    assert_eq!(task.actions.last().unwrap().details.status, Some(DeadLetterStatus::PermanentlyFailed));
+    assert!(list(&pending).await.is_empty());
+    let letter = &list(&[DeadLetterStatus::PermanentlyFailed]).await[0];
+    assert_eq!(letter.resolved_by.as_deref(), Some("bob"));
+    assert_eq!(letter.notes.as_deref(), Some("the account is closed"));
+    assert_eq!((letter.resolved_at, letter.priority), (Some(task.actions[1].at), None));
+
+    // Reopened, it is seen to by whoever did that, also once it is complete.
+    tasker.retry(id, &RetryScope::All, &ada()).await.unwrap();
+    tasker.wait(id).await.unwrap();
+    let all = list(&[]).await;
+    assert_eq!((all.len(), all[0].state), (1, TaskState::Complete));
+    assert_eq!(all[0].status, DeadLetterStatus::ManuallyResolved);
+    assert_eq!(all[0].resolved_by.as_deref(), Some("ada"));
+    assert!(list(&[DeadLetterStatus::Pending, DeadLetterStatus::PermanentlyFailed]).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn identity_decides_which_tasks_are_the_same() {
     let builder = virtual_time("a").without_worker();
     let tasker = recording(builder, &Ledger::default(), &["a"]).build().await.unwrap();
@@ -325,6 +366,17 @@ async fn a_stale_task_is_given_up_where_its_template_says_so() {
     assert_eq!((task.state, task.actions[0].by.as_str()), (TaskState::Error, "staleness"));
     assert!(task.actions[0].reason.starts_with("steps in process for 1"), "{}", task.actions[0].reason);
     assert_eq!(tasker.get_task(patient).await.unwrap().state, TaskState::InProgress);
+    // Of the two dead letters the stale task is the more urgent.
+    let other = tasker.create_task(new_task()).await.unwrap();
+    tasker.give_up(other, &ada()).await.unwrap();
+    let letters = tasker.dead_letters(DeadLetterFilter::default()).await.unwrap();
+    assert_eq!(letters.iter().map(|letter| letter.task).collect::<Vec<_>>(), [id, other]);
+    assert_eq!(letters[0].reason, DeadLetterReason::StalenessTimeout);
+    let waiting_for = Some(WaitingFor::StepsInProcess);
+    assert_eq!(
+        (letters[0].original_state, letters[0].waiting_for),
+        (Some(TaskState::InProgress), waiting_for)
+    );
     let stays = tasker.stays(TaskFilter::default()).await.unwrap();
     assert_eq!(stays.iter().map(|stay| (stay.task, stay.is_stale())).collect::<Vec<_>>(), [(patient, true)]);
 }

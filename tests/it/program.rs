@@ -18,22 +18,33 @@ pub fn tasker<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Output
     command.args(arguments).current_dir(root()).env_remove("RUST_LOG").output().unwrap()
 }
 
-/// The example's program.
+/// The program of the user-registration example.
 pub fn example() -> Command {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    let program = PROGRAM.get_or_init(|| {
-        // `cargo test` builds it only when all targets are tested.
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let built = Command::new(cargo)
-            .args(["build", "--quiet", "--example", "user_registration"])
-            .current_dir(root())
-            .status()
-            .unwrap();
-        assert!(built.success());
-        // This test's program is in `deps`, beside `examples`.
-        let own = std::env::current_exe().unwrap();
-        own.parent().and_then(Path::parent).unwrap().join("examples/user_registration")
-    });
+    command(PROGRAM.get_or_init(|| build("user_registration")))
+}
+
+/// The command line with the handlers of `templates/greeting.yaml` linked in.
+pub fn greeting() -> Command {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    command(PROGRAM.get_or_init(|| build("greeting")))
+}
+
+/// An example's program: `cargo test` builds it only when all targets are tested.
+fn build(example: &str) -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo)
+        .args(["build", "--quiet", "--example", example])
+        .current_dir(root())
+        .status()
+        .unwrap();
+    assert!(built.success());
+    // This test's program is in `deps`, beside `examples`.
+    let own = std::env::current_exe().unwrap();
+    own.parent().and_then(Path::parent).unwrap().join("examples").join(example)
+}
+
+fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(root()).env_remove("RUST_LOG");
     command

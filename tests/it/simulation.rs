@@ -10,7 +10,9 @@ use tasker_runtime::store::conformance::{Graph, at, failed, new, new_task, templ
 use tasker_runtime::store::{
     Acted, Action, ActionRequest, Claim, ClaimRequest, Ending, Finished, FinishedAttempt, Store,
 };
-use tasker_runtime::{AttemptOutcome, MemoryStore, StepState, TaskId, TaskState, WorkerId};
+use tasker_runtime::{
+    AttemptOutcome, DeadLetterReason, DeadLetterStatus, MemoryStore, StepState, TaskId, TaskState, WorkerId,
+};
 
 const SCHEDULES: u64 = 3_000;
 const OPERATIONS: usize = 40;
@@ -180,10 +182,11 @@ impl Simulation {
         };
         let state = self.model.state();
         let reopens = matches!(state, TaskState::Cancelled | TaskState::Error);
-        let (action, may) = match self.random.u8(..12) {
+        let (action, may) = match self.random.u8(..13) {
             0 => (Action::Cancel, !state.is_over()),
-            1 => (Action::GiveUp, !state.is_over()),
-            2..5 => {
+            1 => (Action::GiveUp { reason: DeadLetterReason::ManualDlq }, !state.is_over()),
+            2 => (Action::Investigate { status: DeadLetterStatus::Pending }, state == TaskState::Error),
+            3..6 => {
                 // As the engine does: a task is reopened as a whole.
                 let steps = (0..).zip(&self.model.steps).map(|(step, _)| step).filter(|step| match reopens {
                     true => matches!(self.model.state_of(*step), StepState::Ready | StepState::Error),
@@ -196,7 +199,7 @@ impl Simulation {
                 }
                 (Action::Retry { steps }, true)
             }
-            5..8 => {
+            6..9 => {
                 let waits =
                     matches!(self.model.state_of(step), StepState::WaitingForRetry | StepState::Ready);
                 (Action::RetryNow { step }, waits && !state.is_over())
@@ -204,7 +207,7 @@ impl Simulation {
             kind => {
                 let open = !matches!(self.model.state_of(step), StepState::Complete | StepState::Pending);
                 let action = match kind {
-                    8..10 => Action::Complete { step, result, dependents, ends },
+                    9..11 => Action::Complete { step, result, dependents, ends },
                     _ => Action::Resolve { step, dependents, ends },
                 };
                 (action, open && !state.is_over())
@@ -215,7 +218,7 @@ impl Simulation {
         if may {
             let model = &mut self.model;
             match &action {
-                Action::Cancel | Action::GiveUp => {
+                Action::Cancel | Action::GiveUp { .. } => {
                     let state =
                         if action == Action::Cancel { TaskState::Cancelled } else { TaskState::Error };
                     model.ended = Some(state);
@@ -224,6 +227,7 @@ impl Simulation {
                         (known.failed, known.retry_at) = (false, None);
                     }
                 }
+                Action::Investigate { .. } => {}
                 Action::Retry { steps } => {
                     model.ended = None;
                     for (step, _) in steps {

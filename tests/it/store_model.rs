@@ -1,4 +1,5 @@
-//! Random graphs and random histories: the SQLite store answers as the memory store does.
+//! Random graphs and random histories: every store answers as the memory store does, also when two
+//! processes take turns.
 
 use std::sync::Arc;
 
@@ -6,9 +7,13 @@ use proptest::prelude::*;
 use tasker_runtime::store::conformance::{Graph, at, failed, new, new_task, template};
 use tasker_runtime::store::{
     Acted, Action, ActionRequest, Claim, ClaimRequest, Claimed, Ending, Finished, FinishedAttempt, Store,
-    TaskFilter, TemplateRecord,
+    TaskFilter,
 };
-use tasker_runtime::{MemoryStore, SqliteStore, TaskId, TemplateId, WorkerId};
+use tasker_runtime::{
+    DeadLetterReason, DeadLetterStatus, MemoryStore, PostgresStore, SqliteStore, TaskId, WorkerId,
+};
+
+use crate::postgres::Schema;
 
 #[derive(Clone, Debug)]
 enum Operation {
@@ -46,8 +51,8 @@ enum Operation {
         step: u32,
         kind: usize,
     },
-    /// Takes back what a process knows that has the file open: another one has written.
-    Disturb,
+    /// Another process goes on with everything: what the first one knows is soon out of date.
+    Swap,
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -63,8 +68,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => which.clone().prop_map(|which| Operation::Release { which }),
         1 => which.prop_map(|which| Operation::Repeat { which }),
         1 => (1..10_i64).prop_map(|seconds| Operation::Wait { seconds }),
-        2 => (0..9_usize, 0..9_u32, 0..6_usize).prop_map(|(task, step, kind)| Operation::Act { task, step, kind }),
-        2 => Just(Operation::Disturb),
+        2 => (0..9_usize, 0..9_u32, 0..7_usize).prop_map(|(task, step, kind)| Operation::Act { task, step, kind }),
+        2 => Just(Operation::Swap),
     ]
 }
 
@@ -79,16 +84,11 @@ fn graph() -> impl Strategy<Value = Graph> {
     })
 }
 
-/// A template that nobody needs.
-fn other_template(number: i64) -> TemplateRecord {
-    TemplateRecord { id: TemplateId::of(&number.to_string()), ..template() }
-}
-
 /// The two stores, and what the history has brought so far.
 struct Pair {
     stores: [Arc<dyn Store>; 2],
-    /// The same file, as another process has it open.
-    other: SqliteStore,
+    /// The second one, as another process has it open.
+    other: Arc<dyn Store>,
     graph: Graph,
     worker: WorkerId,
     now: i64,
@@ -153,7 +153,7 @@ impl Pair {
             Operation::Act { task, step, kind } => {
                 self.act(self.tasks[task % self.tasks.len()], step, kind).await
             }
-            Operation::Disturb => self.other.put_template(other_template(self.now)).await.unwrap(),
+            Operation::Swap => std::mem::swap(&mut self.stores[1], &mut self.other),
         }
     }
 
@@ -169,10 +169,11 @@ impl Pair {
         };
         let action = match kind {
             0 => Action::Cancel,
-            1 => Action::GiveUp,
+            1 => Action::GiveUp { reason: DeadLetterReason::ManualDlq },
             2 => Action::Retry { steps: vec![(step, attempts(step))] },
             3 => Action::RetryNow { step },
             4 => Action::Complete { step, result, dependents, ends },
+            5 => Action::Investigate { status: DeadLetterStatus::PermanentlyFailed },
             _ => Action::Resolve { step, dependents, ends },
         };
         let (by, reason) = ("ada".to_owned(), "why not".to_owned());
@@ -222,36 +223,66 @@ impl Pair {
             let (one, other) = (one.task(*task).await.unwrap(), other.task(*task).await.unwrap());
             assert_eq!(format!("{one:#?}"), format!("{other:#?}"));
         }
-        let filter = TaskFilter { limit: 100, ..TaskFilter::default() };
-        let [one, other] = &self.stores;
-        let (one, other) = (one.tasks(filter.clone()).await.unwrap(), other.tasks(filter).await.unwrap());
-        assert_eq!(format!("{one:#?}"), format!("{other:#?}"));
+        for given_up in [false, true] {
+            let filter = TaskFilter { given_up, limit: 100, ..TaskFilter::default() };
+            let [one, other] = &self.stores;
+            let (one, other) = (one.tasks(filter.clone()).await.unwrap(), other.tasks(filter).await.unwrap());
+            assert_eq!(format!("{one:#?}"), format!("{other:#?}"));
+        }
     }
+}
+
+/// Runs a history on a store that two processes have open, and on one in memory.
+async fn compare_with_memory(stores: [Arc<dyn Store>; 2], graph: Graph, history: &[Operation]) {
+    let [one, other] = stores;
+    let stores: [Arc<dyn Store>; 2] = [Arc::new(MemoryStore::new()), one];
+    let worker = WorkerId::random();
+    for store in &stores {
+        store.register_worker(worker, at(0)).await.unwrap();
+        store.put_template(template()).await.unwrap();
+    }
+    let (tasks, open, closed) = (Vec::new(), Vec::new(), Vec::new());
+    let mut pair = Pair { stores, other, graph, worker, now: 0, tasks, open, closed };
+    pair.apply(&Operation::Create { room: 1 }).await;
+    for operation in history {
+        pair.apply(operation).await;
+    }
+    pair.compare().await;
+}
+
+fn history() -> impl Strategy<Value = Vec<Operation>> {
+    prop::collection::vec(operation(), 1..60)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn sqlite_answers_as_memory_does(graph in graph(), history in prop::collection::vec(operation(), 1..60)) {
+    fn sqlite_answers_as_memory_does(graph in graph(), history in history()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let directory = tempfile::tempdir().unwrap();
-            let sqlite = SqliteStore::open(directory.path().join("model.db")).unwrap();
-            let other = SqliteStore::open(directory.path().join("model.db")).unwrap();
-            let stores: [Arc<dyn Store>; 2] = [Arc::new(MemoryStore::new()), Arc::new(sqlite)];
-            let worker = WorkerId::random();
-            for store in &stores {
-                store.register_worker(worker, at(0)).await.unwrap();
-                store.put_template(template()).await.unwrap();
-            }
-            let (tasks, open, closed) = (Vec::new(), Vec::new(), Vec::new());
-            let mut pair = Pair { stores, other, graph, worker, now: 0, tasks, open, closed };
-            pair.apply(&Operation::Create { room: 1 }).await;
-            for operation in &history {
-                pair.apply(operation).await;
-            }
-            pair.compare().await;
+            let open = || Arc::new(SqliteStore::open(directory.path().join("model.db")).unwrap());
+            compare_with_memory([open(), open()], graph, &history).await;
         });
     }
+}
+
+/// On one schema for all histories: making one takes longer than a history does.
+#[test]
+fn postgres_answers_as_memory_does() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let schema = Schema::new();
+    let open = || runtime.block_on(PostgresStore::open(&schema.url())).unwrap();
+    let stores: [Arc<dyn Store>; 2] = [Arc::new(open()), Arc::new(open())];
+    let config = ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() };
+    let tables =
+        ["task", "step", "attempt", "action", "worker"].map(|table| format!("{}.{table}", schema.name()));
+    let clear = format!("TRUNCATE {}", tables.join(", "));
+    proptest!(config, |(graph in graph(), history in history())| {
+        runtime.block_on(async {
+            schema.execute(&clear).await;
+            compare_with_memory(stores.clone(), graph, &history).await;
+        });
+    });
 }

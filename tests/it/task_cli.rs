@@ -138,6 +138,94 @@ async fn a_backoff_is_cut_short() {
 }
 
 #[tokio::test]
+async fn a_task_that_another_process_creates_is_run() {
+    let bench = Bench::new("a\nc: a").await;
+    let file = bench.path.with_file_name("flow.yaml");
+    std::fs::write(&file, template("a\nc: a")).unwrap();
+    let answer = bench.answer(&["create", file.to_str().unwrap(), "--tag", "red"]).await;
+    let id = answer["id"].as_str().unwrap().parse().unwrap();
+    assert_eq!(bench.tasker.wait(id).await.unwrap().origin.tags, ["red"]);
+    bench.tasker.shutdown().await;
+}
+
+#[tokio::test]
+async fn stale_tasks_are_told() {
+    let bench = Bench::new("later | retry: {max_attempts: 2, initial_delay: 3600, max_delay: 3600}").await;
+    let mut events = bench.tasker.subscribe();
+    let id = bench.create("red").await;
+    while !matches!(events.recv().await.unwrap(), tasker_runtime::Event::StepFinished { .. }) {}
+    assert_eq!(bench.answer(&["stale"]).await, json!([]));
+    assert_eq!(
+        text(&bench.task(&["stale"]).await.stdout),
+        "no unfinished task has been where it is for too long\n"
+    );
+    let stay = json!({
+        "task": id, "waiting_for": "retry", "minutes": 0, "limit_minutes": 30, "staleness": "healthy",
+    });
+    assert_eq!(bench.answer(&["stale", "--all"]).await, json!([stay]));
+    assert_eq!(bench.answer(&["stale", "--all", "--namespace", "other"]).await, json!([]));
+    // As if that had been 40 minutes ago.
+    let file = rusqlite::Connection::open(&bench.path).unwrap();
+    file.execute_batch("UPDATE attempt SET finished_at = finished_at - 2400000000").unwrap();
+    let stay = &bench.answer(&["stale"]).await[0];
+    assert_eq!((&stay["minutes"], &stay["staleness"]), (&json!(40), &json!("stale")));
+    let page = text(&bench.task(&["stale"]).await.stdout);
+    assert_eq!(page, format!("{id}  retry  40 of 30 minutes\n"));
+    bench.tasker.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_task_is_given_up_and_its_dead_letter_investigated() {
+    let bench = Bench::new("a\nb: a").await;
+    let id = bench.blocked("red").await;
+    let name = id.to_string();
+    let nothing = text(&bench.task(&["dead-letters"]).await.stdout);
+    assert_eq!(nothing, "no dead letter meets these conditions\n");
+    let output = bench.task(&["give-up", &name, "--by", "ada", "-r", "it is\nhopeless"]).await;
+    assert_eq!(text(&output.stdout), format!("given up; task {id} is error\n"));
+    let again = bench.task(&["give-up", &name]).await;
+    assert_eq!(again.status.code(), Some(1));
+    let errors = text(&again.stderr);
+    assert!(errors.contains("`retry` brings such a task back"), "{errors}");
+
+    let letters = bench.answer(&["dead-letters"]).await;
+    let letter = &letters[0];
+    assert_eq!((&letter["task"], &letter["status"]), (&json!(name), &json!("pending")));
+    assert_eq!(
+        (&letter["reason"], &letter["original_state"], &letter["by"], &letter["priority"]),
+        (&json!("manual_dlq"), &json!("blocked_by_failures"), &json!("ada"), &json!(10))
+    );
+    let page = text(&bench.task(&["dead-letters"]).await.stdout);
+    assert!(page.starts_with(&format!("{id}  pending ")), "{page}");
+    assert!(page.contains("manual_dlq by ada, was blocked_by_failures: it is\n"), "{page}");
+
+    let noted = ["investigate", &name, "--status", "permanently_failed", "--notes", "closed", "--by", "bob"];
+    let output = bench.task(&noted).await;
+    assert_eq!(text(&output.stdout), format!("noted as permanently_failed; task {id} is error\n"));
+    assert_eq!(bench.answer(&["dead-letters"]).await, json!([]));
+    assert_eq!(bench.answer(&["dead-letters", "--status", "cancelled"]).await, json!([]));
+    let letters = bench.answer(&["dead-letters", "--status", "permanently_failed"]).await;
+    assert_eq!((&letters[0]["resolved_by"], &letters[0]["notes"]), (&json!("bob"), &json!("closed")));
+    let page = text(&bench.task(&["dead-letters", "--all"]).await.stdout);
+    assert!(page.contains("    noted by bob: closed\n"), "{page}");
+    let page = text(&bench.task(&["show", &name]).await.stdout);
+    assert!(page.contains("investigate as permanently_failed by bob: closed"), "{page}");
+
+    bench.answer(&["retry", &name, "--all", "--by", "ada"]).await;
+    bench.tasker.wait(id).await.unwrap();
+    let letters = bench.answer(&["dead-letters", "--all"]).await;
+    assert_eq!(
+        (&letters[0]["status"], &letters[0]["resolved_by"], &letters[0]["state"]),
+        (&json!("manually_resolved"), &json!("ada"), &json!("complete"))
+    );
+    let late = bench.task(&noted).await;
+    assert_eq!(late.status.code(), Some(1));
+    let errors = text(&late.stderr);
+    assert!(errors.contains("only a task that was given up has a dead letter"), "{errors}");
+    bench.tasker.shutdown().await;
+}
+
+#[tokio::test]
 async fn tasks_are_listed_by_page_and_pruned() {
     let bench = Bench::new("a").await;
     let mut ids = Vec::new();
@@ -178,4 +266,11 @@ fn slips_are_told_and_make_no_file() {
         "{}",
         text(&output.stderr)
     );
+    let output = tasker(["task", "dead-letters", "--status", "done"]);
+    assert_eq!(output.status.code(), Some(2));
+    let errors = text(&output.stderr);
+    assert!(errors.contains("a dead letter is one of: pending, manually_resolved"), "{errors}");
+    let output = tasker(["task", "investigate", &TaskId::random().to_string(), "--status", "pending"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("--notes <TEXT>"), "{}", text(&output.stderr));
 }

@@ -68,6 +68,7 @@ pub(super) async fn list(tasker: &Tasker, options: &Options, json: bool) -> Resu
         correlation_id: options.correlation_id.map(|id| id.0),
         before: options.before,
         limit: options.limit,
+        ..TaskFilter::default()
     };
     let tasks = tasker.list(filter).await?;
     let next = tasks.last().filter(|_| tasks.len() == options.limit).map(|task| task.id);
@@ -113,8 +114,7 @@ pub(super) async fn stale(tasker: &Tasker, options: &Stale, json: bool) -> Resul
     for stay in &stays {
         let text = format!("{} of {} minutes", stay.minutes, stay.limit_minutes);
         let text = if stay.is_stale() { style(text).red() } else { style(text).yellow() };
-        let what = serde_json::to_value(stay.waiting_for).unwrap_or_default();
-        print(&format!("{}  {}  {text}", stay.task, what.as_str().unwrap_or_default()));
+        print(&format!("{}  {}  {text}", stay.task, stay.waiting_for.as_str()));
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! `tasker task …`: looks at the tasks of a store and steers them, from any process, while workers run.
 
+mod create;
+mod dead_letters;
 mod list;
 mod show;
 mod steer;
@@ -10,7 +12,8 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use tasker_runtime::{Builder, Error, TaskId, Tasker};
 
-use crate::cli::{FAILED, cannot_start, fail, print};
+use crate::cli::new_task::refused;
+use crate::cli::{USAGE, cannot_start, fail, print};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -26,6 +29,8 @@ pub(super) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Create a task and tell its id; a worker on the same store runs it
+    Create(Box<create::Options>),
     /// List tasks, the newest first
     List(list::Options),
     /// Show a task: its graph, what each step returned, what went wrong, what operators did
@@ -44,26 +49,34 @@ enum Command {
     Resolve(steer::OneStep),
     /// List unfinished tasks that have been where they are for too long
     Stale(list::Stale),
+    /// List tasks that were given up: those that nobody has seen to yet
+    DeadLetters(dead_letters::Options),
+    /// Note what has become of a task that was given up; nothing else of it changes
+    Investigate(dead_letters::Investigate),
     /// Delete tasks that have been complete, cancelled or given up for long enough
     Prune(steer::Prune),
 }
 
 pub(super) async fn run(builder: Builder, options: Options) -> ExitCode {
-    if let Some(path) = options.store.strip_prefix("sqlite://")
+    let mut builder = builder.without_worker().store_url(&options.store);
+    if let Command::Create(create) = &options.command {
+        builder = match create.prepare(builder, &options.store) {
+            Ok(builder) => builder,
+            Err(message) => return fail(USAGE, message),
+        };
+    } else if let Some(path) = options.store.strip_prefix("sqlite://")
         && !std::path::Path::new(path).exists()
     {
         // Opening would make an empty one, and a slip in the path look like tasks that are gone.
-        return fail(
-            crate::cli::USAGE,
-            format!("there is no store `{}`; `--store` names another", options.store),
-        );
+        return fail(USAGE, format!("there is no store `{}`; `--store` names another", options.store));
     }
-    let tasker = match builder.without_worker().store_url(&options.store).build().await {
+    let tasker = match builder.build().await {
         Ok(tasker) => tasker,
         Err(error) => return cannot_start(&error),
     };
     let json = options.json;
     let done = match options.command {
+        Command::Create(options) => create::create(&tasker, &options, json).await,
         Command::List(options) => list::list(&tasker, &options, json).await,
         Command::Stale(options) => list::stale(&tasker, &options, json).await,
         Command::Show(options) => show::show(&tasker, options.task, json).await,
@@ -73,12 +86,14 @@ pub(super) async fn run(builder: Builder, options: Options) -> ExitCode {
         Command::Retry(options) => steer::retry(&tasker, &options, json).await,
         Command::Complete(options) => steer::complete(&tasker, &options, json).await,
         Command::Resolve(options) => steer::resolve(&tasker, &options, json).await,
+        Command::DeadLetters(options) => dead_letters::list(&tasker, &options, json).await,
+        Command::Investigate(options) => dead_letters::investigate(&tasker, &options, json).await,
         Command::Prune(options) => steer::prune(&tasker, &options, json).await,
     };
     tasker.shutdown().await;
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(FAILED, error),
+        Err(error) => refused(&error, json),
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tasker_runtime::{Error, Task, TaskId, Tasker};
 
 use crate::cli::print;
-use crate::cli::report::{first_line, millis, report};
+use crate::cli::report::{acted, first_line, millis, report};
 use crate::cli::task::{find, print_json};
 
 #[derive(Debug, Args)]
@@ -59,9 +59,7 @@ fn events(task: &Task) -> Vec<(Timestamp, String)> {
         }
     }
     for action in &task.actions {
-        let steps =
-            if action.steps.is_empty() { String::new() } else { format!(" {}", action.steps.join(", ")) };
-        events.push((action.at, format!("{}{steps} by {}: {}", action.action, action.by, action.reason)));
+        events.push((action.at, acted(action)));
     }
     if let Some(settled_at) = task.settled_at {
         events.push((settled_at, format!("the task is {}", task.state)));

@@ -3,19 +3,26 @@
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tasker_runtime::{Error, Operator, RetryScope, Task, TaskId, Tasker};
 
 use crate::cli::print;
 use crate::cli::task::print_json;
+use crate::cli::time::duration;
+
+/// Who acts: kept with the task.
+#[derive(Debug, Args)]
+pub(super) struct By {
+    /// Who you are
+    #[arg(long, env = "USER", default_value = "operator", hide_env_values = true)]
+    pub(super) by: String,
+}
 
 /// Who acts, and why: kept with the task.
 #[derive(Debug, Args)]
 struct Who {
-    /// Who you are
-    #[arg(long, env = "USER", default_value = "operator", hide_env_values = true)]
-    by: String,
+    #[command(flatten)]
+    by: By,
     /// Why
     #[arg(long, short, default_value = "no reason given")]
     reason: String,
@@ -23,7 +30,7 @@ struct Who {
 
 impl Who {
     fn operator(&self) -> Operator {
-        Operator::new(&self.by).because(&self.reason)
+        Operator::new(&self.by.by).because(&self.reason)
     }
 }
 
@@ -85,7 +92,7 @@ pub(super) struct Complete {
 #[derive(Debug, Args)]
 pub(super) struct Prune {
     /// Over for longer than this, such as `30d` or `12h`
-    #[arg(long, value_name = "AGE", value_parser = age)]
+    #[arg(long, value_name = "AGE", value_parser = duration)]
     older_than: Duration,
     /// At most this many
     #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
@@ -97,17 +104,7 @@ fn json_value(text: &str) -> Result<Value, String> {
         .map_err(|error| format!("it is not JSON: {error}; text wants quotes: '\"text\"'"))
 }
 
-fn age(text: &str) -> Result<Duration, String> {
-    let span: jiff::Span = text.parse().map_err(|error| format!("{error}; write `30d` or `12h`"))?;
-    let days = jiff::SpanRelativeTo::days_are_24_hours();
-    let age = span.to_duration(days).map_err(|error: jiff::Error| error.to_string())?;
-    if age < SignedDuration::ZERO {
-        return Err("an age is not negative".to_owned());
-    }
-    Duration::try_from(age).map_err(|error| error.to_string())
-}
-
-fn done(task: &Task, what: &str, json: bool) {
+pub(super) fn done(task: &Task, what: &str, json: bool) {
     if json {
         print_json(task);
     } else {

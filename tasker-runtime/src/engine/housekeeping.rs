@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
 use crate::stale;
-use crate::state::TaskState;
+use crate::state::{DeadLetterReason, TaskState};
 use crate::store::{Action, ActionRequest, PruneRequest, TaskFilter};
 
 /// How often stale tasks are looked for, and old ones deleted.
@@ -106,7 +106,7 @@ impl Engine {
                 }
                 let request = ActionRequest {
                     task: head.id,
-                    action: Action::GiveUp,
+                    action: Action::GiveUp { reason: DeadLetterReason::StalenessTimeout },
                     by: "staleness".to_owned(),
                     reason: found.reason(),
                     at: self.clock.now(),

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tasker_template::StepIndex;
 
 use crate::id::{TaskId, WorkerId};
 use crate::json::Json;
-use crate::state::{AttemptOutcome, TaskState};
+use crate::stale::WaitingFor;
+use crate::state::{AttemptOutcome, DeadLetterReason, DeadLetterStatus, TaskState};
 use crate::step_error::StepError;
 use crate::store::{AttemptRecord, Claim, Dependent};
 
@@ -33,7 +34,15 @@ pub enum Action {
     /// Ends it: nothing of it runs any more, and running attempts are told.
     Cancel,
     /// Ends it in the state `error`: it was stale, or it is not worth more attempts.
-    GiveUp,
+    GiveUp {
+        /// Which of the two.
+        reason: DeadLetterReason,
+    },
+    /// Notes what has become of a task that was given up, and changes nothing else of it.
+    Investigate {
+        /// What its dead letter has come to.
+        status: DeadLetterStatus,
+    },
     /// Makes steps ready that have failed for good, with a fresh budget of attempts. In a task that
     /// was cancelled or given up: any steps whose dependencies are done.
     Retry {
@@ -73,7 +82,8 @@ impl Action {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Cancel => "cancel",
-            Self::GiveUp => "give_up",
+            Self::GiveUp { .. } => "give_up",
+            Self::Investigate { .. } => "investigate",
             Self::Retry { .. } => "retry",
             Self::RetryNow { .. } => "retry_now",
             Self::Complete { .. } => "complete",
@@ -85,7 +95,7 @@ impl Action {
     #[must_use]
     pub fn steps(&self) -> Vec<StepIndex> {
         match self {
-            Self::Cancel | Self::GiveUp => Vec::new(),
+            Self::Cancel | Self::GiveUp { .. } | Self::Investigate { .. } => Vec::new(),
             Self::Retry { steps } => steps.iter().map(|(step, _)| *step).collect(),
             Self::RetryNow { step } | Self::Complete { step, .. } | Self::Resolve { step, .. } => {
                 vec![*step]
@@ -132,13 +142,41 @@ pub struct ActionRecord {
     pub reason: String,
     /// When.
     pub at: Timestamp,
+    /// What else is known of it.
+    pub details: ActionDetails,
 }
 
-impl From<&ActionRequest> for ActionRecord {
-    fn from(request: &ActionRequest) -> Self {
+/// What is known of an action beyond its word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ActionDetails {
+    /// Of `give_up`: where the task was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_state: Option<TaskState>,
+    /// Of `give_up`: what the task was waiting for, if for anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<WaitingFor>,
+    /// Of `give_up`: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letter: Option<DeadLetterReason>,
+    /// Of `investigate`: what the dead letter has come to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<DeadLetterStatus>,
+}
+
+impl ActionDetails {
+    /// Whether nothing else is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl ActionRecord {
+    pub(crate) fn new(request: &ActionRequest, details: ActionDetails) -> Self {
         let ActionRequest { action, by, reason, at, .. } = request;
-        let action_word = action.as_str().to_owned();
-        Self { action: action_word, steps: action.steps(), by: by.clone(), reason: reason.clone(), at: *at }
+        let (word, steps) = (action.as_str().to_owned(), action.steps());
+        Self { action: word, steps, by: by.clone(), reason: reason.clone(), at: *at, details }
     }
 }
 

@@ -12,9 +12,9 @@ use crate::json::Json;
 use crate::state::{StepState, TaskState};
 use crate::store::progress::{Change, Progress};
 use crate::store::{
-    Acted, Action, ActionRecord, ActionRequest, AttemptRecord, Claim, ClaimRequest, Claimed, Created,
-    Finished, FinishedAttempt, Identity, NewTaskRecord, PruneRequest, StepRecord, Store, StoreError,
-    TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord,
+    Acted, ActionRecord, ActionRequest, AttemptRecord, Claim, ClaimRequest, Claimed, Created, Finished,
+    FinishedAttempt, Identity, NewTaskRecord, PruneRequest, StepRecord, Store, StoreError, TaskFilter,
+    TaskHead, TaskInputs, TaskRecord, TemplateRecord,
 };
 
 /// Keeps tasks in memory, and loses them with the process.
@@ -296,11 +296,8 @@ impl Store for MemoryStore {
         if let Some(attempt) = AttemptRecord::by_hand(&request) {
             entry.record(attempt);
         }
-        entry.actions.push(ActionRecord::from(&request));
+        entry.actions.push(ActionRecord::new(&request, moved.details));
         entry.settle(moved.state, request.at);
-        if matches!(request.action, Action::Cancel | Action::GiveUp) {
-            entry.head.settled_at = Some(request.at);
-        }
         Ok(Acted::Done { state: entry.head.state, lost: moved.lost })
     }
 
@@ -369,8 +366,11 @@ impl Store for MemoryStore {
             is(&filter.namespace, |template| &template.namespace)
                 && is(&filter.name, |template| &template.name)
         };
-        let heads = inner.tasks.values().rev().map(|entry| &entry.head);
-        let heads = heads
+        let was_given_up = |entry: &&TaskEntry| entry.actions.iter().any(|action| action.action == "give_up");
+        let entries = inner.tasks.values().rev();
+        let heads = entries
+            .filter(|entry| !filter.given_up || was_given_up(entry))
+            .map(|entry| &entry.head)
             .filter(|head| filter.states.is_empty() || filter.states.contains(&head.state))
             .filter(|head| filter.before.is_none_or(|before| head.id < before))
             .filter(|head| filter.tag.as_ref().is_none_or(|tag| head.origin.tags.contains(tag)))

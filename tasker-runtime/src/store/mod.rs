@@ -27,7 +27,7 @@ use crate::json::Json;
 use crate::state::{AttemptOutcome, StepState, TaskState};
 use crate::step_error::ErrorRecord;
 
-pub use action::{Acted, Action, ActionRecord, ActionRequest, Refusal};
+pub use action::{Acted, Action, ActionDetails, ActionRecord, ActionRequest, Refusal};
 pub use memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
@@ -421,6 +421,8 @@ pub struct TaskFilter {
     pub tag: Option<String>,
     /// With this correlation id.
     pub correlation_id: Option<uuid::Uuid>,
+    /// That were given up at some time, whatever has become of them since.
+    pub given_up: bool,
     /// Older than this one: the last of the previous page.
     pub before: Option<TaskId>,
     /// At most this many.
@@ -431,7 +433,8 @@ pub struct TaskFilter {
 impl Default for TaskFilter {
     fn default() -> Self {
         let (states, namespace, name, tag) = (Vec::new(), None, None, None);
-        Self { states, namespace, name, tag, correlation_id: None, before: None, limit: 50 }
+        let (correlation_id, given_up, before) = (None, false, None);
+        Self { states, namespace, name, tag, correlation_id, given_up, before, limit: 50 }
     }
 }
 

@@ -10,8 +10,11 @@ use jiff::Timestamp;
 use tasker_template::StepIndex;
 
 use crate::id::{TaskId, TemplateId, WorkerId};
+use crate::stale::WaitingFor;
 use crate::state::{StepState, TaskState};
-use crate::store::{Action, Claim, ClaimRequest, Claimed, Dependent, Ending, FinishedAttempt, Refusal};
+use crate::store::{
+    Action, ActionDetails, Claim, ClaimRequest, Claimed, Dependent, Ending, FinishedAttempt, Refusal,
+};
 
 /// A point of priority is worth this long a wait: work of low priority is passed over for a while,
 /// and never for ever.
@@ -65,6 +68,8 @@ pub(crate) struct Moved {
     pub(crate) state: Option<TaskState>,
     /// Claims that no longer hold.
     pub(crate) lost: Vec<Claim>,
+    /// What is to be recorded with an action.
+    pub(crate) details: ActionDetails,
 }
 
 impl Moved {
@@ -277,17 +282,21 @@ impl Progress {
     /// Applies what an operator asks for. What becomes ready is left to whoever claims it.
     pub(crate) fn act(&mut self, action: &Action, now: Timestamp) -> Result<Moved, Refusal> {
         let mut moved = Moved::default();
-        let reopens = matches!(action, Action::Retry { .. });
-        let is_over = match self.state {
-            TaskState::Complete => true,
-            TaskState::Cancelled | TaskState::Error => !reopens,
-            TaskState::InProgress | TaskState::BlockedByFailures => false,
+        let may = match action {
+            Action::Retry { .. } => self.state != TaskState::Complete,
+            Action::Investigate { .. } => self.state == TaskState::Error,
+            _ => !self.state.is_over(),
         };
-        if is_over {
+        if !may {
             return Err(Refusal { step: None, state: self.state.as_str() });
         }
         match action {
-            Action::Cancel | Action::GiveUp => {
+            Action::Cancel | Action::GiveUp { .. } => {
+                if let Action::GiveUp { reason } = action {
+                    moved.details.dead_letter = Some(*reason);
+                    moved.details.original_state = Some(self.state);
+                    moved.details.waiting_for = self.waiting_for(now);
+                }
                 moved.lost = self.claims().collect();
                 let steps: Vec<_> = self.steps.iter().map(|(step, own)| (*step, own.has_row)).collect();
                 self.changed =
@@ -299,10 +308,14 @@ impl Progress {
                 moved.state = Some(state);
                 return Ok(moved);
             }
+            Action::Investigate { status } => {
+                moved.details.status = Some(*status);
+                return Ok(moved);
+            }
             Action::Retry { steps } => {
                 let refused = steps.iter().find_map(|(step, _)| {
                     let state = self.state_of(*step);
-                    let may = state == StepState::Error || (reopens && self.is_reopened(*step));
+                    let may = state == StepState::Error || self.is_reopened(*step);
                     (!may).then_some(Refusal { step: Some(*step), state: state.as_str() })
                 });
                 if let Some(refusal) = refused {
@@ -333,6 +346,11 @@ impl Progress {
         }
         self.settle(&mut moved);
         Ok(moved)
+    }
+
+    fn waiting_for(&self, now: Timestamp) -> Option<WaitingFor> {
+        let steps = self.steps.values();
+        WaitingFor::of(steps.map(|step| (step.state, step.due_at.is_none_or(|due_at| due_at <= now))))
     }
 
     /// Whether the task is over, so that none of its unfinished steps has anything left to lose.

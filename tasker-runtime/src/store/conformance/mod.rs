@@ -70,6 +70,8 @@ macro_rules! store_conformance {
             a_cancelled_task_loses_its_claims,
             a_retried_step_has_a_fresh_budget,
             a_task_that_was_given_up_can_be_retried,
+            what_is_given_up_says_where_it_was,
+            an_investigation_changes_nothing_but_is_recorded,
             a_step_can_be_run_before_its_backoff_ends,
             a_step_completed_by_hand_counts_as_complete,
             a_resolved_step_lets_the_others_go_on,

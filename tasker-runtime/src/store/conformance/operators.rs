@@ -5,9 +5,12 @@ use std::sync::Arc;
 use tasker_template::StepIndex;
 
 use crate::id::TaskId;
-use crate::state::{AttemptOutcome, TaskState};
+use crate::stale::WaitingFor;
+use crate::state::{AttemptOutcome, DeadLetterReason, DeadLetterStatus, TaskState};
 use crate::store::conformance::{Fixture, Graph, at, failed, steps};
-use crate::store::{Acted, Action, ActionRequest, Claim, Ending, Finished, Store};
+use crate::store::{Acted, Action, ActionRequest, Claim, Ending, Finished, Store, TaskFilter};
+
+const GIVE_UP: Action = Action::GiveUp { reason: DeadLetterReason::ManualDlq };
 
 impl Fixture {
     async fn act(&self, task: TaskId, action: Action, second: i64) -> Acted {
@@ -71,13 +74,68 @@ pub async fn a_task_that_was_given_up_can_be_retried(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
     let graph = Graph::new(vec![vec![], vec![0]]);
     let (id, claims) = fixture.create(&graph, 1).await;
-    assert_eq!(fixture.done(id, Action::GiveUp, 1).await.0, TaskState::Error);
+    assert_eq!(fixture.done(id, GIVE_UP, 1).await.0, TaskState::Error);
     fixture.done(id, Action::Retry { steps: vec![(0, 1)] }, 2).await;
     let again = fixture.claim(1, 2).await.claims;
     assert_eq!((again[0].attempt, again[0].forgiven), (2, 1));
     assert!(matches!(fixture.finish(claims[0], graph.complete(0, "9"), 1, 3).await, Finished::Stale));
     let (next, _) = fixture.complete(&graph, again[0], 1, 3).await;
     assert_eq!(fixture.complete(&graph, next[0], 1, 4).await.1, Some(TaskState::Complete));
+}
+
+pub async fn what_is_given_up_says_where_it_was(store: Arc<dyn Store>) {
+    let fixture = Fixture::new(store).await;
+    let graph = Graph::new(vec![vec![]]);
+    let retry_at = Some(at(3_600));
+    use TaskState::{BlockedByFailures, InProgress};
+    for (room, ending, state, waiting_for) in [
+        (1, None, InProgress, Some(WaitingFor::StepsInProcess)),
+        (1, Some(failed(retry_at)), InProgress, Some(WaitingFor::Retry)),
+        (0, None, InProgress, Some(WaitingFor::Worker)),
+        (1, Some(failed(None)), BlockedByFailures, None),
+    ] {
+        let (id, claims) = fixture.create(&graph, room).await;
+        if let Some(ending) = ending {
+            fixture.finish(claims[0], ending, 0, 1).await;
+        }
+        let reason = DeadLetterReason::StalenessTimeout;
+        fixture.done(id, Action::GiveUp { reason }, 2).await;
+        let details = fixture.task(id).await.actions[0].details;
+        assert_eq!((details.original_state, details.waiting_for), (Some(state), waiting_for));
+        assert_eq!((details.dead_letter, details.status), (Some(reason), None));
+    }
+}
+
+pub async fn an_investigation_changes_nothing_but_is_recorded(store: Arc<dyn Store>) {
+    let fixture = Fixture::new(store).await;
+    let graph = Graph::new(vec![vec![], vec![0]]);
+    let (id, claims) = fixture.create(&graph, 1).await;
+    let investigate = |status| Action::Investigate { status };
+    let pending = || investigate(DeadLetterStatus::Pending);
+    assert!(matches!(fixture.act(id, pending(), 1).await, Acted::Refused(_)));
+    fixture.done(id, GIVE_UP, 2).await;
+    let before = fixture.task(id).await;
+    let (state, lost) = fixture.done(id, investigate(DeadLetterStatus::PermanentlyFailed), 3).await;
+    assert_eq!((state, lost), (TaskState::Error, vec![]));
+    let after = fixture.task(id).await;
+    assert_eq!(after.head.settled_at, Some(at(2)));
+    assert_eq!(format!("{:?}", before.attempts), format!("{:?}", after.attempts));
+    let noted = &after.actions[1];
+    assert_eq!((noted.action.as_str(), noted.by.as_str(), noted.at), ("investigate", "ada", at(3)));
+    assert_eq!(noted.details.status, Some(DeadLetterStatus::PermanentlyFailed));
+    // It is given up as before: it can be reopened, and then there is nothing to investigate.
+    fixture.done(id, Action::Retry { steps: vec![(0, 1)] }, 4).await;
+    assert!(matches!(fixture.act(id, pending(), 5).await, Acted::Refused(_)));
+    assert!(matches!(fixture.finish(claims[0], graph.complete(0, "0"), 0, 6).await, Finished::Stale));
+    // What was given up once is found whatever has become of it.
+    let (other, _) = fixture.create(&graph, 0).await;
+    let given_up = TaskFilter { given_up: true, ..TaskFilter::default() };
+    let list = fixture.store.tasks(given_up.clone()).await.unwrap();
+    assert_eq!(list.iter().map(|head| head.id).collect::<Vec<_>>(), [id]);
+    fixture.done(other, GIVE_UP, 7).await;
+    let states = vec![TaskState::Error];
+    let list = fixture.store.tasks(TaskFilter { states, ..given_up }).await.unwrap();
+    assert_eq!(list.iter().map(|head| head.id).collect::<Vec<_>>(), [other]);
 }
 
 pub async fn a_step_can_be_run_before_its_backoff_ends(store: Arc<dyn Store>) {
@@ -150,7 +208,7 @@ pub async fn what_cannot_be_done_changes_nothing(store: Arc<dyn Store>) {
     assert_eq!(fixture.act(TaskId::random(), Action::Cancel, 1).await, Acted::NoTask);
     let (next, _) = fixture.complete(&graph, claims[0], 1, 2).await;
     fixture.complete(&graph, next[0], 1, 3).await;
-    for action in [Action::Cancel, Action::GiveUp, Action::Retry { steps: vec![(1, 1)] }] {
+    for action in [Action::Cancel, GIVE_UP, Action::Retry { steps: vec![(1, 1)] }] {
         assert!(refused(&fixture.act(id, action, 4).await));
     }
     assert!(fixture.task(id).await.actions.is_empty());

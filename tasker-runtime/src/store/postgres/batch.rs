@@ -112,6 +112,7 @@ struct Actions {
     by: Vec<String>,
     reason: Vec<String>,
     at: Vec<Time>,
+    details: Vec<Option<String>>,
 }
 
 /// Claims from the queue.
@@ -224,7 +225,7 @@ impl Batch {
         self.gone.step.push(int(step));
     }
 
-    pub(super) fn action(&mut self, task: TaskId, record: ActionRecord) {
+    pub(super) fn action(&mut self, task: TaskId, record: ActionRecord) -> Result<()> {
         let rows = &mut self.actions;
         rows.task.push(task.0);
         rows.action.push(record.action);
@@ -232,6 +233,9 @@ impl Batch {
         rows.by.push(record.by);
         rows.reason.push(record.reason);
         rows.at.push(Time(record.at));
+        let details = Some(&record.details).filter(|details| !details.is_empty());
+        rows.details.push(details.map(|details| text("record of an action", details)).transpose()?);
+        Ok(())
     }
 
     /// Claims up to `room` steps from the queue.
@@ -420,6 +424,7 @@ impl Batch {
                     (&actions.by, Type::TEXT_ARRAY),
                     (&actions.reason, Type::TEXT_ARRAY),
                     (&actions.at, Type::TIMESTAMPTZ_ARRAY),
+                    (&actions.details, Type::TEXT_ARRAY),
                 ],
             );
         }
@@ -594,13 +599,13 @@ const PLACE: Part = Part {
 const ACT: Part = Part {
     bit: 512,
     sql: "acted AS (
-        INSERT INTO {schema}.action (task_id, number, action, steps, by_whom, reason, at)
+        INSERT INTO {schema}.action (task_id, number, action, steps, by_whom, reason, at, details)
         SELECT
             given.task,
             (SELECT count(*) + 1 FROM {schema}.action AS earlier WHERE earlier.task_id = given.task),
-            given.action, given.steps::int4[], given.by_whom, given.reason, given.at
-        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
-            AS given (task, action, steps, by_whom, reason, at)
+            given.action, given.steps::int4[], given.by_whom, given.reason, given.at, given.details::json
+        FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[])
+            AS given (task, action, steps, by_whom, reason, at, details)
         WHERE given.task IN (SELECT id FROM good)
     )",
 };

@@ -35,7 +35,7 @@ pub(super) async fn act(client: &mut Client, schema: &str, request: &ActionReque
     if let Some(record) = AttemptRecord::by_hand(request) {
         batch.attempt(task, &record, &[])?;
     }
-    batch.action(task, ActionRecord::from(request));
+    batch.action(task, ActionRecord::new(request, moved.details))?;
     let template = progress.template;
     let mut seen = std::collections::HashSet::new();
     progress.write_down(|step, change| {

@@ -99,7 +99,10 @@ pub(super) async fn task(
         ORDER BY step, attempt"
     );
     let actions_sql = format!(
-        "SELECT action, steps, by_whom, reason, at FROM {schema}.action WHERE task_id = $1 ORDER BY number"
+        "SELECT action, steps, by_whom, reason, at, details::text
+        FROM {schema}.action
+        WHERE task_id = $1
+        ORDER BY number"
     );
     let values: [(&(dyn ToSql + Sync), Type); 1] = [(&id.0, Type::UUID)];
     let (heads, attempts, actions, loaded) = tokio::try_join!(
@@ -136,13 +139,12 @@ fn attempt(row: &Row) -> Result<AttemptRecord> {
 
 fn action(row: &Row) -> Result<ActionRecord> {
     let steps = load::list(row, 1)?.unwrap_or_default();
-    Ok(ActionRecord {
-        action: get(row, 0)?,
-        steps,
-        by: get(row, 2)?,
-        reason: get(row, 3)?,
-        at: time(row, 4)?,
-    })
+    let (by, reason, details): (_, _, Option<&str>) = (get(row, 2)?, get(row, 3)?, get(row, 5)?);
+    let details = details
+        .map(|text| serde_json::from_str(text).map_err(|_| unreadable("record of an action", text)))
+        .transpose()?
+        .unwrap_or_default();
+    Ok(ActionRecord { action: get(row, 0)?, steps, by, reason, at: time(row, 4)?, details })
 }
 
 pub(super) async fn tasks(
@@ -168,6 +170,9 @@ pub(super) async fn tasks(
             values.push((value, kind));
             sql.push_str(&format!(" AND {}", condition.replace('?', &format!("${}", values.len()))));
         }
+    }
+    if filter.given_up {
+        sql.push_str(&format!(" AND id IN (SELECT task_id FROM {schema}.action WHERE action = 'give_up')"));
     }
     if !filter.states.is_empty() {
         let states: Vec<String> = filter.states.iter().map(|state| format!("'{state}'")).collect();

@@ -58,8 +58,11 @@ impl Queue {
     /// Fills the room that is left with what came from the queue.
     fn serve(&mut self, claimed: &mut Claimed, request: &ClaimRequest) {
         if shares(request, self.request.as_ref()) {
-            let room = request.limit.saturating_sub(claimed.claims.len()).min(self.claims.len());
-            claimed.claims.extend(self.claims.drain(..room));
+            while claimed.claims.len() < request.limit
+                && self.claims.front().is_some_and(|claim| claim.worker == request.worker)
+            {
+                claimed.claims.extend(self.claims.pop_front());
+            }
             claimed.more |= self.more;
         }
     }
@@ -131,20 +134,35 @@ pub(super) struct Session {
     templates: HashSet<TemplateId>,
     /// The claims that somebody here was told of.
     held: HashSet<Claim>,
+    /// The claims whose attempts may have been recorded by a statement that was not answered.
+    doubted: HashSet<Claim>,
+    /// Claims from the queue for operations that are to be done once more.
+    spare: VecDeque<Claim>,
     /// Called when steps have come into the queue that others may want.
     queued: Arc<Notify>,
 }
 
 impl Session {
     pub(super) fn new(connection: Connection, workers: Workers, queued: Arc<Notify>) -> Self {
-        let (tasks, templates, held) = (HashMap::new(), HashSet::new(), HashSet::new());
-        Self { connection, workers, tasks, templates, held, queued }
+        let (tasks, templates) = (HashMap::new(), HashSet::new());
+        let (held, doubted, spare) = (HashSet::new(), HashSet::new(), VecDeque::new());
+        Self { connection, workers, tasks, templates, held, doubted, spare, queued }
+    }
+
+    /// These operations may have been done, although no answer came.
+    pub(super) fn doubt(&mut self, operations: &[Operation]) {
+        self.doubted.extend(operations.iter().filter_map(|operation| match operation {
+            Operation::Finish(attempt, ..) => Some(attempt.claim),
+            _ => None,
+        }));
     }
 
     /// Goes on with another connection; what is known of tasks may be out of date.
     pub(super) fn reconnected(&mut self, connection: Connection) {
         self.connection = connection;
         self.tasks.clear();
+        // They are in the database, and handed back with all that nobody was told of.
+        self.spare.clear();
     }
 
     /// Does a batch of operations, and answers those that are done. The others are to be done once
@@ -164,9 +182,10 @@ impl Session {
         self.remember(touched, &good);
         let mut queue = Queue {
             request: queue_request(&operations).cloned(),
-            claims: self.note_claims(written.claims).into(),
+            claims: std::mem::take(&mut self.spare),
             more: written.more,
         };
+        queue.claims.extend(self.note_claims(written.claims));
         let mut again = Vec::new();
         let mut refused = Vec::new();
         for (operation, outcome) in operations.into_iter().zip(outcomes) {
@@ -182,11 +201,14 @@ impl Session {
                 (false, operation) => again.push(operation),
             }
         }
-        if !queue.claims.is_empty() {
-            // Claimed for operations that are to be done once more.
-            let (claims, now) = (queue.claims.into(), queue.request.map(|request| request.now));
+        // Claimed for operations that are to be done once more.
+        self.spare = queue.claims;
+        if let Some(Claim { worker, claimed_at: now, .. }) = self.spare.front().copied()
+            && queue_request(&again).is_none_or(|request| request.worker != worker)
+        {
             let (answer, _) = oneshot::channel();
-            again.push(Operation::Release(claims, None, now.unwrap_or_default(), answer));
+            let claims = std::mem::take(&mut self.spare).into();
+            again.push(Operation::Release(claims, None, now, answer));
         }
         let mut trouble = None;
         for (task, request, answer) in refused {
@@ -343,7 +365,7 @@ impl Session {
             touched.write_down(&mut batch);
         }
         if let Some(request) = &queue_request {
-            batch.claim(request, room);
+            batch.claim(request, room.saturating_sub(self.spare.len()));
         }
         let (written, next_due) = self.write(&batch, due, in_transaction).await?;
         Ok((outcomes, written, next_due))
@@ -411,7 +433,10 @@ impl Session {
                 touched.insert(task.id, Touched::created(progress, task.created_at));
                 Ok(Outcome::Created(moved.claimed))
             }
-            Operation::Finish(attempt, request, _) => finish(attempt, request, touched, batch),
+            Operation::Finish(attempt, request, _) => {
+                let doubted = self.doubted.contains(&attempt.claim);
+                finish(attempt, request, touched, batch, doubted)
+            }
             Operation::Release(claims, due_at, now, _) => {
                 for claim in claims {
                     if let Some(touched) = touched.get_mut(&claim.task) {
@@ -479,6 +504,7 @@ impl Session {
     fn let_go(&mut self, claims: &[Claim]) {
         for claim in claims {
             self.held.remove(claim);
+            self.doubted.remove(claim);
         }
     }
 
@@ -496,7 +522,7 @@ impl Session {
                 drop(answer.send(Ok(Created::New(claimed))));
             }
             (Operation::Finish(attempt, request, answer), Outcome::Recorded(moved)) => {
-                self.held.remove(&attempt.claim);
+                self.let_go(&[attempt.claim]);
                 let mut claimed = moved.claimed;
                 if request.any {
                     queue.serve(&mut claimed, &request);
@@ -506,14 +532,14 @@ impl Session {
                 drop(answer.send(Ok(Finished::Recorded { claimed, settled })));
             }
             (Operation::Finish(attempt, _, answer), Outcome::Replayed(claims, state)) => {
-                self.held.remove(&attempt.claim);
+                self.let_go(&[attempt.claim]);
                 told(self, &claims);
                 let claimed = Claimed { claims, ..Claimed::default() };
                 let settled = Some(state).filter(|state| state.is_settled());
                 drop(answer.send(Ok(Finished::Recorded { claimed, settled })));
             }
             (Operation::Finish(attempt, _, answer), _) => {
-                self.held.remove(&attempt.claim);
+                self.let_go(&[attempt.claim]);
                 drop(answer.send(Ok(Finished::Stale)));
             }
             (Operation::Release(claims, .., answer), _) => {
@@ -594,13 +620,14 @@ fn finish(
     request: &ClaimRequest,
     touched: &mut BTreeMap<TaskId, Touched>,
     batch: &mut Batch,
+    doubted: bool,
 ) -> Result<Outcome> {
     let claim = &attempt.claim;
     let Some(touched) = touched.get_mut(&claim.task) else { return Ok(Outcome::Stale) };
     let Some(moved) = touched.progress.finish(attempt, request) else {
         let ended = touched.ended.get(&(claim.step, claim.attempt));
         let ours = |ended: &&Ended| ended.worker == claim.worker && ended.finished_at == attempt.finished_at;
-        let Some(ended) = ended.filter(ours) else { return Ok(Outcome::Unheld) };
+        let Some(ended) = ended.filter(ours).filter(|_| doubted) else { return Ok(Outcome::Unheld) };
         let claims = touched.progress.claims().filter(|held| {
             held.worker == claim.worker
                 && held.claimed_at == attempt.finished_at

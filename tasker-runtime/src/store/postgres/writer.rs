@@ -57,6 +57,7 @@ impl Writer {
                     batch = operations;
                     if broken {
                         self.untold = true;
+                        session.doubt(&batch);
                         let patience = PATIENCE.saturating_sub(begun.elapsed());
                         if !self.reconnect(session, patience).await {
                             let what = self.settings.describe();

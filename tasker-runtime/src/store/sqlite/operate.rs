@@ -1,6 +1,6 @@
 //! What operators do, and what is deleted, inside a transaction that somebody else begins and commits.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use crate::id::TaskId;
@@ -36,14 +36,21 @@ pub(super) fn act(session: &mut Session, request: &ActionRequest) -> Result<Acte
         let sql = "UPDATE attempt SET claimed = NULL WHERE task_id = ?1 AND claimed IS NOT NULL";
         execute(connection, sql, params![blob(&task.0)])?;
     }
-    let ActionRecord { action, steps, by, reason, at } = ActionRecord::from(request);
-    let steps = serde_json::to_string(&steps).map_err(|error| unreadable("list of steps", error))?;
-    let sql = "INSERT INTO action (task_id, number, action, steps, by_whom, reason, at)
-        VALUES (?1, (SELECT count(*) FROM action WHERE task_id = ?1) + 1, ?2, ?3, ?4, ?5, ?6)";
-    execute(connection, sql, params![blob(&task.0), action, steps, by, reason, micros(at)])?;
+    record(connection, task, &ActionRecord::new(request, moved.details))?;
     let state = progress.state;
     session.keep(progress)?;
     Ok(Acted::Done { state, lost: moved.lost })
+}
+
+fn record(connection: &Connection, task: TaskId, action: &ActionRecord) -> Result<()> {
+    let ActionRecord { action, steps, by, reason, at, details } = action;
+    let steps = serde_json::to_string(steps).map_err(|error| unreadable("list of steps", error))?;
+    let details = (!details.is_empty()).then(|| serde_json::to_string(details)).transpose();
+    let details = details.map_err(|error| unreadable("record of an action", error))?;
+    let sql = "INSERT INTO action (task_id, number, action, steps, by_whom, reason, at, details)
+        VALUES (?1, (SELECT count(*) FROM action WHERE task_id = ?1) + 1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    execute(connection, sql, params![blob(&task.0), action, steps, by, reason, micros(*at), details])?;
+    Ok(())
 }
 
 pub(super) fn lost(session: &mut Session, claims: &[Claim]) -> Result<Vec<Claim>> {

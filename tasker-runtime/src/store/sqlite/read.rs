@@ -116,14 +116,21 @@ pub(super) fn task(connection: &Connection, id: TaskId) -> Result<Option<TaskRec
 }
 
 fn actions(connection: &Connection, task: TaskId) -> Result<Vec<ActionRecord>> {
-    let sql = "SELECT action, steps, by_whom, reason, at FROM action WHERE task_id = ?1 ORDER BY number";
+    let sql = "SELECT action, steps, by_whom, reason, at, details
+        FROM action
+        WHERE task_id = ?1
+        ORDER BY number";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([blob(&task.0)])?;
     let mut actions = Vec::new();
     while let Some(row) = rows.next()? {
         let (action, steps): (_, String) = (row.get(0)?, row.get(1)?);
         let (by, reason, at) = (row.get(2)?, row.get(3)?, timestamp(row.get(4)?)?);
-        actions.push(ActionRecord { action, steps: load::list(&steps)?, by, reason, at });
+        let details = row
+            .get::<_, Option<String>>(5)?
+            .map(|text| serde_json::from_str(&text).map_err(|_| unreadable("record of an action", text)));
+        let details = details.transpose()?.unwrap_or_default();
+        actions.push(ActionRecord { action, steps: load::list(&steps)?, by, reason, at, details });
     }
     Ok(actions)
 }
@@ -176,6 +183,9 @@ pub(super) fn tasks(connection: &Connection, filter: &TaskFilter) -> Result<Vec<
     }
     if let Some(id) = &filter.correlation_id {
         and("correlation_id = ?", Box::new(blob(id).to_vec()));
+    }
+    if filter.given_up {
+        sql.push_str(" AND id IN (SELECT task_id FROM action WHERE action = 'give_up')");
     }
     if !filter.states.is_empty() {
         let states: Vec<String> = filter.states.iter().map(|state| format!("'{state}'")).collect();

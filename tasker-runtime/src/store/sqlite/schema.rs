@@ -11,8 +11,11 @@ use crate::store::sqlite::cannot_open;
 const APPLICATION_ID: i64 = 0x5441_534b;
 
 /// Migration N takes the schema from version N - 1 to N.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/001_initial.sql"), include_str!("migrations/002_operations.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/001_initial.sql"),
+    include_str!("migrations/002_operations.sql"),
+    include_str!("migrations/003_dead_letters.sql"),
+];
 
 /// Refuses the file of another program, and one of a newer version of this one. Changes nothing.
 pub(super) fn inspect(connection: &Connection, path: &Path) -> Result<(), StoreError> {
@@ -115,6 +118,29 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_the_second_version_keeps_what_operators_have_done() {
+        let (mut connection, path) = file();
+        let rows = "
+            INSERT INTO task (id, template_id, state, correlation_id, context, created_at)
+            VALUES (x'00000000000000000000000000000007', x'00000000000000000000000000000001', 'error', x'00000000000000000000000000000007', '{}', 5);
+            INSERT INTO action VALUES (x'00000000000000000000000000000007', 1, 'give_up', '[]', 'ada', 'why', 6);
+        ";
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        connection.execute_batch(MIGRATIONS[1]).unwrap();
+        connection.execute_batch(rows).unwrap();
+        connection.pragma_update(None, "user_version", 2).unwrap();
+        connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        migrate(&mut connection, path).unwrap();
+        let task = crate::id::TaskId(uuid::Uuid::from_u128(7));
+        let record = crate::store::sqlite::read::task(&connection, task).unwrap().unwrap();
+        let action = &record.actions[0];
+        assert_eq!((action.action.as_str(), action.by.as_str()), ("give_up", "ada"));
+        assert!(action.details.is_empty());
+        let filter = crate::store::TaskFilter { given_up: true, ..Default::default() };
+        assert_eq!(crate::store::sqlite::read::tasks(&connection, &filter).unwrap().len(), 1);
+    }
+
+    #[test]
     fn a_newer_file_is_refused() {
         let (mut connection, path) = file();
         migrate(&mut connection, path).unwrap();
@@ -122,7 +148,7 @@ mod tests {
         let error = migrate(&mut connection, path).unwrap_err().to_string();
         assert_eq!(
             error,
-            "test.db has schema version 99, and this program knows 2: use a newer version of it"
+            "test.db has schema version 99, and this program knows 3: use a newer version of it"
         );
     }
 

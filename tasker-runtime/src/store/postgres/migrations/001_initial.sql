@@ -129,5 +129,10 @@ CREATE TABLE {schema}.action (
     by_whom text NOT NULL,
     reason text NOT NULL,
     at timestamptz NOT NULL,
+    -- What is known of it beyond its word.
+    details json,
     PRIMARY KEY (task_id, number)
 );
+
+-- Tasks that were given up are few among all, and are listed by this.
+CREATE INDEX action_given_up ON {schema}.action (task_id) WHERE action = 'give_up';

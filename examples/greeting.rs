@@ -1,0 +1,27 @@
+//! The whole command line over handlers of one's own: `tasker`, but with these linked in.
+//!
+//! ```sh
+//! cargo run --example greeting -- run templates/greeting.yaml --context '{"id": 7}' --store memory:
+//! ```
+
+use std::process::ExitCode;
+
+use tasker::prelude::*;
+
+#[step_handler("Greeting::FindName")]
+async fn find_name(#[input("id")] id: u32) -> Result<String, StepError> {
+    match id {
+        7 => Ok("Ada".to_owned()),
+        _ => Err(StepError::permanent("nobody has this id").code("UNKNOWN_ID")),
+    }
+}
+
+#[step_handler("Greeting::Greet")]
+async fn greet(#[depends_on(find_name)] name: String, step: StepContext) -> String {
+    format!("Hello, {name}! (attempt {})", step.attempt())
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tasker::cli::main(Tasker::builder()).await
+}

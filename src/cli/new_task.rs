@@ -1,0 +1,141 @@
+//! A task to create, as arguments describe it.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tasker_runtime::{Builder, Error, IdentityStrategy, NewTask, TaskId};
+
+use crate::cli::time::moment;
+use crate::cli::{FAILED, fail, print};
+
+/// A task of a template.
+#[derive(Debug, Args)]
+pub(super) struct TaskOptions {
+    /// The task's context: a JSON object, or @FILE
+    #[arg(long, default_value = "{}", value_name = "JSON|@FILE", value_parser = context)]
+    pub(super) context: Value,
+    /// Which of the template's environments applies
+    #[arg(long, value_name = "NAME")]
+    environment: Option<String>,
+    #[command(flatten)]
+    pub(super) creation: Creation,
+}
+
+/// What a task is created with besides its context.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub(super) struct Creation {
+    /// Create the task once under this key, however often it is asked for
+    #[arg(long, value_name = "KEY", conflicts_with = "identity", value_parser = NonEmptyStringValueParser::new())]
+    idempotency_key: Option<String>,
+    /// What makes a task the same as another one, unless a key does
+    #[arg(long, value_name = "STRATEGY")]
+    identity: Option<Identity>,
+    /// Its place among others, from -100 to 100: a point is worth a minute of waiting
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-100..=100))]
+    priority: Option<i32>,
+    /// A word to find it by; may be given several times
+    #[arg(long, value_name = "TAG", value_parser = NonEmptyStringValueParser::new())]
+    tag: Vec<String>,
+    /// Not before this time, such as `2026-11-24T10:00:00Z`, or `10m` for 10 minutes from now
+    #[arg(long, value_name = "TIME|DURATION", value_parser = moment)]
+    run_at: Option<Timestamp>,
+    /// What ties it to other work
+    #[arg(long, value_name = "UUID")]
+    correlation_id: Option<TaskId>,
+    /// The correlation id of the work that it is a part of
+    #[arg(long, value_name = "UUID")]
+    parent_correlation_id: Option<TaskId>,
+    /// Who asks for it
+    #[arg(long, value_name = "NAME")]
+    initiator: Option<String>,
+    /// The system that asks for it
+    #[arg(long, value_name = "NAME")]
+    source_system: Option<String>,
+    /// Why it is asked for
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Identity {
+    /// The template and the context
+    Strict,
+    /// Nothing: every task is a new one
+    AlwaysUnique,
+}
+
+impl TaskOptions {
+    /// The runtime that is to create it, from a template's file.
+    pub(super) fn prepare(&self, builder: Builder, template: &Path) -> Builder {
+        let builder = builder.template_file(template);
+        match &self.environment {
+            Some(environment) => builder.environment(environment),
+            None => builder,
+        }
+    }
+}
+
+impl Creation {
+    /// Whether it says what makes the task the same as another one.
+    pub(super) fn is_identified(&self) -> bool {
+        self.idempotency_key.is_some() || self.identity.is_some()
+    }
+
+    /// The task with all that is said here.
+    pub(super) fn apply(&self, task: NewTask) -> NewTask {
+        fn with<T>(task: NewTask, value: Option<T>, set: impl FnOnce(NewTask, T) -> NewTask) -> NewTask {
+            match value {
+                Some(value) => set(task, value),
+                None => task,
+            }
+        }
+        let own = self.clone();
+        let identity = own.identity.map(|identity| match identity {
+            Identity::Strict => IdentityStrategy::Strict,
+            Identity::AlwaysUnique => IdentityStrategy::AlwaysUnique,
+        });
+        let task = own.tag.into_iter().fold(task, NewTask::tag);
+        let task = with(task, identity, NewTask::identity);
+        let task = with(task, own.idempotency_key, NewTask::idempotency_key);
+        let task = with(task, own.priority, NewTask::priority);
+        let task = with(task, own.run_at, NewTask::run_at);
+        let task = with(task, own.correlation_id.map(|id| id.0), NewTask::correlation_id);
+        let task = with(task, own.parent_correlation_id.map(|id| id.0), NewTask::parent_correlation_id);
+        let task = with(task, own.initiator, NewTask::initiator);
+        let task = with(task, own.source_system, NewTask::source_system);
+        with(task, own.reason, NewTask::reason)
+    }
+}
+
+/// Says what went wrong; as JSON, also which task kept another from being created.
+pub(super) fn refused(error: &Error, json: bool) -> ExitCode {
+    let duplicate = match error {
+        Error::Duplicate { existing, .. } => Some((existing, "duplicate")),
+        Error::KeyReused { existing, .. } => Some((existing, "key_reused")),
+        _ => None,
+    };
+    if let Some((id, code)) = duplicate.filter(|_| json) {
+        let message = error.to_string();
+        print(&json!({ "created": false, "id": id, "error": code, "message": message }).to_string());
+    }
+    fail(FAILED, error)
+}
+
+fn context(text: &str) -> Result<Value, String> {
+    let read;
+    let text = match text.strip_prefix('@') {
+        Some(path) => {
+            read = std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
+            &read
+        }
+        None => text,
+    };
+    let value: Value =
+        serde_json::from_str(text).map_err(|error| format!("the context is not JSON: {error}"))?;
+    if value.is_object() { Ok(value) } else { Err("the context must be a JSON object".to_owned()) }
+}

@@ -1,0 +1,46 @@
+//! Times and lengths of time, as people write them.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Reads a length of time, such as `30d` or `12h`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::Span = text.parse().map_err(|error| format!("{error}; write `30d` or `12h`"))?;
+    let days = jiff::SpanRelativeTo::days_are_24_hours();
+    let duration = span.to_duration(days).map_err(|error: jiff::Error| error.to_string())?;
+    if duration < SignedDuration::ZERO {
+        return Err("it is negative; write `30d` or `12h`".to_owned());
+    }
+    Duration::try_from(duration).map_err(|error| error.to_string())
+}
+
+/// Reads a time, such as `2026-11-24T10:00:00Z`, or how far away it is, such as `10m` or `in 10m`.
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
+    if let Ok(time) = text.parse() {
+        return Ok(time);
+    }
+    let from_now = text.strip_prefix("in ").unwrap_or(text);
+    let time = duration(from_now).ok().and_then(|duration| Timestamp::now().checked_add(duration).ok());
+    time.ok_or_else(|| {
+        "write a time, such as `2026-11-24T10:00:00Z`, or `10m` for 10 minutes from now".to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_a_time_or_how_far_away_it_is() {
+        let time = moment("2026-11-24T10:00:00+01:00").unwrap();
+        assert_eq!(time.to_string(), "2026-11-24T09:00:00Z");
+        for text in ["10m", "in 10m", "in 10 minutes", "PT10M"] {
+            let away = moment(text).unwrap().duration_since(Timestamp::now()).as_secs();
+            assert!((595..=600).contains(&away), "{text}: {away}");
+        }
+        for text in ["", "soon", "-10m", "10", "2026-11-24", "in 99999999 hours"] {
+            assert!(moment(text).unwrap_err().contains("write a time"), "{text}");
+        }
+    }
+}
