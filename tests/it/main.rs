@@ -8,7 +8,11 @@ mod crash;
 mod durability;
 mod engine;
 mod example;
+mod faults;
+#[cfg(unix)]
+mod files;
 mod handlers;
+mod log;
 mod operate;
 mod program;
 mod schema;
