@@ -45,6 +45,10 @@ pub mod cli;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[cfg(doctest)]
+#[doc = include_str!("../docs/testing.md")]
+struct TestingPage;
+
 pub use tasker_runtime::*;
 // Instead of the runtime's own: what this one writes names `::tasker`, the only crate that most
 // applications depend on.

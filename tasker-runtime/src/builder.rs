@@ -199,8 +199,8 @@ impl Builder {
         self
     }
 
-    /// How often to look for work that another process has put into the store; every second unless
-    /// said otherwise. At least a millisecond and at most a day; work of this process does not wait for it.
+    /// How often to look for work that another process has put into the store, and for the end of a task
+    /// that another process runs; every second unless said otherwise. At least a millisecond and at most a day; work of this process does not wait for it.
     #[must_use]
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.settings.poll_interval = interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));

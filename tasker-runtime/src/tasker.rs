@@ -26,9 +26,6 @@ use crate::state::TaskState;
 use crate::store::{NewTaskRecord, Origin, StoreError, TaskFilter, TemplateRecord};
 use crate::task::{Task, TaskFailure};
 
-/// How often to look at a task that another process may be running.
-const WAIT_POLL: Duration = Duration::from_secs(1);
-
 /// A running Tasker. Clones share one engine. When the last is dropped, running handlers are ended at
 /// once, and their steps are run again by the next one: call [`shutdown`](Self::shutdown) first to
 /// let them end.
@@ -469,7 +466,7 @@ impl Tasker {
                         }
                     }
                 }
-                () = tokio::time::sleep(WAIT_POLL) => {}
+                () = tokio::time::sleep(engine.settings.poll_interval) => {}
                 () = engine.stopped(), if !stopped => stopped = true,
             }
         }

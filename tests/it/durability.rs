@@ -18,19 +18,7 @@ use tasker_runtime::{
 };
 use tokio::sync::Notify;
 
-use crate::support::{Ledger, ended, recording, template};
-
-fn on_file(path: &Path, steps: &str) -> Builder {
-    Tasker::builder()
-        .only_listed_handlers()
-        .template_str("flow.yaml", template(steps))
-        .store_url(format!("sqlite://{}", path.display()))
-        .poll_interval(Duration::from_millis(20))
-}
-
-fn new_task() -> NewTask {
-    NewTask::new("test", "flow", &json!({}))
-}
+use crate::support::{Ledger, ended, new_task, on_file, recording, template};
 
 /// A builder whose step `b` says that it runs, and then never ends.
 fn stuck_in_b(builder: Builder, entered: &Arc<Notify>) -> Builder {
@@ -277,34 +265,6 @@ async fn a_task_whose_creator_stopped_waiting_is_run_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_step_of_a_template_that_cannot_be_read_fails_and_frees_its_slot() {
-    use tasker_runtime::store::conformance::{Graph, at, new_task as new_record, template as unreadable};
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    store.put_template(unreadable()).await.unwrap();
-    let record = new_record(&Graph::new(vec![vec![]]), 0);
-    let id = record.id;
-    let nothing =
-        ClaimRequest { worker: WorkerId::random(), limit: 0, any: false, now: at(0), passed: Arc::default() };
-    store
-        .create_task(
-            NewTaskRecord { created_at: Timestamp::UNIX_EPOCH, ..record },
-            ClaimRequest { now: Timestamp::UNIX_EPOCH, ..nothing },
-        )
-        .await
-        .unwrap();
-    let ledger = Ledger::default();
-    let builder =
-        Tasker::builder().only_listed_handlers().template_str("flow.yaml", template("a")).concurrency(1);
-    let tasker = recording(builder, &ledger, &["a"]).shared_store(Arc::clone(&store)).build().await.unwrap();
-    let other = tasker.create_task(new_task()).await.unwrap();
-    assert_eq!(tasker.wait(other).await.unwrap().state, TaskState::Complete);
-    tasker.shutdown().await;
-    let record = store.task(id).await.unwrap().unwrap();
-    assert_eq!((record.head.state, record.steps[0].state), (TaskState::BlockedByFailures, StepState::Error));
-    assert_eq!(record.attempts[0].error.as_ref().unwrap().code.as_deref(), Some("UNREADABLE"));
-}
-
-#[tokio::test]
 async fn one_file_under_two_names_is_one_store() {
     use tasker_runtime::store::conformance::{at, new};
     let directory = tempfile::tempdir().unwrap();
@@ -324,40 +284,6 @@ async fn one_file_under_two_names_is_one_store() {
     assert!(other.abandoned().await.unwrap().is_empty());
     one.worker_gone(worker);
     assert_eq!(other.abandoned().await.unwrap(), claims);
-}
-
-#[test]
-fn the_database_of_another_program_is_not_touched() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("other.db");
-    let other = rusqlite::Connection::open(&path).unwrap();
-    other.execute_batch("CREATE TABLE task (id INTEGER)").unwrap();
-    drop(other);
-    let before = std::fs::read(&path).unwrap();
-    let error = SqliteStore::open(&path).unwrap_err().to_string();
-    assert!(error.contains("other.db: it is a SQLite database of another program"), "{error}");
-    assert_eq!(std::fs::read(&path).unwrap(), before);
-}
-
-#[tokio::test]
-async fn a_damaged_file_is_told_and_not_asked_for_ever() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("t.db");
-    let tasker = recording(on_file(&path, "a"), &Ledger::default(), &["a"]).build().await.unwrap();
-    let id = tasker.create_task(new_task()).await.unwrap();
-    tasker.wait(id).await.unwrap();
-    tasker.shutdown().await;
-    drop(tasker);
-    let mut bytes = std::fs::read(&path).unwrap();
-    // The first page, which says what is where, stays.
-    bytes[4_096..].fill(0x5a);
-    std::fs::write(&path, bytes).unwrap();
-    let onlooker = on_file(&path, "a").without_worker().build().await;
-    let error = match onlooker {
-        Err(error) => error.to_string(),
-        Ok(tasker) => tasker.get_task(id).await.map(drop).unwrap_err().to_string(),
-    };
-    assert!(error.contains("t.db is damaged") && error.contains("restore it from a backup"), "{error}");
 }
 
 /// Refuses every third call that the engine makes by itself.
@@ -453,37 +379,5 @@ async fn a_store_that_fails_is_asked_again_and_nothing_is_lost_or_repeated() {
     }
     assert_eq!(ledger.lines().len(), 40);
     assert!(ledger.lines().iter().all(|line| line.ends_with("#1")));
-    tasker.shutdown().await;
-}
-
-#[cfg(unix)]
-#[tokio::test]
-async fn nothing_is_acknowledged_once_the_file_has_been_removed() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("t.db");
-    let tasker = recording(on_file(&path, "a"), &Ledger::default(), &["a"]).build().await.unwrap();
-    let id = tasker.create_task(new_task()).await.unwrap();
-    tasker.wait(id).await.unwrap();
-    std::fs::remove_file(&path).unwrap();
-    let error = tasker.create_task(new_task()).await.unwrap_err().to_string();
-    assert!(error.contains("t.db has been removed or replaced while it was in use"), "{error}");
-    tasker.shutdown().await;
-}
-
-#[tokio::test]
-async fn a_task_that_cannot_be_read_is_left_out_of_lists() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("t.db");
-    let tasker = recording(on_file(&path, "a"), &Ledger::default(), &["a"]).build().await.unwrap();
-    let mut ids = Vec::new();
-    for _ in 0..3 {
-        let id = tasker.create_task(new_task()).await.unwrap();
-        tasker.wait(id).await.unwrap();
-        ids.push(id);
-    }
-    let file = rusqlite::Connection::open(&path).unwrap();
-    file.execute("UPDATE task SET context = '{' WHERE id = ?1", [ids[1].0.as_bytes().as_slice()]).unwrap();
-    let listed = tasker.list(TaskFilter::default()).await.unwrap();
-    assert_eq!(listed.iter().map(|task| task.id).collect::<Vec<_>>(), [ids[2], ids[0]]);
     tasker.shutdown().await;
 }

@@ -5,18 +5,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
+use tasker_runtime::testing::TestRun;
 use tasker_runtime::{
     AttemptOutcome, Error, NewTask, StepContext, StepError, StepResult, StepState, Task, TaskFilter,
     TaskState,
 };
 
-use crate::support::{Ledger, ended, recording, run, run_once, virtual_time};
+use crate::support::{Ledger, ended, flow, new_task, recording, run, virtual_time};
 
 /// The pauses between the attempts of a step, in milliseconds.
-fn pauses(task: &Task, step: &str) -> Vec<i64> {
-    let attempts = &task.step(step).unwrap().attempts;
-    attempts
-        .windows(2)
+fn pauses(run: &TestRun, step: &str) -> Vec<i64> {
+    let pairs = run.attempts(step).windows(2);
+    pairs
         .map(|pair| pair[1].started_at.duration_since(pair[0].finished_at).as_millis().try_into().unwrap())
         .collect()
 }
@@ -30,118 +30,84 @@ fn assert_about(pauses: &[i64], plain: &[i64]) {
     }
 }
 
-async fn always_failing(retry: &str) -> Task {
-    let builder = virtual_time(&format!("a | retry: {{{retry}}}"))
-        .handler_fn("a", |_: StepContext| async { StepResult::<()>::Err(StepError::retryable("no luck")) });
-    run_once(builder).await
+fn always_failing(retry: &str) -> TestRun {
+    flow(&format!("a | retry: {{{retry}}}"))
+        .replace("a", |_: StepContext| async { StepResult::<()>::Err(StepError::retryable("no luck")) })
+        .run_blocking(json!({}))
 }
 
-#[tokio::test(start_paused = true)]
-async fn retries_wait_as_the_template_says() {
-    let task = always_failing("max_attempts: 5, backoff: exponential, initial_delay: 2, max_delay: 10").await;
-    assert_about(&pauses(&task, "a"), &[2_000, 4_000, 8_000, 10_000]);
-    let task = always_failing("max_attempts: 4, backoff: linear, backoff_base_ms: 300").await;
-    assert_about(&pauses(&task, "a"), &[300, 600, 900]);
-    let task =
-        always_failing("max_attempts: 6, backoff: fibonacci, initial_delay: 60, max_delay: 3600").await;
-    assert_about(&pauses(&task, "a"), &[60_000, 60_000, 120_000, 180_000, 300_000]);
-    let task = always_failing("max_attempts: 3, backoff: none").await;
-    assert_about(&pauses(&task, "a"), &[0, 0]);
+#[test]
+fn retries_wait_as_the_template_says() {
+    let run = always_failing("max_attempts: 5, backoff: exponential, initial_delay: 2, max_delay: 10");
+    assert_about(&pauses(&run, "a"), &[2_000, 4_000, 8_000, 10_000]);
+    let run = always_failing("max_attempts: 4, backoff: linear, backoff_base_ms: 300");
+    assert_about(&pauses(&run, "a"), &[300, 600, 900]);
+    let run = always_failing("max_attempts: 6, backoff: fibonacci, initial_delay: 60, max_delay: 3600");
+    assert_about(&pauses(&run, "a"), &[60_000, 60_000, 120_000, 180_000, 300_000]);
+    let run = always_failing("max_attempts: 3, backoff: none");
+    assert_about(&pauses(&run, "a"), &[0, 0]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn attempts_end_at_the_limit() {
-    let task = always_failing("max_attempts: 3").await;
-    let step = task.step("a").unwrap();
-    assert_eq!((step.state, step.attempts.len()), (StepState::Error, 3));
-    assert_eq!(task.state, TaskState::BlockedByFailures);
-    let task = always_failing("max_attempts: 3, retryable: false").await;
-    assert_eq!(task.step("a").unwrap().attempts.len(), 1);
-    let task = always_failing("max_attempts: 0").await;
-    assert_eq!(task.step("a").unwrap().attempts.len(), 1);
+#[test]
+fn attempts_end_at_the_limit() {
+    for (retry, attempts) in
+        [("max_attempts: 3", 3), ("max_attempts: 3, retryable: false", 1), ("max_attempts: 0", 1)]
+    {
+        let run = always_failing(retry);
+        run.assert_failed("a");
+        assert_eq!((run.task().state, run.attempts("a").len()), (TaskState::BlockedByFailures, attempts));
+    }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_step_that_recovers_completes_the_task() {
-    let builder = virtual_time("a | retry: {max_attempts: 3}\nb: a").handler_fn(
-        "a",
-        |context: StepContext| async move {
-            match context.attempt() {
-                3 => Ok(context.max_attempts()),
-                _ => Err(StepError::retryable("not yet")),
-            }
-        },
-    );
-    let task = run_once(recording(builder, &Ledger::default(), &["b"])).await;
-    assert_eq!(task.state, TaskState::Complete);
-    let outcomes: Vec<_> = task.step("a").unwrap().attempts.iter().map(|attempt| attempt.outcome).collect();
+#[test]
+fn a_step_that_recovers_completes_the_task() {
+    let run = flow("a | retry: {max_attempts: 3}\nb: a")
+        .fails("a", [StepError::retryable("not yet"), StepError::retryable("not yet")])
+        .replace("a", |context: StepContext| async move { StepResult::Ok(context.max_attempts()) })
+        .returns("b", &())
+        .run_blocking(json!({}));
+    run.assert_complete();
+    let outcomes: Vec<_> = run.attempts("a").iter().map(|attempt| attempt.outcome).collect();
     assert_eq!(outcomes, [AttemptOutcome::Failed, AttemptOutcome::Failed, AttemptOutcome::Complete]);
-    assert_eq!(task.step_output::<u32>("a").unwrap(), 3);
+    assert_eq!(run.step_output::<u32>("a"), 3);
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_a_handler_asks_for_wins_over_the_policy() {
-    let builder = virtual_time("a | retry: {max_attempts: 2, initial_delay: 2}").handler_fn(
-        "a",
-        |context: StepContext| async move {
-            let busy = StepError::retryable("429").retry_after(Duration::from_secs(45));
-            if context.attempt() == 1 { Err(busy) } else { Ok(()) }
-        },
-    );
-    let task = run_once(builder).await;
-    let pause = pauses(&task, "a")[0];
+#[test]
+fn what_a_handler_asks_for_wins_over_the_policy() {
+    let run = flow("a | retry: {max_attempts: 2, initial_delay: 2}")
+        .fails("a", [StepError::retryable("429").retry_after(Duration::from_secs(45))])
+        .returns("a", &())
+        .run_blocking(json!({}));
+    let pause = pauses(&run, "a")[0];
     assert!((45_000..=45_003).contains(&pause), "{pause}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_permanent_error_is_final_at_once() {
-    let builder = virtual_time("a").handler_fn("a", |_: StepContext| async {
-        StepResult::<()>::Err(StepError::permanent("no such user").code("GONE").context(json!({"id": 7})))
-    });
-    let task = run_once(builder).await;
-    let step = task.step("a").unwrap();
-    assert_eq!(step.attempts.len(), 1);
-    let error = step.error().unwrap();
+#[test]
+fn a_permanent_error_is_final_at_once() {
+    let gone = StepError::permanent("no such user").code("GONE").context(json!({ "id": 7 }));
+    let run = flow("a").fails("a", [gone]).returns("a", &()).run_blocking(json!({}));
+    let error = run.assert_failed("a");
     assert_eq!(
         (error.to_string().as_str(), error.context.as_ref().unwrap()),
         ("no such user [GONE]", &json!({"id": 7}))
     );
+    assert_eq!(run.attempts("a").len(), 1);
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_attempt_that_takes_too_long_is_ended_and_tried_again() {
-    let builder = virtual_time("a | timeout_seconds: 5, retry: {max_attempts: 2}").handler_fn(
-        "a",
-        |context: StepContext| async move {
+#[test]
+fn an_attempt_that_takes_too_long_is_ended_and_tried_again() {
+    let run = flow("a | timeout_seconds: 5, retry: {max_attempts: 2}")
+        .replace("a", |context: StepContext| async move {
             if context.attempt() == 1 {
                 tokio::time::sleep(Duration::from_secs(3_600)).await;
             }
             StepResult::Ok(())
-        },
-    );
-    let task = run_once(builder).await;
-    let first = &task.step("a").unwrap().attempts[0];
+        })
+        .run_blocking(json!({}));
+    run.assert_complete();
+    let first = &run.attempts("a")[0];
     assert_eq!(first.outcome, AttemptOutcome::TimedOut);
-    let took = first.finished_at.duration_since(first.started_at).as_secs();
-    assert_eq!(took, 5);
-    assert_eq!(task.state, TaskState::Complete);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_panic_is_a_failed_attempt_with_its_message() {
-    let builder =
-        virtual_time("a | retry: {max_attempts: 2}").handler_fn("a", |context: StepContext| async move {
-            assert!(context.attempt() > 1, "the first attempt breaks");
-            StepResult::Ok(())
-        });
-    let task = run_once(builder).await;
-    let first = &task.step("a").unwrap().attempts[0];
-    assert_eq!(first.outcome, AttemptOutcome::Panicked);
-    assert_eq!(
-        first.error.as_ref().unwrap().to_string(),
-        "the handler panicked: the first attempt breaks [PANIC]"
-    );
-    assert_eq!(task.state, TaskState::Complete);
+    assert_eq!(first.finished_at.duration_since(first.started_at).as_secs(), 5);
 }
 
 /// Panics when it is dropped.
@@ -153,21 +119,19 @@ impl Drop for Bomb {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_destructor_that_panics_at_a_timeout_does_not_lose_the_step() {
-    let builder = virtual_time("a | timeout_seconds: 5, retry: {max_attempts: 2}").handler_fn(
-        "a",
-        |context: StepContext| async move {
+#[test]
+fn a_destructor_that_panics_at_a_timeout_does_not_lose_the_step() {
+    let run = flow("a | timeout_seconds: 5, retry: {max_attempts: 2}")
+        .replace("a", |context: StepContext| async move {
             let bomb = (context.attempt() == 1).then(|| Bomb);
             if bomb.is_some() {
                 std::future::pending::<()>().await;
             }
             StepResult::Ok(())
-        },
-    );
-    let task = run_once(builder).await;
-    assert_eq!(task.state, TaskState::Complete);
-    assert_eq!(task.steps[0].attempts[0].outcome, AttemptOutcome::TimedOut);
+        })
+        .run_blocking(json!({}));
+    run.assert_complete();
+    assert_eq!(run.attempts("a")[0].outcome, AttemptOutcome::TimedOut);
 }
 
 /// An error whose text cannot be had.
@@ -182,41 +146,47 @@ impl std::fmt::Display for Unspeakable {
 
 impl std::error::Error for Unspeakable {}
 
-#[tokio::test(start_paused = true)]
-async fn an_error_that_panics_when_it_is_told_is_a_panic_of_the_handler() {
-    let builder = virtual_time("a | retry: {max_attempts: 1}")
-        .handler_fn("a", |_: StepContext| async { StepResult::<()>::Err(StepError::retryable(Unspeakable)) });
-    let task = run_once(builder).await;
-    assert_eq!(task.steps[0].attempts[0].outcome, AttemptOutcome::Panicked);
-    assert_eq!(task.steps[0].error().unwrap().to_string(), "the handler panicked: no words [PANIC]");
+#[test]
+fn an_error_that_panics_when_it_is_told_is_a_panic_of_the_handler() {
+    let run = flow("a | retry: {max_attempts: 1}")
+        .replace("a", |_: StepContext| async { StepResult::<()>::Err(StepError::retryable(Unspeakable)) })
+        .run_blocking(json!({}));
+    assert_eq!(run.assert_failed("a").to_string(), "the handler panicked: no words [PANIC]");
+    assert_eq!(run.attempts("a")[0].outcome, AttemptOutcome::Panicked);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_join_reads_a_branch_and_that_branchs_own_ancestor() {
-    let builder = virtual_time("account\nbilling: account\npreferences: account\nwelcome: billing, preferences, account\nstatus: welcome")
-        .handler_fn("welcome", |context: StepContext| async move {
+#[test]
+fn a_join_reads_a_branch_and_that_branchs_own_ancestor() {
+    let steps = "account\nbilling: account\npreferences: account\nwelcome: billing, preferences, account\nstatus: welcome";
+    let run = flow(steps)
+        .returns("account", "A")
+        .returns("billing", "B")
+        .returns("preferences", "P")
+        .replace("welcome", |context: StepContext| async move {
             let read = ["account", "billing", "preferences"].map(|step| context.dependency::<String>(step));
             read.into_iter().collect::<StepResult<Vec<_>>>()
         })
-        .handler_fn("status", |context: StepContext| async move { context.dependency::<String>("account") });
-    let ledger = Ledger::default();
-    let task = run_once(recording(builder, &ledger, &["account", "billing", "preferences"])).await;
-    assert_eq!(task.step_output::<Vec<String>>("welcome").unwrap(), ["account", "billing", "preferences"]);
-    assert_eq!(task.step_output::<String>("status").unwrap(), "account");
-    assert_eq!(ledger.lines().len(), 3);
+        .replace("status", |context: StepContext| async move { context.dependency::<String>("account") })
+        .run_blocking(json!({}));
+    assert_eq!(run.step_output::<Vec<String>>("welcome"), ["A", "B", "P"]);
+    assert_eq!(run.step_output::<String>("status"), "A");
+    assert_eq!(run.order().len(), 5);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_failed_branch_does_not_stop_the_others() {
-    let builder = virtual_time("a\nbad: a\ngood: a\nafter: good\njoin: bad, after")
-        .handler_fn("bad", |_: StepContext| async { StepResult::<()>::Err(StepError::permanent("broken")) });
-    let ledger = Ledger::default();
-    let task = run_once(recording(builder, &ledger, &["a", "good", "after", "join"])).await;
-    assert_eq!(task.state, TaskState::BlockedByFailures);
-    let states: Vec<_> = task.steps.iter().map(|step| step.state).collect();
+#[test]
+fn a_failed_branch_does_not_stop_the_others() {
+    let run = flow("a\nbad: a\ngood: a\nafter: good\njoin: bad, after")
+        .replace("bad", |_: StepContext| async { StepResult::<()>::Err(StepError::permanent("broken")) })
+        .returns("a", &())
+        .returns("good", &())
+        .returns("after", &())
+        .returns("join", &())
+        .run_blocking(json!({}));
+    assert_eq!(run.task().state, TaskState::BlockedByFailures);
+    let states: Vec<_> = run.task().steps.iter().map(|step| step.state).collect();
     use StepState::{Complete, Error as Failed, Pending};
     assert_eq!(states, [Complete, Failed, Complete, Complete, Pending]);
-    assert!(!ledger.lines().contains(&"join#1".to_owned()));
+    assert_eq!(run.order().len(), 4);
 }
 
 #[tokio::test(start_paused = true)]
@@ -228,7 +198,7 @@ async fn a_failure_tells_step_handler_attempts_and_reason() {
         .build()
         .await
         .unwrap();
-    let id = tasker.create_task(NewTask::new("test", "flow", &json!({}))).await.unwrap();
+    let id = tasker.create_task(new_task()).await.unwrap();
     let Err(Error::Failed(failure)) = tasker.wait(id).await else { panic!() };
     let expected = format!(
         "task {id} (test/flow) is blocked_by_failures; step `a` (handler `a`) failed after 2 attempts: no luck [X]"
@@ -237,28 +207,25 @@ async fn a_failure_tells_step_handler_attempts_and_reason() {
     tasker.shutdown().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn branches_run_at_the_same_time() {
+#[test]
+fn branches_run_at_the_same_time() {
     let slow = |context: StepContext| async move {
         tokio::time::sleep(Duration::from_secs(10)).await;
         StepResult::Ok(context.attempt())
     };
-    let task = run_once(
-        virtual_time("a\nb\nc: a, b").handler_fn("a", slow).handler_fn("b", slow).handler_fn("c", slow),
-    )
-    .await;
-    let took = task.settled_at.unwrap().duration_since(task.created_at).as_secs();
-    assert_eq!(took, 20);
+    let engine = flow("a\nb\nc: a, b").replace("a", slow).replace("b", slow).replace("c", slow);
+    assert_eq!(engine.run_blocking(json!({})).elapsed().as_secs(), 20);
 }
 
-#[tokio::test(start_paused = true)]
-async fn no_more_attempts_than_slots_and_all_of_a_wide_fan_out_runs() {
+#[test]
+fn no_more_attempts_than_slots_and_all_of_a_wide_fan_out_runs() {
     let steps: String = (0..200).map(|number| format!("s{number}: start\n")).collect();
-    let mut builder = virtual_time(&format!("start\n{steps}")).concurrency(7);
+    let mut engine =
+        flow(&format!("start\n{steps}")).configure(|builder| builder.concurrency(7)).returns("start", &());
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     for number in 0..200 {
         let (now, most) = (Arc::clone(&now), Arc::clone(&most));
-        builder = builder.handler_fn(&format!("s{number}"), move |_: StepContext| {
+        engine = engine.replace(format!("s{number}").as_str(), move |_: StepContext| {
             let (now, most) = (Arc::clone(&now), Arc::clone(&most));
             async move {
                 most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -268,8 +235,7 @@ async fn no_more_attempts_than_slots_and_all_of_a_wide_fan_out_runs() {
             }
         });
     }
-    let task = run_once(recording(builder, &Ledger::default(), &["start"])).await;
-    assert_eq!(task.state, TaskState::Complete);
+    engine.run_blocking(json!({})).assert_complete();
     assert_eq!(most.load(Ordering::SeqCst), 7);
 }
 
@@ -280,7 +246,7 @@ async fn many_tasks_share_few_slots() {
     let tasker = recording(builder, &ledger, &["a", "b", "c", "d"]).build().await.unwrap();
     let mut ids = Vec::new();
     for _ in 0..100 {
-        ids.push(tasker.create_task(NewTask::new("test", "flow", &json!({}))).await.unwrap());
+        ids.push(tasker.create_task(new_task()).await.unwrap());
     }
     for id in ids {
         assert_eq!(ended(tasker.wait(id).await).state, TaskState::Complete);
@@ -292,7 +258,7 @@ async fn many_tasks_share_few_slots() {
 /// Shuts down while the first step of a task is running, and looks at the task.
 async fn shut_down_after_a_second(builder: tasker_runtime::Builder) -> Task {
     let tasker = builder.build().await.unwrap();
-    let id = tasker.create_task(NewTask::new("test", "flow", &json!({}))).await.unwrap();
+    let id = tasker.create_task(new_task()).await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     tasker.shutdown().await;
     tasker.get_task(id).await.unwrap()
@@ -393,7 +359,7 @@ async fn a_task_that_cannot_be_created_says_why() {
 #[tokio::test(start_paused = true)]
 async fn several_waiters_are_all_told() {
     let tasker = recording(virtual_time("a"), &Ledger::default(), &["a"]).build().await.unwrap();
-    let id = tasker.create_task(NewTask::new("test", "flow", &json!({}))).await.unwrap();
+    let id = tasker.create_task(new_task()).await.unwrap();
     let (one, other) = tokio::join!(tasker.wait(id), tasker.wait(id));
     assert_eq!((one.unwrap().state, other.unwrap().state), (TaskState::Complete, TaskState::Complete));
     assert_eq!(run(&tasker, &json!({})).await.state, TaskState::Complete);
@@ -408,10 +374,10 @@ async fn a_shutdown_ends_waiting_and_creating() {
         .build()
         .await
         .unwrap();
-    let id = tasker.create_task(NewTask::new("test", "flow", &json!({}))).await.unwrap();
+    let id = tasker.create_task(new_task()).await.unwrap();
     let (waited, ()) = tokio::join!(tasker.wait(id), tasker.shutdown());
     assert!(matches!(waited, Err(Error::ShutDown)), "{waited:?}");
-    let created = tasker.create_task(NewTask::new("test", "flow", &json!({}))).await;
+    let created = tasker.create_task(new_task()).await;
     assert!(matches!(created, Err(Error::ShutDown)), "{created:?}");
 }
 

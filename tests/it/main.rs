@@ -8,7 +8,11 @@ mod crash;
 mod durability;
 mod engine;
 mod example;
+mod faults;
+#[cfg(unix)]
+mod files;
 mod handlers;
+mod log;
 mod new_task_cli;
 mod operate;
 #[path = "../postgres/mod.rs"]

@@ -1,6 +1,8 @@
 //! Templates in few words, and a runtime in virtual time.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tasker_runtime::testing::TestEngine;
@@ -25,6 +27,20 @@ pub fn template(steps: &str) -> String {
 /// The template with these steps in virtual time.
 pub fn flow(steps: &str) -> TestEngine {
     TestEngine::template_str("flow.yaml", template(steps))
+}
+
+/// A runtime on a SQLite file.
+pub fn on_file(path: &Path, steps: &str) -> Builder {
+    Tasker::builder()
+        .only_listed_handlers()
+        .template_str("flow.yaml", template(steps))
+        .store_url(format!("sqlite://{}", path.display()))
+        .poll_interval(Duration::from_millis(20))
+}
+
+/// A `test/flow` task with an empty context.
+pub fn new_task() -> NewTask {
+    NewTask::new("test", "flow", &json!({}))
 }
 
 /// A runtime in virtual time on a store in memory. Call it in a test with paused time.

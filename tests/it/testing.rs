@@ -228,6 +228,35 @@ fn a_slip_in_an_engine_fails_its_test_with_what_is_meant() {
     assert!(failure(|| drop(flow("a").returns("a", &1).run_blocking([1]))).contains("must be a JSON object"));
 }
 
+#[test]
+fn a_run_that_goes_on_and_on_fails_with_its_history() {
+    let polling = |seconds| {
+        flow("a\nb: a | retry: {max_attempts: 100}").returns("a", &1).replace(
+            "b",
+            move |_: StepContext| async move {
+                let pause = Duration::from_secs(seconds);
+                StepResult::<()>::Err(StepError::retryable("not yet").retry_after(pause))
+            },
+        )
+    };
+    let text = failure(|| drop(polling(0).max_calls(5).run_blocking(json!({}))));
+    let begin = "handlers were called more than 5 times\n\ntest/flow with {} is in_progress:\n";
+    assert!(text.starts_with(begin) && text.ends_with("b#4   failed: not yet\n"), "{text}");
+    let text = failure(|| {
+        drop(polling(0).max_calls(5).run_with_crash_blocking(json!({}), CrashPoint::After(4)));
+    });
+    assert!(text.contains("more than 5 times") && text.contains("the worker died after commit 4"), "{text}");
+    let days = |number: u64| Duration::from_secs(number * 86_400);
+    let text = failure(|| drop(polling(86_400).max_elapsed(days(2)).run_blocking(json!({}))));
+    let begin = "the run took longer than 172800 s of virtual time\n\ntest/flow with {} is in_progress:\n";
+    assert!(text.starts_with(begin) && text.ends_with("b#2   failed: not yet\n"), "{text}");
+    // A long history is shown from both ends.
+    let run = polling(0).run_blocking(json!({}));
+    let shown = run.to_string();
+    assert_eq!((run.order().len(), shown.lines().count()), (101, 102));
+    assert!(shown.contains("b#49  failed: not yet\n              … 1 more …\n"), "{shown}");
+}
+
 #[tokio::test]
 async fn time_that_is_not_paused_is_told() {
     let engine = flow("a").returns("a", &1);

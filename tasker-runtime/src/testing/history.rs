@@ -1,12 +1,23 @@
 //! What happened in a run, in its order: times alone do not tell, since virtual time stands still.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 /// What happened in a run, written by everything that takes part in it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct History(Arc<Mutex<Vec<Entry>>>);
+#[derive(Clone, Debug)]
+pub(crate) struct History {
+    written: Arc<Mutex<Written>>,
+    max_calls: usize,
+    exceeded: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct Written {
+    entries: Vec<Entry>,
+    calls: usize,
+}
 
 #[derive(Clone, Debug)]
 pub(crate) enum Entry {
@@ -19,11 +30,36 @@ pub(crate) enum Entry {
 }
 
 impl History {
+    pub(crate) fn new(max_calls: usize) -> Self {
+        Self { written: Arc::default(), max_calls, exceeded: CancellationToken::new() }
+    }
+
+    /// Notes that a handler is called; `false` when there have been as many calls as there may be.
+    pub(crate) fn call(&self, step: &str, attempt: u32, at: Timestamp) -> bool {
+        let mut written = self.written();
+        if written.calls == self.max_calls {
+            self.exceeded.cancel();
+            return false;
+        }
+        written.calls += 1;
+        written.entries.push(Entry::Began { step: step.to_owned(), attempt, at });
+        true
+    }
+
     pub(crate) fn write(&self, entry: Entry) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+        self.written().entries.push(entry);
     }
 
     pub(crate) fn entries(&self) -> Vec<Entry> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.written().entries.clone()
+    }
+
+    /// Completes when a handler would be called once too often.
+    pub(crate) async fn exceeded(&self) {
+        self.exceeded.cancelled().await;
+    }
+
+    fn written(&self) -> MutexGuard<'_, Written> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -42,9 +42,11 @@
 mod crash;
 mod history;
 mod one_step;
+mod running;
 mod stage;
 mod test_engine;
 mod test_run;
+mod world;
 
 use tokio::time::Instant;
 

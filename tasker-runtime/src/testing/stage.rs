@@ -162,11 +162,10 @@ impl Stage {
     }
 
     fn call(&self, own: Option<&Handler>, context: StepContext) -> StepFuture {
-        if self.dead.is_cancelled() {
+        let step = context.step_name().to_owned();
+        if self.dead.is_cancelled() || !self.history.call(&step, context.attempt(), self.clock.now()) {
             return Box::pin(pending());
         }
-        let (step, attempt) = (context.step_name().to_owned(), context.attempt());
-        self.history.write(Entry::Began { step: step.clone(), attempt, at: self.clock.now() });
         let (history, dead) = (self.history.clone(), self.dead.clone());
         let mut future = self.answer(own, context);
         Box::pin(async move {

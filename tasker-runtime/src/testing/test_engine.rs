@@ -1,42 +1,30 @@
 //! A whole template in virtual time, with some of its steps replaced.
 
-use std::any::Any;
 use std::collections::HashMap;
-use std::fmt::{self, Display};
-use std::future::pending;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use jiff::Timestamp;
 use serde::Serialize;
 use tasker_template::{Diagnostics, LoadedTemplate, TaskTemplate, load_file, load_str};
-use tokio_util::sync::CancellationToken;
 
 use crate::builder::Builder;
-use crate::clock::Clock;
 use crate::handler::{States, StepContext, StepHandler, StepOutcome};
 use crate::json::Json;
 use crate::registry::erased;
 use crate::step_error::StepError;
-use crate::store::{MemoryStore, Store};
-use crate::task::Task;
-use crate::tasker::{Error, NewTask, Tasker};
-use crate::testing::crash::{Crash, CrashPoint, MortalStore};
-use crate::testing::history::{Entry, History};
-use crate::testing::stage::{Replacement, Stage, Target};
-use crate::testing::test_run::TestRun;
-use crate::testing::{block_on, require_virtual_time};
-
-/// When runs begin, in virtual time.
-const START: Timestamp = Timestamp::constant(1_800_000_000, 0);
-/// Runs are alike to the last jitter.
-const SEED: u64 = 7;
+use crate::testing::stage::{Replacement, Target};
 
 /// What a test adds to the builder of each worker.
-type Configure = Arc<dyn Fn(Builder) -> Builder + Send + Sync>;
+pub(super) type Configure = Arc<dyn Fn(Builder) -> Builder + Send + Sync>;
 /// Makes it anew for each run.
-type Prepare = Arc<dyn Fn(&mut States) -> Configure + Send + Sync>;
+pub(super) type Prepare = Arc<dyn Fn(&mut States) -> Configure + Send + Sync>;
+
+/// A run with more calls of handlers than this goes round in circles.
+const MAX_CALLS: usize = 10_000;
+/// So does one that takes longer, in virtual time.
+const MAX_ELAPSED: Duration = Duration::from_secs(7 * 86_400);
 
 /// A template to be run in virtual time, on a store in memory that is new for each run.
 ///
@@ -89,9 +77,11 @@ type Prepare = Arc<dyn Fn(&mut States) -> Configure + Send + Sync>;
 #[derive(Clone)]
 #[must_use = "an engine does nothing until it is told to run"]
 pub struct TestEngine {
-    template: Arc<TaskTemplate>,
-    replacements: HashMap<String, Replacement>,
-    prepare: Vec<Prepare>,
+    pub(super) template: Arc<TaskTemplate>,
+    pub(super) replacements: HashMap<String, Replacement>,
+    pub(super) prepare: Vec<Prepare>,
+    pub(super) max_calls: usize,
+    pub(super) max_elapsed: Duration,
 }
 
 impl fmt::Debug for TestEngine {
@@ -101,15 +91,6 @@ impl fmt::Debug for TestEngine {
             .field("replacements", &self.replacements)
             .finish_non_exhaustive()
     }
-}
-
-/// What the workers of one run share.
-struct World {
-    store: Arc<MemoryStore>,
-    clock: Clock,
-    history: History,
-    states: States,
-    configure: Vec<Configure>,
 }
 
 impl TestEngine {
@@ -162,7 +143,14 @@ impl TestEngine {
     ) -> Self {
         let loaded = loaded.unwrap_or_else(|faults| panic!("{faults}"));
         let template = Arc::new(loaded.into_template());
-        Self { template, replacements: HashMap::new(), prepare: Vec::new() }.configure(source)
+        let engine = Self {
+            template,
+            replacements: HashMap::new(),
+            prepare: Vec::new(),
+            max_calls: MAX_CALLS,
+            max_elapsed: MAX_ELAPSED,
+        };
+        engine.configure(source)
     }
 
     /// Runs a closure instead of a step's handler. It may read the result of every step before it.
@@ -294,7 +282,7 @@ impl TestEngine {
     }
 
     /// A state that is made anew for each run, and outlives the crashes in it: a fake of what lies
-    /// outside the program. [`TestRun::state`] gives it to the assertions.
+    /// outside the program. [`TestRun::state`](crate::testing::TestRun::state) gives it to the assertions.
     ///
     /// ```
     /// use std::sync::{Arc, Mutex};
@@ -344,313 +332,43 @@ impl TestEngine {
         self
     }
 
-    /// Runs one task with this context to its end, good or bad.
+    /// A run that calls handlers more often than this fails, with its history; 10 000 times unless said
+    /// otherwise.
     ///
+    /// ```should_panic
+    /// # use tasker_runtime::{StepContext, StepError, StepResult, testing::TestEngine};
+    /// const TEMPLATE: &str = "
+    /// name: t
+    /// namespace_name: docs
+    /// version: 1.0.0
+    /// steps: [{name: poll, handler: {callable: Poll}, retry: {max_attempts: 100}}]
+    /// ";
+    /// TestEngine::template_str("t.yaml", TEMPLATE)
+    ///     .replace("poll", |_: StepContext| async { StepResult::<()>::Err(StepError::retryable("not yet")) })
+    ///     .max_calls(20)
+    ///     .run_blocking(serde_json::json!({}));
     /// ```
-    /// # use tasker_runtime::testing::TestEngine;
+    pub fn max_calls(mut self, calls: usize) -> Self {
+        self.max_calls = calls;
+        self
+    }
+
+    /// A run that takes longer than this, in virtual time, fails with its history; a week unless said
+    /// otherwise.
+    ///
+    /// ```should_panic
+    /// # use std::time::Duration;
+    /// # use tasker_runtime::{StepError, testing::TestEngine};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
-    /// // #[tokio::test(start_paused = true)]
-    /// async fn a_test() {
-    ///     let run = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).run(serde_json::json!({})).await;
-    ///     run.assert_complete();
-    /// }
+    /// let tomorrow = StepError::retryable("closed").retry_after(Duration::from_secs(86_400));
+    /// TestEngine::template_str("t.yaml", TEMPLATE)
+    ///     .fails("a", [tomorrow])
+    ///     .returns("a", &1)
+    ///     .max_elapsed(Duration::from_secs(3_600))
+    ///     .run_blocking(serde_json::json!({}));
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// When the program has no handler for a step, or lacks something else that keeps a runtime from
-    /// starting; when the context is no JSON object; when time is not paused.
-    pub async fn run(&self, context: impl Serialize) -> TestRun {
-        require_virtual_time();
-        self.run_once(&self.new_task(&context), None).await
+    pub fn max_elapsed(mut self, limit: Duration) -> Self {
+        self.max_elapsed = limit;
+        self
     }
-
-    /// As [`run`](Self::run), in a plain `#[test]`: on a runtime of its own, whose time is virtual.
-    ///
-    /// ```
-    /// # use tasker_runtime::testing::TestEngine;
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
-    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
-    /// engine.run_blocking(serde_json::json!({})).assert_complete();
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// As [`run`](Self::run), and within a tokio runtime.
-    pub fn run_blocking(&self, context: impl Serialize) -> TestRun {
-        block_on(self.run(context))
-    }
-
-    /// As [`run`](Self::run), with a worker that dies at `point`, and another that ends the task. For
-    /// the one crash in which [`crash_everywhere`](Self::crash_everywhere) has found something.
-    ///
-    /// ```
-    /// # use tasker_runtime::testing::{CrashPoint, TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
-    /// # async fn a_test() {
-    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1);
-    /// let run = engine.run_with_crash(serde_json::json!({}), CrashPoint::Before(4)).await;
-    /// // The handler had run, and its answer was lost.
-    /// assert_eq!(run.order(), ["a#1", "a#2"]);
-    /// # }
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(a_test());
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// As [`run`](Self::run).
-    pub async fn run_with_crash(&self, context: impl Serialize, point: CrashPoint) -> TestRun {
-        require_virtual_time();
-        self.run_once(&self.new_task(&context), Some(point)).await
-    }
-
-    /// As [`run_with_crash`](Self::run_with_crash), in a plain `#[test]`.
-    ///
-    /// ```
-    /// # use tasker_runtime::testing::{CrashPoint, TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
-    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
-    /// let run = engine.run_with_crash_blocking(serde_json::json!({}), CrashPoint::After(4));
-    /// assert!(run.crash().is_some());
-    /// run.assert_complete();
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// As [`run_blocking`](Self::run_blocking).
-    pub fn run_with_crash_blocking(&self, context: impl Serialize, point: CrashPoint) -> TestRun {
-        block_on(self.run_with_crash(context, point))
-    }
-
-    /// Runs the task again and again: the worker dies before, then after each of its commits in turn,
-    /// and another ends the task. `assertions` is called for each run, the last two of which have no
-    /// crash. How many crashes there were.
-    ///
-    /// A crash counts as an attempt of every step that the worker had claimed, so that a step with one
-    /// attempt may fail of it. A function that is not async goes on in its thread after the worker's
-    /// death, which no test can end.
-    ///
-    /// ```
-    /// use std::collections::BTreeSet;
-    /// use std::sync::{Arc, Mutex};
-    /// use tasker_runtime::{State, StepContext, step_handler, testing::TestEngine};
-    ///
-    /// /// A bank that charges once for each key.
-    /// #[derive(Clone, Default)]
-    /// struct Bank(Arc<Mutex<BTreeSet<String>>>);
-    ///
-    /// #[step_handler("Docs::PayOnce")]
-    /// async fn pay(State(Bank(charged)): State<Bank>, context: StepContext) {
-    ///     charged.lock().unwrap().insert(context.idempotency_key());
-    /// }
-    ///
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: pay, handler: {callable: 'Docs::PayOnce'}}]}";
-    /// # async fn a_test() {
-    /// let engine = TestEngine::template_str("orders.yaml", TEMPLATE).state_of_run(Bank::default);
-    /// let crashes = engine
-    ///     .crash_everywhere(serde_json::json!({}), |run| {
-    ///         run.assert_complete();
-    ///         assert_eq!(run.state::<Bank>().0.lock().unwrap().len(), 1);
-    ///     })
-    ///     .await;
-    /// assert!(crashes > 0);
-    /// # }
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(a_test());
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// As [`run`](Self::run), and with the crash and the history when `assertions` does.
-    pub async fn crash_everywhere(
-        &self,
-        context: impl Serialize,
-        mut assertions: impl FnMut(&TestRun),
-    ) -> usize {
-        require_virtual_time();
-        let task = self.new_task(&context);
-        let mut crashes = 0;
-        for point in [CrashPoint::Before as fn(usize) -> CrashPoint, CrashPoint::After] {
-            for number in 1.. {
-                let run = self.run_once(&task, Some(point(number))).await;
-                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| assertions(&run))) {
-                    panic!("{}\n\n{run}", text(&*panic));
-                }
-                if run.crash().is_none() {
-                    break;
-                }
-                crashes += 1;
-            }
-        }
-        crashes
-    }
-
-    /// As [`crash_everywhere`](Self::crash_everywhere), in a plain `#[test]`.
-    ///
-    /// ```
-    /// # use tasker_runtime::testing::TestEngine;
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
-    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
-    /// engine.crash_everywhere_blocking(serde_json::json!({}), |run| run.assert_complete());
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// As [`crash_everywhere`](Self::crash_everywhere), and within a tokio runtime.
-    pub fn crash_everywhere_blocking(
-        &self,
-        context: impl Serialize,
-        assertions: impl FnMut(&TestRun),
-    ) -> usize {
-        block_on(self.crash_everywhere(context, assertions))
-    }
-
-    /// The builder of a worker like those of [`run`](Self::run), on a store of its own: for tests that
-    /// create their tasks themselves, several or with a shutdown between.
-    ///
-    /// ```
-    /// # use tasker_runtime::{NewTask, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
-    /// # async fn a_test() {
-    /// let tasker = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).builder().build().await.unwrap();
-    /// let id = tasker.create_task(NewTask::new("docs", "t", &serde_json::json!({}))).await.unwrap();
-    /// assert_eq!(tasker.wait(id).await.unwrap().step_output::<u64>("a").unwrap(), 1);
-    /// tasker.shutdown().await;
-    /// # }
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(a_test());
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// When time is not paused, and outside a tokio runtime.
-    #[must_use]
-    pub fn builder(&self) -> Builder {
-        require_virtual_time();
-        let world = self.world();
-        self.worker(&world, Arc::<MemoryStore>::clone(&world.store), &CancellationToken::new())
-    }
-
-    fn new_task<C: Serialize>(&self, context: &C) -> NewTask {
-        NewTask::new(&self.template.namespace, &self.template.name, context).version(&self.template.version)
-    }
-
-    fn world(&self) -> World {
-        let mut states = States::default();
-        let configure = self.prepare.iter().map(|prepare| prepare(&mut states)).collect();
-        World {
-            store: Arc::new(MemoryStore::new()),
-            clock: Clock::paused(START, SEED),
-            history: History::default(),
-            states,
-            configure,
-        }
-    }
-
-    async fn run_once(&self, task: &NewTask, point: Option<CrashPoint>) -> TestRun {
-        let world = self.world();
-        let mut crash = None;
-        let mut ended = None;
-        if let Some(point) = point {
-            let dead = CancellationToken::new();
-            let store = Arc::new(MortalStore::new(Arc::clone(&world.store), point, dead.clone()));
-            ended = self.live(&world, task, Arc::<MortalStore>::clone(&store), dead.clone()).await;
-            if ended.is_none() {
-                store.bury();
-                world.history.write(Entry::Crashed);
-                crash = Some(Crash { point, operation: store.operation(), task: self.look(&world).await });
-            }
-        }
-        let task = match ended {
-            Some(ended) => ended,
-            None => {
-                let living = self.live(
-                    &world,
-                    task,
-                    Arc::<MemoryStore>::clone(&world.store),
-                    CancellationToken::new(),
-                );
-                living.await.expect("this worker does not die")
-            }
-        };
-        TestRun { task, entries: world.history.entries(), crash, states: world.states }
-    }
-
-    /// The life of one worker: the task as it ended, or `None` when the worker died.
-    async fn live(
-        &self,
-        world: &World,
-        task: &NewTask,
-        store: Arc<dyn Store>,
-        dead: CancellationToken,
-    ) -> Option<Task> {
-        let living = async {
-            let tasker = unless(&dead, self.worker(world, store, &dead).build().await).await;
-            let known = unless(
-                &dead,
-                tasker
-                    .list(crate::store::TaskFilter { limit: 1, ..crate::store::TaskFilter::default() })
-                    .await,
-            )
-            .await;
-            let id = match known.first() {
-                Some(summary) => summary.id,
-                None => unless(&dead, tasker.create_task(task.clone()).await).await,
-            };
-            let settled = match tasker.wait(id).await {
-                Err(Error::Failed(_)) => Ok(()),
-                other => other.map(drop),
-            };
-            unless(&dead, settled).await;
-            let task = unless(&dead, tasker.get_task(id).await).await;
-            tasker.shutdown().await;
-            task
-        };
-        tokio::select! {
-            biased;
-            () = dead.cancelled() => None,
-            task = living => (!dead.is_cancelled()).then_some(task),
-        }
-    }
-
-    /// The task as it lies in the store.
-    async fn look(&self, world: &World) -> Option<Task> {
-        let dead = CancellationToken::new();
-        let builder = self.worker(world, Arc::<MemoryStore>::clone(&world.store), &dead).without_worker();
-        let tasker = unless(&dead, builder.build().await).await;
-        let id = unless(
-            &dead,
-            tasker.list(crate::store::TaskFilter { limit: 1, ..crate::store::TaskFilter::default() }).await,
-        )
-        .await
-        .first()?
-        .id;
-        Some(unless(&dead, tasker.get_task(id).await).await)
-    }
-
-    fn worker(&self, world: &World, store: Arc<dyn Store>, dead: &CancellationToken) -> Builder {
-        let stage = Stage {
-            template: Arc::clone(&self.template),
-            replacements: Arc::new(self.replacements.clone()),
-            history: world.history.clone(),
-            clock: world.clock.clone(),
-            dead: dead.clone(),
-        };
-        let builder = world.configure.iter().fold(Tasker::builder(), |builder, change| change(builder));
-        builder.shared_store(store).clock(world.clock.clone()).stage(stage)
-    }
-}
-
-/// The value. What fails because the worker has died goes no further, and every other failure is the
-/// test's.
-async fn unless<T, E: Display>(dead: &CancellationToken, result: Result<T, E>) -> T {
-    match result {
-        Ok(value) => value,
-        Err(_) if dead.is_cancelled() => pending().await,
-        Err(error) => panic!("{error}"),
-    }
-}
-
-/// What a panic says.
-fn text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("an assertion failed")
 }

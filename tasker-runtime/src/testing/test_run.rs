@@ -311,6 +311,9 @@ impl TestRun {
     }
 }
 
+/// Of a long history, this many calls are shown from its begin and from its end.
+const SHOWN: usize = 50;
+
 /// A result need not be shown whole.
 fn shortened(text: &str) -> String {
     const LONGEST: usize = 80;
@@ -324,17 +327,25 @@ impl fmt::Display for TestRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let task = &self.task;
         let seconds = |time: Duration| format!("{:>10.3} s", time.as_secs_f64());
-        writeln!(
-            f,
-            "{}/{} with {} is {} after {:.3} s:",
-            task.namespace,
-            task.name,
-            shortened(task.context.get()),
-            task.state,
-            self.elapsed().as_secs_f64()
-        )?;
+        let context = shortened(task.context.get());
+        write!(f, "{}/{} with {context} is {}", task.namespace, task.name, task.state)?;
+        match task.settled_at {
+            Some(_) => writeln!(f, " after {:.3} s:", self.elapsed().as_secs_f64())?,
+            None => writeln!(f, ":")?,
+        }
         let width = task.steps.iter().map(|step| step.name.chars().count() + 3).max().unwrap_or(0);
+        let calls = self.order().len();
+        let mut call = 0;
         for entry in &self.entries {
+            if let Entry::Began { .. } = entry {
+                call += 1;
+                if call > SHOWN && call + SHOWN <= calls {
+                    if call == SHOWN + 1 {
+                        writeln!(f, "{:>12}  … {} more …", "", calls - 2 * SHOWN)?;
+                    }
+                    continue;
+                }
+            }
             match entry {
                 Entry::Began { step, attempt, at } => {
                     let ending =

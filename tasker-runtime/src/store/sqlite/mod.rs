@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 use tasker_template::StepIndex;
 use tokio::sync::Semaphore;
 
@@ -78,6 +78,13 @@ impl SqliteStore {
         }
         let open = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         let mut connection = connect(&path, open)?;
+        // SQLite opens a file that it may only read without a word.
+        if connection.is_readonly(MAIN_DB).map_err(|source| sqlite_cannot_open(&path, source))? {
+            return Err(cannot_open(
+                &path,
+                "it is read-only; let this user write it, or choose another path",
+            ));
+        }
         // Nothing of a file is changed, not even its journal mode, before we know that it is ours.
         schema::inspect(&connection, &path)?;
         set_up(&connection, &path)?;
@@ -87,6 +94,18 @@ impl SqliteStore {
         let writer = Writer::start(Session::new(connection, path.clone()))?;
         let liveness = Liveness::of(&path);
         Ok(Self { path, writer, readers: Arc::default(), liveness })
+    }
+
+    /// Sets a pragma of the connection that writes: for tests of what happens when a disk is full
+    /// (`max_page_count`), or a lock is held (`busy_timeout`).
+    ///
+    /// # Errors
+    ///
+    /// When the database refuses it.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub async fn set_pragma(&self, name: &'static str, value: i64) -> Result<(), StoreError> {
+        self.write(move |session| Ok(session.connection.pragma_update(None, name, value)?)).await
     }
 
     /// Runs an operation in a transaction, and answers after its commit.
@@ -235,8 +254,9 @@ impl Store for SqliteStore {
 
 fn connect(path: &Path, open: OpenFlags) -> Result<Connection, StoreError> {
     let flags = open | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|source| cannot_open(path, source))?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(|source| cannot_open(path, source))?;
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|source| sqlite_cannot_open(path, source))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|source| sqlite_cannot_open(path, source))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
@@ -250,17 +270,32 @@ fn set_up(connection: &Connection, path: &Path) -> Result<(), StoreError> {
             Err(error) if is_busy(&error) && begun.elapsed() < BUSY_TIMEOUT => {
                 std::thread::sleep(Duration::from_millis(10));
             }
-            answer => break answer.map_err(|source| cannot_open(path, source))?,
+            answer => break answer.map_err(|source| sqlite_cannot_open(path, source))?,
         }
     };
     if mode != "wal" {
         return Err(cannot_open(path, format!("it cannot be used in WAL mode, only in mode {mode}")));
     }
-    connection.pragma_update(None, "synchronous", "FULL").map_err(|source| cannot_open(path, source))
+    connection.pragma_update(None, "synchronous", "FULL").map_err(|source| sqlite_cannot_open(path, source))
 }
 
 fn cannot_open(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> StoreError {
     StoreError::Open { what: path.display().to_string(), source: source.into() }
+}
+
+/// What SQLite says of a file that it cannot open, with the way out.
+fn sqlite_cannot_open(path: &Path, source: rusqlite::Error) -> StoreError {
+    let way_out = match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DatabaseCorrupt) => {
+            return named(source.into(), path);
+        }
+        Some(ErrorCode::NotADatabase) => "choose another path, or restore it from a backup",
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
+            "this user must be able to write it and its directory"
+        }
+        _ => return cannot_open(path, source),
+    };
+    cannot_open(path, format!("{source}; {way_out}"))
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::store::StoreError;
-use crate::store::sqlite::cannot_open;
+use crate::store::sqlite::sqlite_cannot_open;
 
 /// Marks the file as ours: `TASK` in ASCII.
 const APPLICATION_ID: i64 = 0x5441_534b;
@@ -37,7 +37,7 @@ pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), St
     if found.application == APPLICATION_ID && found.version == newest() {
         return Ok(());
     }
-    let failed = |source: rusqlite::Error| cannot_open(path, source);
+    let failed = |source: rusqlite::Error| sqlite_cannot_open(path, source);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     // Again: another process may have migrated while we waited for the lock.
     inspect(&transaction, path)?;
@@ -64,7 +64,7 @@ fn marks(connection: &Connection, path: &Path) -> Result<Marks, StoreError> {
     let read = connection.query_row(sql, [], |row| {
         Ok(Marks { application: row.get(0)?, version: row.get(1)?, tables: row.get(2)? })
     });
-    read.map_err(|source| cannot_open(path, source))
+    read.map_err(|source| sqlite_cannot_open(path, source))
 }
 
 fn newest() -> i64 {
