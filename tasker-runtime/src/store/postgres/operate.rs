@@ -20,11 +20,18 @@ pub(super) async fn act(client: &mut Client, schema: &str, request: &ActionReque
     let task = request.task;
     // With its steps: a claim that is made at this moment is waited for, and then known.
     let loaded = load::ask(&transaction, schema, &[task], &[], Hold::Steps).await?.read(&[task])?;
-    let Some(loaded) = loaded.into_values().next() else { return Ok((Acted::NoTask, false)) };
+    let Some(loaded) = loaded.into_values().next() else {
+        transaction.rollback().await?;
+        return Ok((Acted::NoTask, false));
+    };
     let (mut progress, epoch) = loaded.map(|loaded| (loaded.progress, loaded.epoch))?;
     let moved = match progress.act(&request.action, request.at) {
         Ok(moved) => moved,
-        Err(refusal) => return Ok((Acted::Refused(refusal), false)),
+        Err(refusal) => {
+            // Waited for: until then nobody else gets at the task's steps.
+            transaction.rollback().await?;
+            return Ok((Acted::Refused(refusal), false));
+        }
     };
     let mut batch = Batch::default();
     batch.lock(task, epoch);

@@ -100,11 +100,17 @@ struct Touched {
     epoch: Option<i32>,
     /// Whether it was read under its lock, so that the epoch is raised.
     loaded: bool,
+    /// Whether it must be read: somebody has a claim that is not known here. A claim from the queue
+    /// leaves the epoch as it is.
+    doubtful: bool,
     before: TaskState,
     /// When the operation was that came last.
     at: Timestamp,
     ended: HashMap<(u32, u32), Ended>,
 }
+
+/// No task has this epoch.
+const NEVER: i32 = -1;
 
 /// What an operation has come to, if its tasks are written.
 #[derive(Debug)]
@@ -439,7 +445,9 @@ impl Session {
             }
             Operation::Release(claims, due_at, now, _) => {
                 for claim in claims {
-                    if let Some(touched) = touched.get_mut(&claim.task) {
+                    if let Some(touched) = touched.get_mut(&claim.task)
+                        && touched.holds(claim)
+                    {
                         touched.progress.release(claim, *due_at, *now);
                     }
                 }
@@ -447,9 +455,8 @@ impl Session {
             }
             Operation::Claim(..) => Ok(Outcome::Queued),
             Operation::Lost(claims, _) => {
-                let holds = |claim: &Claim| {
-                    touched.get(&claim.task).is_some_and(|touched| touched.progress.holds(claim))
-                };
+                let mut holds =
+                    |claim: &Claim| touched.get_mut(&claim.task).is_some_and(|touched| touched.holds(claim));
                 Ok(Outcome::Lost(claims.iter().filter(|claim| !holds(claim)).copied().collect()))
             }
         }
@@ -575,7 +582,8 @@ impl Outcome {
 impl Touched {
     fn known(progress: Progress, epoch: i32) -> Self {
         let (before, ended) = (progress.state, HashMap::new());
-        Self { progress, epoch: Some(epoch), loaded: false, before, at: Timestamp::UNIX_EPOCH, ended }
+        let (loaded, doubtful, at) = (false, false, Timestamp::UNIX_EPOCH);
+        Self { progress, epoch: Some(epoch), loaded, doubtful, before, at, ended }
     }
 
     fn loaded(loaded: load::Loaded) -> Self {
@@ -587,6 +595,13 @@ impl Touched {
         Self { epoch: None, at, ..Self::known(progress, 0) }
     }
 
+    /// Whether the claim holds, as far as is known here.
+    fn holds(&mut self, claim: &Claim) -> bool {
+        let holds = self.progress.holds(claim);
+        self.doubtful |= !holds && !self.loaded;
+        holds
+    }
+
     fn new_epoch(&self) -> i32 {
         self.epoch.map_or(0, |epoch| epoch.wrapping_add(i32::from(self.loaded)))
     }
@@ -594,7 +609,7 @@ impl Touched {
     fn write_down(&mut self, batch: &mut Batch) {
         let (task, template) = (self.progress.task, self.progress.template);
         if let Some(epoch) = self.epoch {
-            batch.lock(task, epoch);
+            batch.lock(task, if self.doubtful { NEVER } else { epoch });
             let changed = self.progress.state != self.before;
             if self.loaded || changed {
                 batch.set_task(task, self.new_epoch(), self.progress.state, changed.then_some(self.at));
@@ -624,7 +639,8 @@ fn finish(
 ) -> Result<Outcome> {
     let claim = &attempt.claim;
     let Some(touched) = touched.get_mut(&claim.task) else { return Ok(Outcome::Stale) };
-    let Some(moved) = touched.progress.finish(attempt, request) else {
+    let moved = if touched.holds(claim) { touched.progress.finish(attempt, request) } else { None };
+    let Some(moved) = moved else {
         let ended = touched.ended.get(&(claim.step, claim.attempt));
         let ours = |ended: &&Ended| ended.worker == claim.worker && ended.finished_at == attempt.finished_at;
         let Some(ended) = ended.filter(ours).filter(|_| doubted) else { return Ok(Outcome::Unheld) };
