@@ -58,11 +58,8 @@ impl Queue {
     /// Fills the room that is left with what came from the queue.
     fn serve(&mut self, claimed: &mut Claimed, request: &ClaimRequest) {
         if shares(request, self.request.as_ref()) {
-            while claimed.claims.len() < request.limit
-                && self.claims.front().is_some_and(|claim| claim.worker == request.worker)
-            {
-                claimed.claims.extend(self.claims.pop_front());
-            }
+            let room = request.limit.saturating_sub(claimed.claims.len()).min(self.claims.len());
+            claimed.claims.extend(self.claims.drain(..room));
             claimed.more |= self.more;
         }
     }
@@ -142,8 +139,6 @@ pub(super) struct Session {
     held: HashSet<Claim>,
     /// The claims whose attempts may have been recorded by a statement that was not answered.
     doubted: HashSet<Claim>,
-    /// Claims from the queue for operations that are to be done once more.
-    spare: VecDeque<Claim>,
     /// Called when steps have come into the queue that others may want.
     queued: Arc<Notify>,
 }
@@ -151,8 +146,8 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(connection: Connection, workers: Workers, queued: Arc<Notify>) -> Self {
         let (tasks, templates) = (HashMap::new(), HashSet::new());
-        let (held, doubted, spare) = (HashSet::new(), HashSet::new(), VecDeque::new());
-        Self { connection, workers, tasks, templates, held, doubted, spare, queued }
+        let (held, doubted) = (HashSet::new(), HashSet::new());
+        Self { connection, workers, tasks, templates, held, doubted, queued }
     }
 
     /// These operations may have been done, although no answer came.
@@ -167,8 +162,6 @@ impl Session {
     pub(super) fn reconnected(&mut self, connection: Connection) {
         self.connection = connection;
         self.tasks.clear();
-        // They are in the database, and handed back with all that nobody was told of.
-        self.spare.clear();
     }
 
     /// Does a batch of operations, and answers those that are done. The others are to be done once
@@ -185,18 +178,27 @@ impl Session {
         };
         let good: HashSet<TaskId> = written.tasks.iter().copied().collect();
         let present: HashSet<TaskId> = touched.keys().copied().collect();
+        let created: HashSet<TaskId> = operations
+            .iter()
+            .filter_map(|operation| match operation {
+                Operation::Create(task, ..) => Some(task.id),
+                _ => None,
+            })
+            .collect();
         self.remember(touched, &good);
+        // Nothing comes from the queue when a task was not as it was thought to be.
+        let all_good = present.iter().all(|task| good.contains(task) || created.contains(task));
         let mut queue = Queue {
             request: queue_request(&operations).cloned(),
-            claims: std::mem::take(&mut self.spare),
-            more: written.more,
+            claims: self.note_claims(written.claims).into(),
+            more: written.more || !all_good,
         };
-        queue.claims.extend(self.note_claims(written.claims));
         let mut again = Vec::new();
         let mut refused = Vec::new();
         for (operation, outcome) in operations.into_iter().zip(outcomes) {
             let is_written = match (&operation, &outcome) {
                 (_, Outcome::Later) => false,
+                (Operation::Claim(..), _) => all_good,
                 (Operation::Create(task, ..), _) => good.contains(&task.id),
                 // A task that is not there is nobody's.
                 _ => operation.tasks().iter().all(|task| good.contains(task) || !present.contains(task)),
@@ -206,15 +208,6 @@ impl Session {
                 (false, Operation::Create(task, request, answer)) => refused.push((task, request, answer)),
                 (false, operation) => again.push(operation),
             }
-        }
-        // Claimed for operations that are to be done once more.
-        self.spare = queue.claims;
-        if let Some(Claim { worker, claimed_at: now, .. }) = self.spare.front().copied()
-            && queue_request(&again).is_none_or(|request| request.worker != worker)
-        {
-            let (answer, _) = oneshot::channel();
-            let claims = std::mem::take(&mut self.spare).into();
-            again.push(Operation::Release(claims, None, now, answer));
         }
         let mut trouble = None;
         for (task, request, answer) in refused {
@@ -371,7 +364,7 @@ impl Session {
             touched.write_down(&mut batch);
         }
         if let Some(request) = &queue_request {
-            batch.claim(request, room.saturating_sub(self.spare.len()));
+            batch.claim(request, room);
         }
         let (written, next_due) = self.write(&batch, due, in_transaction).await?;
         Ok((outcomes, written, next_due))
