@@ -23,7 +23,7 @@ use crate::store::postgres::workers;
 use crate::store::progress::{Change, Moved, Progress};
 use crate::store::{
     AttemptRecord, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, NewTaskRecord,
-    StoreError,
+    StoreError, failpoint,
 };
 
 /// Why a batch was not written.
@@ -410,8 +410,10 @@ impl Session {
             let sql = format!("SELECT min(due_at) FROM {schema}.step WHERE due_at IS NOT NULL");
             client.query_typed(&sql, &[]).await
         };
+        failpoint::pass("unsent");
         let (promoted, rows, committed, next) =
             tokio::join!(promote, batch.send(client, schema, statement), commit, next_due);
+        failpoint::pass("unanswered");
         promoted?;
         let rows = rows?;
         committed?;
