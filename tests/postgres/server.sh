@@ -4,7 +4,7 @@
 # PostgreSQL where it is missing; some tests restart a server of their own.
 set -euo pipefail
 directory=$1
-port=${TASKER_TEST_STANDARD_PORT:-5432}
+port=${PGPORT:-5432}
 cluster=$(dirname "$0")/cluster.sh
 
 if ! "$cluster" programs >/dev/null 2>&1 && command -v apt-get >/dev/null; then
