@@ -289,7 +289,7 @@ impl Session {
     ) -> std::result::Result<(Vec<Outcome>, Written, Option<Timestamp>), Trouble> {
         self.learn_templates(operations).await?;
         let wanted: BTreeSet<TaskId> = operations.iter().flat_map(Operation::tasks).collect();
-        let mut missing: Vec<TaskId> =
+        let missing: Vec<TaskId> =
             wanted.iter().filter(|task| !self.tasks.contains_key(task)).copied().collect();
         for task in &wanted {
             if let Some(Known { progress, epoch }) = self.tasks.remove(task) {
@@ -298,7 +298,7 @@ impl Session {
         }
         let in_transaction = !missing.is_empty();
         if in_transaction {
-            self.load(&mut missing, touched).await?;
+            self.load(&missing, touched).await?;
         }
         let done = self.apply_and_write(operations, touched, in_transaction).await;
         if done.is_err() && in_transaction {
@@ -311,7 +311,7 @@ impl Session {
     /// Begins a transaction, and reads tasks under their locks.
     async fn load(
         &mut self,
-        missing: &mut Vec<TaskId>,
+        missing: &[TaskId],
         touched: &mut BTreeMap<TaskId, Touched>,
     ) -> std::result::Result<(), Trouble> {
         let Connection { client, schema, .. } = &self.connection;
