@@ -23,7 +23,7 @@ use crate::store::postgres::workers;
 use crate::store::progress::{Change, Moved, Progress};
 use crate::store::{
     AttemptRecord, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, NewTaskRecord,
-    StoreError,
+    StoreError, failpoint,
 };
 
 /// Why a batch was not written.
@@ -282,7 +282,7 @@ impl Session {
     ) -> std::result::Result<(Vec<Outcome>, Written, Option<Timestamp>), Trouble> {
         self.learn_templates(operations).await?;
         let wanted: BTreeSet<TaskId> = operations.iter().flat_map(Operation::tasks).collect();
-        let mut missing: Vec<TaskId> =
+        let missing: Vec<TaskId> =
             wanted.iter().filter(|task| !self.tasks.contains_key(task)).copied().collect();
         for task in &wanted {
             if let Some(Known { progress, epoch }) = self.tasks.remove(task) {
@@ -291,7 +291,7 @@ impl Session {
         }
         let in_transaction = !missing.is_empty();
         if in_transaction {
-            self.load(&mut missing, touched).await?;
+            self.load(&missing, touched).await?;
         }
         let done = self.apply_and_write(operations, touched, in_transaction).await;
         if done.is_err() && in_transaction {
@@ -304,7 +304,7 @@ impl Session {
     /// Begins a transaction, and reads tasks under their locks.
     async fn load(
         &mut self,
-        missing: &mut Vec<TaskId>,
+        missing: &[TaskId],
         touched: &mut BTreeMap<TaskId, Touched>,
     ) -> std::result::Result<(), Trouble> {
         let Connection { client, schema, .. } = &self.connection;
@@ -403,8 +403,10 @@ impl Session {
             let sql = format!("SELECT min(due_at) FROM {schema}.step WHERE due_at IS NOT NULL");
             client.query_typed(&sql, &[]).await
         };
+        failpoint::pass("unsent");
         let (promoted, rows, committed, next) =
             tokio::join!(promote, batch.send(client, schema, statement), commit, next_due);
+        failpoint::pass("unanswered");
         promoted?;
         let rows = rows?;
         committed?;
