@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crate::id::WorkerId;
 use crate::state::StepState;
 use crate::store::conformance::{Fixture, Graph, at, failed, new, new_task, steps, template};
-use crate::store::{Claim, ClaimRequest, Finished, FinishedAttempt, NewTaskRecord, Store};
+use crate::store::{
+    Claim, ClaimRequest, Finished, FinishedAttempt, NewTaskRecord, Store, TemplateRecord, WorkerInfo,
+};
 
 pub async fn what_is_claimed_is_not_claimed_again(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
@@ -82,7 +84,7 @@ pub async fn what_is_handed_back_does_not_count(store: Arc<dyn Store>) {
 pub async fn a_worker_that_is_gone_leaves_its_claims(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
     let other = WorkerId::random();
-    fixture.store.register_worker(other, at(0)).await.unwrap();
+    fixture.store.register_worker(other, WorkerInfo::here(), at(0)).await.unwrap();
     let (_, claims) = fixture.create(&Graph::new(vec![vec![], vec![]]), 2).await;
     assert!(fixture.store.abandoned().await.unwrap().is_empty());
     fixture.store.worker_gone(fixture.worker);

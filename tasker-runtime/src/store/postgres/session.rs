@@ -16,6 +16,7 @@ use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::state::TaskState;
 use crate::store::postgres::batch::{Batch, Written};
 use crate::store::postgres::connection::Connection;
+use crate::store::postgres::held::Held;
 use crate::store::postgres::load::{self, Ended, Hold};
 use crate::store::postgres::operation::Operation;
 use crate::store::postgres::values::{Result, Time, get, json, maybe_time};
@@ -139,7 +140,7 @@ pub(super) struct Session {
     /// Templates that are there; they are never deleted.
     templates: HashSet<TemplateId>,
     /// The claims that somebody here was told of.
-    held: HashSet<Claim>,
+    held: Held,
     /// The claims whose attempts may have been recorded by a statement that was not answered.
     doubted: HashSet<Claim>,
     /// Claims from the queue for operations that are to be done once more.
@@ -149,9 +150,9 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(connection: Connection, workers: Workers, queued: Arc<Notify>) -> Self {
+    pub(super) fn new(connection: Connection, workers: Workers, held: Held, queued: Arc<Notify>) -> Self {
         let (tasks, templates) = (HashMap::new(), HashSet::new());
-        let (held, doubted, spare) = (HashSet::new(), HashSet::new(), VecDeque::new());
+        let (doubted, spare) = (HashSet::new(), VecDeque::new());
         Self { connection, workers, tasks, templates, held, doubted, spare, queued }
     }
 

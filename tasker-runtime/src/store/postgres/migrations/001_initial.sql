@@ -12,6 +12,12 @@ CREATE TABLE {schema}.worker (
     host text NOT NULL,
     process integer NOT NULL,
     version text NOT NULL,
+    -- NULL for all.
+    namespaces text[],
+    handlers integer NOT NULL,
+    concurrency integer NOT NULL,
+    -- How many steps it had claimed at its last beat.
+    running integer NOT NULL,
     lease interval NOT NULL,
     started_at timestamptz NOT NULL,
     beat_at timestamptz NOT NULL
