@@ -68,6 +68,7 @@ macro_rules! store_conformance {
             a_task_of_the_same_identity_is_not_created,
             a_point_of_priority_is_worth_a_minute,
             steps_that_are_passed_stay_for_others,
+            steps_of_other_namespaces_stay_for_others,
             who_ends_the_attempt_of_another_claims_nothing_in_passing,
             a_cancelled_task_loses_its_claims,
             a_retried_step_has_a_fresh_budget,
