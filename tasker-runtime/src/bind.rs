@@ -336,6 +336,11 @@ impl Templates {
         Self { registry, current, by_id: RwLock::new(by_id) }
     }
 
+    /// How many handlers there are to bind them to.
+    pub(crate) fn handlers(&self) -> usize {
+        self.registry.len()
+    }
+
     /// The templates that tasks can be created from.
     pub(crate) fn current(&self) -> &[Arc<BoundTemplate>] {
         &self.current

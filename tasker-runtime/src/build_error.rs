@@ -59,6 +59,14 @@ pub enum BuildFault {
     /// A state was handed to the builder twice.
     #[error("the builder was given two states of type `{0}`, and a handler could not tell which it gets")]
     DuplicateState(&'static str),
+    /// The builder was given a namespace that none of its templates is in.
+    #[error("no template here is in the namespace `{namespace}`; {hint}")]
+    UnknownNamespace {
+        /// The namespace.
+        namespace: String,
+        /// What there is.
+        hint: String,
+    },
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),

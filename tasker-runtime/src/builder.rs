@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tasker_template::{Diagnostics, LoadedTemplate, Plan, read_file, read_str, template_files};
+use tasker_template::{Diagnostics, LoadedTemplate, Plan, nearest, read_file, read_str, template_files};
 
 use crate::bind::{self, BoundTemplate, Templates};
 use crate::build_error::{BuildError, BuildFault};
@@ -272,6 +272,20 @@ impl Builder {
         self
     }
 
+    /// Runs steps of templates in these namespaces only, and leaves all others to other workers: what
+    /// those need, handlers and states, may be missing here. Tasks of any template that is loaded can
+    /// still be created. Each call adds to the list.
+    ///
+    /// ```
+    /// let builder = tasker_runtime::Tasker::builder().namespaces(["billing", "invoices"]);
+    /// ```
+    #[must_use]
+    pub fn namespaces(mut self, namespaces: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let served = self.settings.namespaces.get_or_insert_default();
+        served.extend(namespaces.into_iter().map(Into::into));
+        self
+    }
+
     /// At most this many attempts at a time of steps in templates of this namespace, at least 1.
     #[must_use]
     pub fn namespace_concurrency(mut self, namespace: impl Into<String>, attempts: usize) -> Self {
@@ -379,7 +393,13 @@ impl Builder {
         let mut faults = Vec::new();
         let registry = self.registry(&mut faults);
         faults.extend(self.faults);
-        let loaded = load(&self.templates, Some(&registry).filter(|_| self.works), &mut faults);
+        let served = self.settings.namespaces.clone();
+        let runs =
+            |namespace: &str| self.works && served.as_ref().is_none_or(|served| served.contains(namespace));
+        let loaded = load(&self.templates, &registry, runs, &mut faults);
+        if let (true, true, Some(served)) = (self.works, faults.is_empty(), &served) {
+            check_namespaces(&loaded, served, &mut faults);
+        }
         if self.deny_warnings && !self.works {
             let warnings =
                 loaded.iter().map(LoadedTemplate::warnings).filter(|warnings| !warnings.is_empty());
@@ -389,7 +409,11 @@ impl Builder {
             let mut diagnostics = Diagnostics::default();
             for one in &loaded {
                 let mut own = Diagnostics::default();
-                bind::check(one, &registry, &mut own);
+                if runs(&one.template().namespace) {
+                    bind::check(one, &registry, &mut own);
+                } else {
+                    bind::check_schemas(one, &mut own);
+                }
                 if self.deny_warnings || !own.is_empty() {
                     // A misspelt key may be the cause of what the handlers miss.
                     diagnostics.extend(one.warnings().clone());
@@ -399,7 +423,8 @@ impl Builder {
             if !diagnostics.is_empty() {
                 faults.push(BuildFault::Templates(diagnostics));
             }
-            check_states(&loaded, &registry, &self.states, &mut faults);
+            let own = loaded.iter().filter(|one| runs(&one.template().namespace));
+            check_states(own, &registry, &self.states, &mut faults);
         } else {
             // Contexts are checked by whoever creates the task.
             let mut diagnostics = Diagnostics::default();
@@ -450,11 +475,12 @@ fn listed(one: &Registration) -> (Key, Handler) {
     ((one.callable.to_owned(), one.method.to_owned()), one.into())
 }
 
-/// Reads all templates. In one with faults, unknown callables are told together with those, when there
-/// is a `registry` to ask.
+/// Reads all templates. In one with faults, unknown callables are told together with those, when it `runs`
+/// here.
 fn load(
     sources: &[TemplateSource],
-    registry: Option<&Registry>,
+    registry: &Registry,
+    runs: impl Fn(&str) -> bool,
     faults: &mut Vec<BuildFault>,
 ) -> Vec<LoadedTemplate> {
     let mut results = Vec::new();
@@ -476,7 +502,7 @@ fn load(
     for result in results {
         let finished = result.and_then(|draft| {
             let mut callables = Diagnostics::default();
-            if let (true, Some(registry)) = (draft.faults().has_errors(), registry) {
+            if draft.faults().has_errors() && runs(&draft.template().namespace) {
                 bind::check_callables(&draft, registry, &mut callables);
             }
             draft.finish().map_err(|mut diagnostics| {
@@ -506,15 +532,30 @@ fn load(
     loaded
 }
 
+/// Each namespace must be that of a template, when there are any: a slip would leave a worker idle.
+fn check_namespaces(loaded: &[LoadedTemplate], served: &BTreeSet<String>, faults: &mut Vec<BuildFault>) {
+    let known: BTreeSet<&str> = loaded.iter().map(|one| one.template().namespace.as_str()).collect();
+    if known.is_empty() {
+        return;
+    }
+    for namespace in served.iter().filter(|namespace| !known.contains(namespace.as_str())) {
+        let hint = match nearest(namespace, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are: {}", known.iter().copied().collect::<Vec<_>>().join(", ")),
+        };
+        faults.push(BuildFault::UnknownNamespace { namespace: namespace.clone(), hint });
+    }
+}
+
 /// The states that handlers of these templates take; a handler that no template names is not asked.
-fn check_states(
-    loaded: &[LoadedTemplate],
+fn check_states<'t>(
+    loaded: impl Iterator<Item = &'t LoadedTemplate>,
     registry: &Registry,
     states: &States,
     faults: &mut Vec<BuildFault>,
 ) {
     let mut missing = BTreeSet::new();
-    for step in loaded.iter().flat_map(|one| &one.template().steps) {
+    for step in loaded.flat_map(|one| &one.template().steps) {
         let Some(handler) = registry.get(&step.handler.callable, step.handler.method.as_deref()) else {
             continue;
         };

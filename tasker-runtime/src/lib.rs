@@ -51,7 +51,10 @@ pub use state::{AttemptOutcome, DeadLetterReason, DeadLetterStatus, StepState, T
 pub use step_error::{BoxError, ErrorKind, ErrorRecord, OrStepError, StepError, StepResult};
 #[cfg(feature = "postgres")]
 pub use store::PostgresStore;
-pub use store::{ActionDetails, ActionRecord, MemoryStore, Origin, SqliteStore, StoreError, TaskFilter};
+pub use store::{
+    ActionDetails, ActionRecord, MemoryStore, Origin, SqliteStore, StoreError, TaskFilter, WorkerInfo,
+    WorkerRecord,
+};
 pub use task::{Action, Attempt, OutputError, Step, Task, TaskFailure};
 pub use tasker::{Error, IdentityStrategy, NewTask, TaskSummary, Tasker};
 pub use tasker_macros::step_handler;

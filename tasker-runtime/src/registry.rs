@@ -131,6 +131,10 @@ impl Registry {
         self.0.insert(key, Arc::new(handler));
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn callables(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(|(callable, _)| callable.as_str())
     }

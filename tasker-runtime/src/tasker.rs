@@ -23,7 +23,7 @@ use crate::json::Json;
 use crate::limits::Excess;
 use crate::schema::Violations;
 use crate::state::TaskState;
-use crate::store::{NewTaskRecord, Origin, StoreError, TaskFilter, TemplateRecord};
+use crate::store::{NewTaskRecord, Origin, StoreError, TaskFilter, TemplateRecord, WorkerRecord};
 use crate::task::{Task, TaskFailure};
 
 /// A running Tasker. Clones share one engine. When the last is dropped, running handlers are ended at
@@ -514,6 +514,24 @@ impl Tasker {
             });
         }
         Ok(summaries)
+    }
+
+    /// The workers of the store, of all processes: those that are alive, and dead ones that have not
+    /// been forgotten.
+    ///
+    /// ```
+    /// # use tasker_runtime::{Error, Tasker};
+    /// async fn busy(tasker: &Tasker) -> Result<u32, Error> {
+    ///     let workers = tasker.workers().await?;
+    ///     Ok(workers.iter().filter(|worker| worker.alive).map(|worker| worker.running).sum())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn workers(&self) -> Result<Vec<WorkerRecord>, Error> {
+        Ok(self.engine().store.workers().await?)
     }
 
     /// What happens from now on, for whoever wants to watch.

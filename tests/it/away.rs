@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tasker_runtime::store::conformance::{
     Graph, at, failed, new, new_task as new_record, template as record,
 };
-use tasker_runtime::store::{ClaimRequest, Finished, FinishedAttempt, Store};
+use tasker_runtime::store::{ClaimRequest, Finished, FinishedAttempt, Store, WorkerInfo};
 use tasker_runtime::{
     AttemptOutcome, Builder, PostgresStore, StepContext, StepResult, TaskFilter, TaskState, Tasker, WorkerId,
 };
@@ -104,14 +104,15 @@ async fn the_answer_of_a_worker_that_was_not_heard_of_is_stale() {
     let stalled = PostgresStore::open(&schema.url_at(proxy.address(), "lease=1")).await.unwrap();
     let other = PostgresStore::open(&schema.url_with("lease=600")).await.unwrap();
     let [worker, taker] = [&stalled, &other].map(|_| WorkerId::random());
-    stalled.register_worker(worker, at(0)).await.unwrap();
-    other.register_worker(taker, at(0)).await.unwrap();
+    stalled.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
+    other.register_worker(taker, WorkerInfo::here(), at(0)).await.unwrap();
     let request = |worker, second| ClaimRequest {
         worker,
         limit: 1,
         any: true,
         now: at(second),
         passed: Arc::default(),
+        namespaces: None,
     };
     let graph = Graph::new(vec![vec![], vec![0]]);
     stalled.put_template(record()).await.unwrap();

@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use serde_json::json;
 use tasker_runtime::store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, NewTaskRecord,
-    PruneRequest, Store, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord,
+    PruneRequest, Store, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord, WorkerInfo,
+    WorkerRecord,
 };
 use tasker_runtime::{
     AttemptOutcome, Builder, Clock, MemoryStore, NewTask, SqliteStore, StepContext, StepResult, StepState,
@@ -200,9 +201,10 @@ async fn the_claims_of_a_worker_are_abandoned_when_it_is_gone_and_not_before() {
     let path = directory.path().join("t.db");
     let (one, other) = (SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap());
     let worker = WorkerId::random();
-    one.register_worker(worker, at(0)).await.unwrap();
+    one.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
     one.put_template(template()).await.unwrap();
-    let request = ClaimRequest { worker, limit: 1, any: false, now: at(0), passed: Arc::default() };
+    let request =
+        ClaimRequest { worker, limit: 1, any: false, now: at(0), passed: Arc::default(), namespaces: None };
     let claims = new(one.create_task(new_task(&Graph::diamond(), 0), request).await.unwrap()).claims;
     assert!(other.abandoned().await.unwrap().is_empty());
     drop(one);
@@ -273,9 +275,10 @@ async fn one_file_under_two_names_is_one_store() {
     std::os::unix::fs::symlink(&path, &link).unwrap();
     let other = SqliteStore::open(&link).unwrap();
     let worker = WorkerId::random();
-    one.register_worker(worker, at(0)).await.unwrap();
+    one.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
     one.put_template(tasker_runtime::store::conformance::template()).await.unwrap();
-    let request = ClaimRequest { worker, limit: 1, any: false, now: at(0), passed: Arc::default() };
+    let request =
+        ClaimRequest { worker, limit: 1, any: false, now: at(0), passed: Arc::default(), namespaces: None };
     let record = tasker_runtime::store::conformance::new_task(
         &tasker_runtime::store::conformance::Graph::diamond(),
         0,
@@ -304,8 +307,16 @@ impl Flaky {
 
 #[async_trait]
 impl Store for Flaky {
-    async fn register_worker(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError> {
-        self.inner.register_worker(worker, now).await
+    async fn register_worker(
+        &self,
+        worker: WorkerId,
+        info: WorkerInfo,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.inner.register_worker(worker, info, now).await
+    }
+    async fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError> {
+        self.inner.workers().await
     }
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
         self.inner.retire_worker(worker).await

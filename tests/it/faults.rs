@@ -163,8 +163,14 @@ async fn a_step_of_a_template_that_cannot_be_read_fails_and_frees_its_slot() {
     store.put_template(unreadable()).await.unwrap();
     let record = new_record(&Graph::new(vec![vec![]]), 0);
     let id = record.id;
-    let nothing =
-        ClaimRequest { worker: WorkerId::random(), limit: 0, any: false, now: at(0), passed: Arc::default() };
+    let nothing = ClaimRequest {
+        worker: WorkerId::random(),
+        limit: 0,
+        any: false,
+        now: at(0),
+        passed: Arc::default(),
+        namespaces: None,
+    };
     store
         .create_task(
             NewTaskRecord { created_at: Timestamp::UNIX_EPOCH, ..record },

@@ -13,6 +13,7 @@ mod faults;
 #[cfg(unix)]
 mod files;
 mod handlers;
+mod history;
 mod log;
 mod new_task_cli;
 mod operate;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tasker_runtime::store::conformance::{Graph, at, failed, new, new_task, template};
 use tasker_runtime::store::{
-    Acted, Action, ActionRequest, Claim, ClaimRequest, Ending, Finished, FinishedAttempt, Store,
+    Acted, Action, ActionRequest, Claim, ClaimRequest, Ending, Finished, FinishedAttempt, Store, WorkerInfo,
 };
 use tasker_runtime::{
     AttemptOutcome, DeadLetterReason, DeadLetterStatus, MemoryStore, StepState, TaskId, TaskState, WorkerId,
@@ -97,7 +97,7 @@ impl Simulation {
             (0..steps).map(|step| (0..step).filter(|_| random.u8(..3) == 0).collect()).collect();
         let graph = Graph::new(parents.clone());
         let (store, worker) = (MemoryStore::new(), WorkerId::random());
-        store.register_worker(worker, at(0)).await.unwrap();
+        store.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
         store.put_template(template()).await.unwrap();
         let record = new_task(&graph, 0);
         let task = record.id;
@@ -118,6 +118,7 @@ impl Simulation {
             any: self.random.bool(),
             now: at(self.now),
             passed: Arc::default(),
+            namespaces: None,
         }
     }
 
@@ -286,7 +287,7 @@ impl Simulation {
                 gone.sort_by_key(|claim| claim.step);
                 assert_eq!(gone, open);
                 self.worker = WorkerId::random();
-                self.store.register_worker(self.worker, at(self.now)).await.unwrap();
+                self.store.register_worker(self.worker, WorkerInfo::here(), at(self.now)).await.unwrap();
                 for claim in gone {
                     let ending = self.failed(claim, AttemptOutcome::Crashed);
                     self.finish(claim, ending).await;

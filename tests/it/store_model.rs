@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tasker_runtime::store::conformance::{Graph, at, failed, new, new_task, template};
 use tasker_runtime::store::{
     Acted, Action, ActionRequest, Claim, ClaimRequest, Claimed, Ending, Finished, FinishedAttempt, Store,
-    TaskFilter,
+    TaskFilter, WorkerInfo,
 };
 use tasker_runtime::{
     DeadLetterReason, DeadLetterStatus, MemoryStore, PostgresStore, SqliteStore, TaskId, WorkerId,
@@ -99,7 +99,14 @@ struct Pair {
 
 impl Pair {
     fn request(&self, room: usize, any: bool) -> ClaimRequest {
-        ClaimRequest { worker: self.worker, limit: room, any, now: at(self.now), passed: Arc::default() }
+        ClaimRequest {
+            worker: self.worker,
+            limit: room,
+            any,
+            now: at(self.now),
+            passed: Arc::default(),
+            namespaces: None,
+        }
     }
 
     async fn apply(&mut self, operation: &Operation) {
@@ -238,7 +245,7 @@ async fn compare_with_memory(stores: [Arc<dyn Store>; 2], graph: Graph, history:
     let stores: [Arc<dyn Store>; 2] = [Arc::new(MemoryStore::new()), one];
     let worker = WorkerId::random();
     for store in &stores {
-        store.register_worker(worker, at(0)).await.unwrap();
+        store.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
         store.put_template(template()).await.unwrap();
     }
     let (tasks, open, closed) = (Vec::new(), Vec::new(), Vec::new());

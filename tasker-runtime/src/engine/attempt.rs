@@ -120,12 +120,15 @@ async fn run_one(engine: &Arc<Engine>, job: Job) -> Option<Job> {
             settle::record(engine, claim, &prepared, started_at, answer).await
         }
         Some(_) => {
-            // As many of its kind as may are running: it waits for one of them to end.
+            // As many of its kind as may are running, or it is of another namespace: it waits for one
+            // of them to end, or for another worker.
             engine.hand_back(claim).await;
             None
         }
         None => {
-            engine.tell_missing(&prepared.bound.template.steps[claim.step as usize].handler.callable);
+            if engine.room.serves(&prepared.bound.template.namespace) {
+                engine.tell_missing(&prepared.bound.template.steps[claim.step as usize].handler.callable);
+            }
             engine.hand_back(claim).await;
             None
         }

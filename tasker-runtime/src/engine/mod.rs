@@ -9,7 +9,7 @@ mod tasks;
 mod under_way;
 mod waiters;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -28,6 +28,7 @@ use crate::limits::Limits;
 use crate::state::TaskState;
 use crate::store::{
     Acted, ActionRequest, Claim, ClaimRequest, Created, NewTaskRecord, Store, StoreError, TaskHead,
+    WorkerInfo,
 };
 use attempt::Job;
 pub(crate) use room::Kind;
@@ -54,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) backoff_scale: f64,
     /// How long a handler may take to end once it is told to.
     pub(crate) grace: Duration,
+    /// The namespaces that it runs steps of; `None` for all.
+    pub(crate) namespaces: Option<BTreeSet<String>>,
     /// At most this many attempts of a kind at a time.
     pub(crate) kinds: HashMap<Kind, usize>,
     /// Tasks that have been over for this long are deleted.
@@ -71,6 +74,7 @@ impl Default for Settings {
             reap_interval: Duration::from_secs(5),
             backoff_scale: 1.0,
             grace: Duration::from_secs(10),
+            namespaces: None,
             kinds: HashMap::new(),
             retention: None,
             limits: Limits::default(),
@@ -88,6 +92,8 @@ pub(crate) struct Engine {
     states: Arc<States>,
     pub(crate) settings: Settings,
     worker: WorkerId,
+    /// The namespaces that it runs steps of, as the store is asked for them.
+    served: Option<Arc<[String]>>,
     /// Whether steps are run here at all.
     works: bool,
     slots: Arc<Semaphore>,
@@ -117,7 +123,7 @@ impl Engine {
         settings: Settings,
         works: bool,
     ) -> Self {
-        let room = Room::new(&settings.kinds);
+        let room = Room::new(&settings.kinds, settings.namespaces.clone());
         templates.current().iter().for_each(|bound| room.learn(bound));
         Self {
             store,
@@ -126,6 +132,7 @@ impl Engine {
             waiters: Waiters::default(),
             states: Arc::new(states),
             worker: WorkerId::random(),
+            served: settings.namespaces.as_ref().map(|served| served.iter().cloned().collect()),
             works,
             slots: Arc::new(Semaphore::new(settings.concurrency)),
             settings,
@@ -142,9 +149,20 @@ impl Engine {
         }
     }
 
+    /// What this worker says of itself.
+    pub(crate) fn info(&self) -> WorkerInfo {
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        WorkerInfo {
+            handlers: number(self.templates.handlers()),
+            concurrency: number(self.settings.concurrency),
+            namespaces: self.served.as_deref().map(<[String]>::to_vec),
+            ..WorkerInfo::here()
+        }
+    }
+
     /// Makes the worker known, takes over what dead ones left, and begins to claim.
     pub(crate) async fn start(self: &Arc<Self>) -> Result<(), StoreError> {
-        self.store.register_worker(self.worker, self.clock.now()).await?;
+        self.store.register_worker(self.worker, self.info(), self.clock.now()).await?;
         self.running.spawn(dispatch::dispatch(Arc::downgrade(self), self.stopping.clone()));
         self.running.spawn(dispatch::reap(Arc::downgrade(self), self.stopping.clone()));
         self.running.spawn(housekeeping::watch(Arc::downgrade(self), self.stopping.clone()));
@@ -272,8 +290,9 @@ impl Engine {
     /// A request for at most as many claims as there are slots.
     fn request(&self, slots: usize, any: bool) -> ClaimRequest {
         let limit = if self.stopping.is_cancelled() { 0 } else { slots };
-        let (any, now, passed) = (any && limit > 0, self.clock.now(), self.room.passed());
-        ClaimRequest { worker: self.worker, limit, any, now, passed }
+        let (any, now) = (any && limit > 0, self.clock.now());
+        let (passed, namespaces) = (self.room.passed(), self.served.clone());
+        ClaimRequest { worker: self.worker, limit, any, now, passed, namespaces }
     }
 
     /// Runs each claim on a slot of its own; slots that are left over are free again. `known` is a

@@ -1,7 +1,7 @@
-//! Which kinds of steps this worker takes: those that it has a handler for, and of each namespace and
-//! callable at most as many at a time as the builder says.
+//! Which kinds of steps this worker takes: those of its namespaces that it has a handler for, and of each
+//! namespace and callable at most as many at a time as the builder says.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tasker_template::StepIndex;
@@ -23,11 +23,14 @@ pub(crate) struct Room(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
+    /// `None` for all.
+    namespaces: Option<BTreeSet<String>>,
     limits: Vec<Limit>,
     known: HashSet<TemplateId>,
     /// The limits that a step falls under.
     under: HashMap<(TemplateId, StepIndex), Vec<usize>>,
-    missing: HashSet<(TemplateId, StepIndex)>,
+    /// Steps without a handler here, and those of other namespaces.
+    others: HashSet<(TemplateId, StepIndex)>,
     passed: Arc<Passed>,
 }
 
@@ -39,9 +42,14 @@ struct Limit {
 }
 
 impl Room {
-    pub(crate) fn new(limits: &HashMap<Kind, usize>) -> Self {
+    pub(crate) fn new(limits: &HashMap<Kind, usize>, namespaces: Option<BTreeSet<String>>) -> Self {
         let limits = limits.iter().map(|(kind, most)| Limit { kind: kind.clone(), most: *most, running: 0 });
-        Self(Mutex::new(Inner { limits: limits.collect(), ..Inner::default() }))
+        Self(Mutex::new(Inner { namespaces, limits: limits.collect(), ..Inner::default() }))
+    }
+
+    /// Whether steps of this namespace are run here.
+    pub(crate) fn serves(&self, namespace: &str) -> bool {
+        self.lock().serves(namespace)
     }
 
     /// Takes note of a template's steps.
@@ -50,6 +58,7 @@ impl Room {
         if !inner.known.insert(bound.id) {
             return;
         }
+        let is_served = inner.serves(&bound.template.namespace);
         for (index, (step, own)) in (0..).zip(bound.template.steps.iter().zip(&bound.steps)) {
             let applies = |limit: &Limit| match &limit.kind {
                 Kind::Namespace(namespace) => *namespace == bound.template.namespace,
@@ -63,8 +72,8 @@ impl Room {
             if !under.is_empty() {
                 inner.under.insert((bound.id, index), under);
             }
-            if own.handler.is_none() {
-                inner.missing.insert((bound.id, index));
+            if own.handler.is_none() || !is_served {
+                inner.others.insert((bound.id, index));
             }
         }
         inner.renew();
@@ -79,6 +88,9 @@ impl Room {
     pub(crate) fn enter(&self, claim: &Claim) -> bool {
         let mut inner = self.lock();
         let inner = &mut *inner;
+        if inner.others.contains(&(claim.template, claim.step)) {
+            return false;
+        }
         let Some(under) = inner.under.get(&(claim.template, claim.step)) else { return true };
         if under.iter().any(|limit| inner.limits[*limit].is_full()) {
             return false;
@@ -109,10 +121,14 @@ impl Room {
 }
 
 impl Inner {
+    fn serves(&self, namespace: &str) -> bool {
+        self.namespaces.as_ref().is_none_or(|served| served.contains(namespace))
+    }
+
     fn renew(&mut self) {
         let full =
             self.under.iter().filter(|(_, under)| under.iter().any(|limit| self.limits[*limit].is_full()));
-        self.passed = Arc::new(full.map(|(step, _)| *step).chain(self.missing.iter().copied()).collect());
+        self.passed = Arc::new(full.map(|(step, _)| *step).chain(self.others.iter().copied()).collect());
     }
 }
 

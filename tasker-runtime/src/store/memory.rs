@@ -1,6 +1,6 @@
 //! Tasks in memory: for tests, and for workflows that need not outlive their process.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -14,7 +14,7 @@ use crate::store::progress::{Change, Progress};
 use crate::store::{
     Acted, ActionRecord, ActionRequest, AttemptRecord, Claim, ClaimRequest, Claimed, Created, Finished,
     FinishedAttempt, Identity, NewTaskRecord, PruneRequest, StepRecord, Store, StoreError, TaskFilter,
-    TaskHead, TaskInputs, TaskRecord, TemplateRecord,
+    TaskHead, TaskInputs, TaskRecord, TemplateRecord, WorkerInfo, WorkerRecord,
 };
 
 /// Keeps tasks in memory, and loses them with the process.
@@ -38,9 +38,7 @@ struct Inner {
     tasks: BTreeMap<TaskId, TaskEntry>,
     identities: HashMap<Identity, TaskId>,
     queues: Queues,
-    workers: HashSet<WorkerId>,
-    /// Workers that ended without handing everything back.
-    gone: HashSet<WorkerId>,
+    workers: BTreeMap<WorkerId, Worker>,
 }
 
 /// Where workers find steps that nobody has claimed.
@@ -55,6 +53,14 @@ struct Queues {
 }
 
 type Place = (Option<Timestamp>, i64);
+
+#[derive(Debug)]
+struct Worker {
+    info: WorkerInfo,
+    started_at: Timestamp,
+    /// Once it has ended it is kept for as long as something is claimed in its name.
+    alive: bool,
+}
 
 #[derive(Debug)]
 struct TaskEntry {
@@ -128,7 +134,9 @@ impl Inner {
         let mut taken = Vec::new();
         for &(_, task, step) in &self.queues.ready {
             let Some(entry) = self.tasks.get(&task) else { continue };
-            if !request.takes(entry.progress.template, step) {
+            let template = entry.progress.template;
+            let serves = |template: &Arc<TemplateRecord>| request.serves(&template.namespace);
+            if !request.takes(template, step) || !self.templates.get(&template).is_some_and(serves) {
                 continue;
             }
             if claimed.claims.len() + taken.len() >= request.limit {
@@ -163,9 +171,36 @@ impl TaskEntry {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn register_worker(&self, worker: WorkerId, _now: Timestamp) -> Result<(), StoreError> {
-        self.lock().workers.insert(worker);
+    fn name(&self) -> String {
+        "memory:".to_owned()
+    }
+
+    async fn register_worker(
+        &self,
+        worker: WorkerId,
+        info: WorkerInfo,
+        started_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.lock().workers.insert(worker, Worker { info, started_at, alive: true });
         Ok(())
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError> {
+        let inner = self.lock();
+        let mut running: HashMap<WorkerId, u32> = HashMap::new();
+        for claim in inner.tasks.values().flat_map(|entry| entry.progress.claims()) {
+            *running.entry(claim.worker).or_default() += 1;
+        }
+        let known = inner.workers.iter().filter(|(id, worker)| worker.alive || running.contains_key(id));
+        let records = known.map(|(id, worker)| WorkerRecord {
+            id: *id,
+            info: worker.info.clone(),
+            running: running.get(id).copied().unwrap_or_default(),
+            started_at: worker.started_at,
+            last_beat: None,
+            alive: worker.alive,
+        });
+        Ok(records.collect())
     }
 
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
@@ -174,9 +209,8 @@ impl Store for MemoryStore {
     }
 
     fn worker_gone(&self, worker: WorkerId) {
-        let mut inner = self.lock();
-        if inner.workers.remove(&worker) {
-            inner.gone.insert(worker);
+        if let Some(worker) = self.lock().workers.get_mut(&worker) {
+            worker.alive = false;
         }
     }
 
@@ -325,13 +359,14 @@ impl Store for MemoryStore {
 
     async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {
         let mut inner = self.lock();
-        if inner.gone.is_empty() {
+        let gone = |id: &WorkerId| inner.workers.get(id).is_some_and(|worker| !worker.alive);
+        if !inner.workers.keys().any(gone) {
             return Ok(Vec::new());
         }
         let claims = inner.tasks.values().flat_map(|entry| entry.progress.claims());
-        let claims: Vec<Claim> = claims.filter(|claim| inner.gone.contains(&claim.worker)).collect();
+        let claims: Vec<Claim> = claims.filter(|claim| gone(&claim.worker)).collect();
         if claims.is_empty() {
-            inner.gone.clear();
+            inner.workers.retain(|_, worker| worker.alive);
         }
         Ok(claims)
     }

@@ -15,6 +15,7 @@ pub(crate) mod memory;
 pub(crate) mod postgres;
 mod progress;
 pub(crate) mod sqlite;
+mod worker;
 
 #[cfg(feature = "testing")]
 pub mod conformance;
@@ -38,6 +39,7 @@ pub use memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
+pub use worker::{WorkerInfo, WorkerRecord};
 
 /// Keeps tasks. See the [module](self).
 ///
@@ -45,8 +47,22 @@ pub use sqlite::SqliteStore;
 /// to follow it.
 #[async_trait]
 pub trait Store: Debug + Send + Sync + 'static {
+    /// What people call the store; no password.
+    fn name(&self) -> String {
+        format!("{self:?}")
+    }
+
     /// Makes a worker known, so that its claims hold for as long as it lives.
-    async fn register_worker(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError>;
+    async fn register_worker(
+        &self,
+        worker: WorkerId,
+        info: WorkerInfo,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// The workers that are known, the newest last: those that are alive, and dead ones that have not
+    /// been forgotten.
+    async fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError>;
 
     /// Forgets a worker. What it has not handed back is [`abandoned`](Self::abandoned).
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError>;
@@ -206,6 +222,10 @@ pub struct ClaimRequest {
     pub now: Timestamp,
     /// Steps that are left to others: no handler here, or as many of a kind are running as may.
     pub passed: Arc<Passed>,
+    /// From the queue, steps of templates in these namespaces only; `None` for all. So that a store
+    /// need not walk over what is others'. The own task's steps, after what the operation did, are
+    /// up to `passed` alone.
+    pub namespaces: Option<Arc<[String]>>,
 }
 
 impl ClaimRequest {
@@ -213,6 +233,12 @@ impl ClaimRequest {
     #[must_use]
     pub fn takes(&self, template: TemplateId, step: StepIndex) -> bool {
         self.passed.is_empty() || !self.passed.contains(&(template, step))
+    }
+
+    /// Whether steps of this namespace are welcome from the queue.
+    #[must_use]
+    pub fn serves(&self, namespace: &str) -> bool {
+        self.namespaces.as_ref().is_none_or(|served| served.iter().any(|one| one == namespace))
     }
 }
 

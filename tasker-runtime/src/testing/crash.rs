@@ -13,7 +13,7 @@ use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, MemoryStore,
     NewTaskRecord, PruneRequest, Store, StoreError, TaskFilter, TaskHead, TaskInputs, TaskRecord,
-    TemplateRecord,
+    TemplateRecord, WorkerInfo, WorkerRecord,
 };
 use crate::task::Task;
 
@@ -137,9 +137,18 @@ impl MortalStore {
 
 #[async_trait]
 impl Store for MortalStore {
-    async fn register_worker(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError> {
+    async fn register_worker(
+        &self,
+        worker: WorkerId,
+        info: WorkerInfo,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
-        self.commit("registering the worker", self.inner.register_worker(worker, now)).await
+        self.commit("registering the worker", self.inner.register_worker(worker, info, now)).await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError> {
+        self.alive()?.workers().await
     }
 
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {

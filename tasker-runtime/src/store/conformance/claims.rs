@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::id::WorkerId;
+use crate::id::{TemplateId, WorkerId};
 use crate::state::StepState;
 use crate::store::conformance::{Fixture, Graph, at, failed, new, new_task, steps, template};
-use crate::store::{Claim, ClaimRequest, Finished, FinishedAttempt, NewTaskRecord, Store};
+use crate::store::{
+    Claim, ClaimRequest, Finished, FinishedAttempt, NewTaskRecord, Store, TemplateRecord, WorkerInfo,
+};
 
 pub async fn what_is_claimed_is_not_claimed_again(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
@@ -82,7 +84,7 @@ pub async fn what_is_handed_back_does_not_count(store: Arc<dyn Store>) {
 pub async fn a_worker_that_is_gone_leaves_its_claims(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
     let other = WorkerId::random();
-    fixture.store.register_worker(other, at(0)).await.unwrap();
+    fixture.store.register_worker(other, WorkerInfo::here(), at(0)).await.unwrap();
     let (_, claims) = fixture.create(&Graph::new(vec![vec![], vec![]]), 2).await;
     assert!(fixture.store.abandoned().await.unwrap().is_empty());
     fixture.store.worker_gone(fixture.worker);
@@ -155,6 +157,46 @@ pub async fn steps_that_are_passed_stay_for_others(store: Arc<dyn Store>) {
     let claimed = fixture.store.claim(picky).await.unwrap();
     assert_eq!((claimed.claims.len(), claimed.more), (0, false));
     assert_eq!(steps(&fixture.claim(9, 1).await.claims), [1, 2]);
+}
+
+pub async fn steps_of_other_namespaces_stay_for_others(store: Arc<dyn Store>) {
+    let fixture = Fixture::new(store).await;
+    let graph = Graph::new(vec![vec![], vec![0]]);
+    let mut ids = Vec::new();
+    for (second, namespace) in [(0, "a"), (1, "b"), (2, "it's, {c}"), (3, "b")] {
+        let snapshot = format!("{{\"namespace\":{namespace:?}}}");
+        let namespace = namespace.to_owned();
+        let kind = TemplateRecord { id: TemplateId::of(&snapshot), namespace, snapshot, ..template() };
+        let task = NewTaskRecord { template: kind.id, ..new_task(&graph, second) };
+        fixture.store.put_template(kind).await.unwrap();
+        ids.push(task.id);
+        fixture.store.create_task(task, fixture.request(0, second)).await.unwrap();
+    }
+    let of = |names: &[&str], limit| ClaimRequest {
+        namespaces: Some(names.iter().map(|name| (*name).to_owned()).collect()),
+        any: true,
+        ..fixture.request(limit, 9)
+    };
+    let claim = async |names: &[&str], limit| {
+        let claimed = fixture.store.claim(of(names, limit)).await.unwrap();
+        (claimed.claims.iter().map(|claim| claim.task).collect::<Vec<_>>(), claimed.more, claimed.claims)
+    };
+    assert_eq!(claim(&[], 9).await, (vec![], false, vec![]));
+    assert_eq!(claim(&["d"], 9).await, (vec![], false, vec![]));
+    let (tasks, more, claims) = claim(&["it's, {c}", "b"], 1).await;
+    assert_eq!((tasks, more), (vec![ids[1]], true));
+    // Its own task's next step, and then what the queue has for it.
+    let attempt = FinishedAttempt {
+        claim: claims[0],
+        started_at: at(9),
+        finished_at: at(9),
+        ending: graph.complete(0, "0"),
+    };
+    let finished = fixture.store.finish(attempt, of(&["it's, {c}", "b"], 9)).await.unwrap();
+    let tasks: Vec<_> = Fixture::recorded(finished).0.iter().map(|claim| claim.task).collect();
+    assert_eq!(tasks, [ids[1], ids[2], ids[3]]);
+    assert_eq!(claim(&["b"], 9).await.0, []);
+    assert_eq!(fixture.claim(9, 9).await.claims[0].task, ids[0]);
 }
 
 pub async fn who_ends_the_attempt_of_another_claims_nothing_in_passing(store: Arc<dyn Store>) {

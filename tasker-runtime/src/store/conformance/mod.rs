@@ -13,6 +13,7 @@ mod claims;
 mod course;
 mod keeping;
 mod operators;
+mod workers;
 
 use std::sync::Arc;
 
@@ -25,13 +26,14 @@ use crate::state::{AttemptOutcome, TaskState};
 use crate::step_error::{ErrorRecord, StepError};
 use crate::store::{
     Claim, ClaimRequest, Claimed, Created, Dependent, Ending, Finished, FinishedAttempt, NewTaskRecord,
-    Origin, Store, TaskRecord, TemplateRecord,
+    Origin, Store, TaskRecord, TemplateRecord, WorkerInfo,
 };
 
 pub use claims::*;
 pub use course::*;
 pub use keeping::*;
 pub use operators::*;
+pub use workers::*;
 
 /// Makes a test of every function of the suite. `$make` is an expression that gives a new, empty
 /// store as an `Arc<dyn Store>`, and a guard of what must outlive it.
@@ -66,6 +68,7 @@ macro_rules! store_conformance {
             a_task_of_the_same_identity_is_not_created,
             a_point_of_priority_is_worth_a_minute,
             steps_that_are_passed_stay_for_others,
+            steps_of_other_namespaces_stay_for_others,
             who_ends_the_attempt_of_another_claims_nothing_in_passing,
             a_cancelled_task_loses_its_claims,
             a_retried_step_has_a_fresh_budget,
@@ -78,6 +81,8 @@ macro_rules! store_conformance {
             what_cannot_be_done_changes_nothing,
             lists_can_be_filtered,
             old_tasks_are_pruned_with_all_that_is_theirs,
+            workers_are_listed_with_what_they_have_claimed,
+            a_dead_worker_is_listed_while_something_is_claimed_in_its_name,
         }
     };
     (@ $make:expr => $($case:ident,)*) => {
@@ -201,13 +206,20 @@ struct Fixture {
 impl Fixture {
     async fn new(store: Arc<dyn Store>) -> Self {
         let worker = WorkerId::random();
-        store.register_worker(worker, at(0)).await.unwrap();
+        store.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
         store.put_template(template()).await.unwrap();
         Self { store, worker }
     }
 
     fn request(&self, limit: usize, second: i64) -> ClaimRequest {
-        ClaimRequest { worker: self.worker, limit, any: false, now: at(second), passed: Arc::default() }
+        ClaimRequest {
+            worker: self.worker,
+            limit,
+            any: false,
+            now: at(second),
+            passed: Arc::default(),
+            namespaces: None,
+        }
     }
 
     async fn create(&self, graph: &Graph, limit: usize) -> (TaskId, Vec<Claim>) {

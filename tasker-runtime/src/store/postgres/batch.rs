@@ -123,6 +123,7 @@ struct Queue {
     room: i64,
     passed_template: Vec<Uuid>,
     passed_step: Vec<i32>,
+    namespaces: Option<Vec<String>>,
 }
 
 /// What the statement came to.
@@ -249,6 +250,7 @@ impl Batch {
             room,
             passed_template,
             passed_step,
+            namespaces: request.namespaces.as_deref().map(<[String]>::to_vec),
         });
     }
 
@@ -429,16 +431,21 @@ impl Batch {
             );
         }
         if let Some(queue) = queue {
-            builder.part(
-                CLAIM,
-                vec![
-                    (&queue.worker, Type::UUID),
-                    (&queue.now, Type::TIMESTAMPTZ),
-                    (&queue.room, Type::INT8),
-                    (&queue.passed_template, Type::UUID_ARRAY),
-                    (&queue.passed_step, Type::INT4_ARRAY),
-                ],
-            );
+            let mut values: Vec<Value<'_>> = vec![
+                (&queue.worker, Type::UUID),
+                (&queue.now, Type::TIMESTAMPTZ),
+                (&queue.room, Type::INT8),
+                (&queue.passed_template, Type::UUID_ARRAY),
+                (&queue.passed_step, Type::INT4_ARRAY),
+            ];
+            let part = match &queue.namespaces {
+                None => CLAIM,
+                Some(_) => CLAIM_SERVED,
+            };
+            if let Some(namespaces) = &queue.namespaces {
+                values.push((namespaces, Type::TEXT_ARRAY));
+            }
+            builder.part(part, values);
         }
         builder.claims = queue.is_some();
         builder
@@ -580,9 +587,11 @@ const PLACE: Part = Part {
     bit: 256,
     sql: "placed AS (
         INSERT INTO {schema}.step (
-            task_id, step, template_id, state, attempts, forgiven, due_at, rank, worker_id, claimed_at
+            task_id, step, template_id, namespace, state, attempts, forgiven, due_at, rank, worker_id, claimed_at
         )
-        SELECT task, step, template, state, attempts, forgiven, due, rank, worker, claimed
+        SELECT
+            task, step, template, (SELECT kind.namespace FROM {schema}.template AS kind WHERE kind.id = given.template),
+            state, attempts, forgiven, due, rank, worker, claimed
         FROM unnest(
             $1::uuid[], $2::int4[], $3::uuid[], $4::text[], $5::int4[], $6::int4[], $7::timestamptz[],
             $8::int8[], $9::uuid[], $10::timestamptz[]
@@ -610,19 +619,12 @@ const ACT: Part = Part {
     )",
 };
 
-/// One more than there is room for is looked at, to tell whether there is more. Nothing is claimed when
-/// a task was not as it was thought to be: how much room there is depends on that.
-const CLAIM: Part = Part {
-    bit: 1024,
-    sql: "ready AS MATERIALIZED (
-        SELECT task_id, step, rank
-        FROM {schema}.step
-        WHERE rank IS NOT NULL AND due_at IS NULL
-        AND (template_id, step) NOT IN (SELECT * FROM unnest($4::uuid[], $5::int4[]))
-        ORDER BY rank, task_id, step
-        LIMIT CASE WHEN {others} THEN 0 ELSE $3 + 1 END
-        FOR UPDATE SKIP LOCKED
-    ),
+/// What is claimed of `ready`.
+macro_rules! claim {
+    ($ready:literal) => {
+        concat!(
+            $ready,
+            ",
     chosen AS MATERIALIZED (
         SELECT task_id, step, rank FROM ready ORDER BY rank, task_id, step LIMIT $3
     ),
@@ -632,7 +634,46 @@ const CLAIM: Part = Part {
         FROM chosen
         WHERE step.task_id = chosen.task_id AND step.step = chosen.step AND step.instance = 0
         RETURNING step.task_id, step.step, step.template_id, step.attempts, step.forgiven, chosen.rank
-    )",
+    )"
+        )
+    };
+}
+
+/// One more than there is room for is looked at, to tell whether there is more. Nothing is claimed when
+/// a task was not as it was thought to be: how much room there is depends on that.
+const CLAIM: Part = Part {
+    bit: 1024,
+    sql: claim!(
+        "ready AS MATERIALIZED (
+        SELECT task_id, step, rank
+        FROM {schema}.step
+        WHERE rank IS NOT NULL AND due_at IS NULL
+        AND (template_id, step) NOT IN (SELECT * FROM unnest($4::uuid[], $5::int4[]))
+        ORDER BY rank, task_id, step
+        LIMIT CASE WHEN {others} THEN 0 ELSE $3 + 1 END
+        FOR UPDATE SKIP LOCKED
+    )"
+    ),
+};
+
+/// Each namespace is looked at for itself, in the order of its own part of the index.
+const CLAIM_SERVED: Part = Part {
+    bit: 2048,
+    sql: claim!(
+        "ready AS MATERIALIZED (
+        SELECT ready.task_id, ready.step, ready.rank
+        FROM unnest($6::text[]) AS served (namespace)
+        CROSS JOIN LATERAL (
+            SELECT task_id, step, rank
+            FROM {schema}.step
+            WHERE step.namespace = served.namespace AND rank IS NOT NULL AND due_at IS NULL
+            AND (template_id, step) NOT IN (SELECT * FROM unnest($4::uuid[], $5::int4[]))
+            ORDER BY rank, task_id, step
+            LIMIT CASE WHEN {others} THEN 0 ELSE $3 + 1 END
+            FOR UPDATE SKIP LOCKED
+        ) AS ready
+    )"
+    ),
 };
 
 /// Puts the parts together.

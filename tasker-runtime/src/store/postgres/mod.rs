@@ -3,6 +3,7 @@
 
 mod batch;
 mod connection;
+mod held;
 mod load;
 mod notices;
 mod operate;
@@ -32,12 +33,14 @@ use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, NewTaskRecord,
     PruneRequest, Store, StoreError, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord,
+    WorkerInfo, WorkerRecord,
 };
 use connection::Connection;
 use operation::Operation;
 use session::{Session, Trouble, Workers};
 use settings::Settings;
 use values::failed;
+use workers::{Beat, Own};
 
 /// Keeps tasks in PostgreSQL.
 ///
@@ -51,6 +54,7 @@ pub struct PostgresStore {
     queue: mpsc::Sender<Operation>,
     /// Workers of this process that are alive.
     workers: Workers,
+    own: Own,
     /// Workers of this process that have ended without signing off.
     ended: Mutex<HashSet<WorkerId>>,
     /// Called when steps have come into the queue.
@@ -87,7 +91,8 @@ impl PostgresStore {
         let mut connection = Connection::open(&settings).await.map_err(cannot_open)?;
         schema::migrate(&mut connection.client, &settings).await?;
         let (workers, queued, announced) = (Workers::default(), Arc::default(), Arc::default());
-        let session = Session::new(connection, Arc::clone(&workers), Arc::clone(&queued));
+        let own = Own::default();
+        let session = Session::new(connection, Arc::clone(&workers), own.held.clone(), Arc::clone(&queued));
         let (queue, waiting) = mpsc::channel(writer::QUEUE);
         // Two are taken: one writes, and one listens.
         let fast = ManagerConfig { recycling_method: RecyclingMethod::Fast };
@@ -97,12 +102,12 @@ impl PostgresStore {
         let background = vec![
             tokio::spawn(notices::announce(pool.clone(), settings.schema.clone(), Arc::clone(&queued))),
             tokio::spawn(notices::listen(Arc::clone(&settings), Arc::clone(&announced))),
-            tokio::spawn(notices::beat(pool.clone(), Arc::clone(&settings), Arc::clone(&workers))),
+            tokio::spawn(notices::beat(pool.clone(), Arc::clone(&settings), own.clone())),
         ];
         // Ends when the queue is dropped, and not before it is empty.
         tokio::spawn(writer::write_until_closed(session, waiting, Arc::clone(&settings)));
         let (schema, ended) = (settings.quoted_schema(), Mutex::default());
-        Ok(Self { settings, schema, pool, queue, workers, ended, queued, announced, background })
+        Ok(Self { settings, schema, pool, queue, workers, own, ended, queued, announced, background })
     }
 
     async fn ask<T>(
@@ -128,13 +133,13 @@ impl PostgresStore {
         }
     }
 
-    async fn beat(&self, worker: WorkerId) -> Result<(), StoreError> {
+    async fn beat(&self, beats: &[Beat]) -> Result<(), StoreError> {
         let connection = self.connection().await?;
-        let beaten = workers::beat(&**connection, &self.schema, &[worker], self.settings.lease).await;
+        let beaten = workers::beat(&**connection, &self.schema, beats, self.settings.lease).await;
         beaten.map_err(|error| failed(error, &self.settings.describe()))
     }
 
-    fn workers(&self) -> std::sync::MutexGuard<'_, HashSet<WorkerId>> {
+    fn alive(&self) -> std::sync::MutexGuard<'_, HashSet<WorkerId>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -153,19 +158,37 @@ impl Drop for PostgresStore {
 
 #[async_trait]
 impl Store for PostgresStore {
-    async fn register_worker(&self, worker: WorkerId, _: Timestamp) -> Result<(), StoreError> {
-        self.beat(worker).await?;
-        self.workers().insert(worker);
+    fn name(&self) -> String {
+        self.settings.describe()
+    }
+
+    async fn register_worker(
+        &self,
+        worker: WorkerId,
+        info: WorkerInfo,
+        _: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.beat(&[self.own.beat(worker, Arc::new(info.clone()))]).await?;
+        self.own.insert(worker, info);
+        self.alive().insert(worker);
         Ok(())
     }
 
+    async fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError> {
+        // What our own have under way is known better than as of their last beat.
+        self.beat(&self.own.beats()).await?;
+        let connection = self.connection().await?;
+        workers::records(&**connection, &self.schema).await.map_err(|trouble| self.said(trouble))
+    }
+
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
-        self.workers().remove(&worker);
+        self.alive().remove(&worker);
+        self.own.remove(worker);
         let connection = self.connection().await?;
         let said = |error| failed(error, &self.settings.describe());
         workers::end(&**connection, &self.schema, &[worker]).await.map_err(said)?;
-        let held = workers::claims_of(&**connection, &self.schema, &[worker]).await;
-        if held.map_err(|trouble| self.said(trouble))?.is_empty() {
+        // What is claimed in its name, or may be, is for others to find by its row.
+        if self.own.held.of(worker) == 0 && !self.own.held.is_untold() {
             workers::forget(&**connection, &self.schema, &[worker]).await.map_err(said)?;
         }
         Ok(())
@@ -173,7 +196,8 @@ impl Store for PostgresStore {
 
     fn worker_gone(&self, worker: WorkerId) {
         // Others find out when its lease is over.
-        if self.workers().remove(&worker) {
+        self.own.remove(worker);
+        if self.alive().remove(&worker) {
             self.ended.lock().unwrap_or_else(PoisonError::into_inner).insert(worker);
         }
     }
@@ -242,6 +266,9 @@ impl Store for PostgresStore {
         let client: &mut tokio_postgres::Client = &mut connection;
         let acted = operate::act(client, &self.schema, &action).await;
         let (acted, queues) = acted.map_err(|trouble| self.said(trouble))?;
+        if let Acted::Done { lost, .. } = &acted {
+            lost.iter().for_each(|claim| self.own.held.remove(claim));
+        }
         if queues {
             self.queued.notify_one();
         }

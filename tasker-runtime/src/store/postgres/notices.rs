@@ -1,7 +1,7 @@
 //! What goes on beside the operations: workers say that they are alive, and processes tell each other
 //! that there is work. A notice may get lost; whoever waits looks for itself from time to time.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
@@ -9,10 +9,8 @@ use tokio::sync::Notify;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{AsyncMessage, NoTls};
 
-use crate::id::WorkerId;
-use crate::store::postgres::session::Workers;
 use crate::store::postgres::settings::{Settings, quoted};
-use crate::store::postgres::workers;
+use crate::store::postgres::workers::{self, Own};
 
 /// At most one notice within this time: the database passes them on one after the other.
 const BETWEEN_NOTICES: Duration = Duration::from_millis(10);
@@ -69,17 +67,16 @@ pub(super) async fn listen(settings: Arc<Settings>, announced: Arc<Notify>) {
 }
 
 /// Says again and again that the workers of this process are alive.
-pub(super) async fn beat(pool: Pool, settings: Arc<Settings>, alive: Workers) {
+pub(super) async fn beat(pool: Pool, settings: Arc<Settings>, own: Own) {
     let schema = settings.quoted_schema();
     loop {
         tokio::time::sleep(settings.lease / BEATS).await;
-        let ids: Vec<WorkerId> =
-            alive.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
-        if ids.is_empty() {
+        let beats = own.beats();
+        if beats.is_empty() {
             continue;
         }
         let beaten = match pool.get().await {
-            Ok(connection) => workers::beat(&**connection, &schema, &ids, settings.lease)
+            Ok(connection) => workers::beat(&**connection, &schema, &beats, settings.lease)
                 .await
                 .map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),

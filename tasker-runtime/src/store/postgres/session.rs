@@ -16,6 +16,7 @@ use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::state::TaskState;
 use crate::store::postgres::batch::{Batch, Written};
 use crate::store::postgres::connection::Connection;
+use crate::store::postgres::held::Held;
 use crate::store::postgres::load::{self, Ended, Hold};
 use crate::store::postgres::operation::Operation;
 use crate::store::postgres::values::{Result, Time, get, json, maybe_time};
@@ -136,7 +137,7 @@ pub(super) struct Session {
     /// Templates that are there; they are never deleted.
     templates: HashSet<TemplateId>,
     /// The claims that somebody here was told of.
-    held: HashSet<Claim>,
+    pub(super) held: Held,
     /// The claims whose attempts may have been recorded by a statement that was not answered.
     doubted: HashSet<Claim>,
     /// Called when steps have come into the queue that others may want.
@@ -144,9 +145,9 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(connection: Connection, workers: Workers, queued: Arc<Notify>) -> Self {
+    pub(super) fn new(connection: Connection, workers: Workers, held: Held, queued: Arc<Notify>) -> Self {
         let (tasks, templates) = (HashMap::new(), HashSet::new());
-        let (held, doubted) = (HashSet::new(), HashSet::new());
+        let doubted = HashSet::new();
         Self { connection, workers, tasks, templates, held, doubted, queued }
     }
 

@@ -1,53 +1,126 @@
 //! Who is alive: each worker has a row, and says by the database's clock that it is there.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio_postgres::GenericClient;
 use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{GenericClient, Row};
 use uuid::Uuid;
 
 use crate::id::{TaskId, WorkerId};
-use crate::store::Claim;
+use crate::store::postgres::held::Held;
 use crate::store::postgres::load::{self, Hold};
 use crate::store::postgres::session::Trouble;
-use crate::store::postgres::values::get;
+use crate::store::postgres::values::{get, int, maybe_time, number, time};
+use crate::store::{Claim, WorkerInfo, WorkerRecord};
 
 /// A dead worker's row stays this long: one that was only stalled finds itself again.
 const KEPT: &str = "1 hour";
 
-/// Says that workers are alive, whether they are known yet or not.
+/// The workers of this process that are alive, with what they say of themselves.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Own {
+    infos: Arc<Mutex<HashMap<WorkerId, Arc<WorkerInfo>>>>,
+    pub(super) held: Held,
+}
+
+/// What a worker says when it says that it is alive.
+#[derive(Clone, Debug)]
+pub(super) struct Beat {
+    worker: WorkerId,
+    info: Arc<WorkerInfo>,
+    running: i32,
+}
+
+impl Own {
+    pub(super) fn insert(&self, worker: WorkerId, info: WorkerInfo) {
+        self.infos().insert(worker, Arc::new(info));
+    }
+
+    pub(super) fn remove(&self, worker: WorkerId) {
+        self.infos().remove(&worker);
+    }
+
+    pub(super) fn beats(&self) -> Vec<Beat> {
+        let infos: Vec<_> = self.infos().iter().map(|(worker, info)| (*worker, Arc::clone(info))).collect();
+        infos.into_iter().map(|(worker, info)| self.beat(worker, info)).collect()
+    }
+
+    pub(super) fn beat(&self, worker: WorkerId, info: Arc<WorkerInfo>) -> Beat {
+        let running = i32::try_from(self.held.of(worker)).unwrap_or(i32::MAX);
+        Beat { worker, info, running }
+    }
+
+    fn infos(&self) -> MutexGuard<'_, HashMap<WorkerId, Arc<WorkerInfo>>> {
+        self.infos.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says that workers are alive, whether they are known yet or not. A process has one, as a rule.
 pub(super) async fn beat(
     client: &impl GenericClient,
     schema: &str,
-    workers: &[WorkerId],
+    beats: &[Beat],
     lease: Duration,
 ) -> Result<(), tokio_postgres::Error> {
-    let ids: Vec<Uuid> = workers.iter().map(|worker| worker.0).collect();
-    let host = host();
-    let process = i32::try_from(std::process::id()).unwrap_or_default();
     let lease = lease.as_secs_f64();
     let sql = format!(
-        "INSERT INTO {schema}.worker (id, host, process, version, lease, started_at, beat_at)
-        SELECT id, $2, $3, $4, make_interval(secs => $5), clock_timestamp(), clock_timestamp()
-        FROM unnest($1::uuid[]) AS own (id)
-        ORDER BY id
-        ON CONFLICT (id) DO UPDATE SET beat_at = clock_timestamp()"
+        "INSERT INTO {schema}.worker (
+            id, host, process, version, namespaces, handlers, concurrency, running, lease, started_at, beat_at
+        )
+        VALUES (
+            $1, $2, $3, $4, $5, $6, $7, $8, make_interval(secs => $9), clock_timestamp(), clock_timestamp()
+        )
+        ON CONFLICT (id) DO UPDATE SET running = excluded.running, beat_at = clock_timestamp()"
     );
-    let values: [(&(dyn ToSql + Sync), Type); 5] = [
-        (&ids, Type::UUID_ARRAY),
-        (&host, Type::TEXT),
-        (&process, Type::INT4),
-        (&env!("CARGO_PKG_VERSION"), Type::TEXT),
-        (&lease, Type::FLOAT8),
-    ];
-    client.query_typed(&sql, &values).await.map(drop)
+    for Beat { worker, info, running } in beats {
+        let WorkerInfo { host, version, namespaces, .. } = &**info;
+        let (process, handlers, concurrency) = (int(info.process), int(info.handlers), int(info.concurrency));
+        let values: [(&(dyn ToSql + Sync), Type); 9] = [
+            (&worker.0, Type::UUID),
+            (host, Type::TEXT),
+            (&process, Type::INT4),
+            (version, Type::TEXT),
+            (namespaces, Type::TEXT_ARRAY),
+            (&handlers, Type::INT4),
+            (&concurrency, Type::INT4),
+            (running, Type::INT4),
+            (&lease, Type::FLOAT8),
+        ];
+        client.query_typed(&sql, &values).await?;
+    }
+    Ok(())
 }
 
-/// The name of this machine.
-fn host() -> String {
-    let name = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
-    name.or_else(|| std::fs::read_to_string("/etc/hostname").ok().map(|name| name.trim().to_owned()))
-        .unwrap_or_default()
+/// The workers as others see them.
+pub(super) async fn records(client: &impl GenericClient, schema: &str) -> Result<Vec<WorkerRecord>, Trouble> {
+    let sql = format!(
+        "SELECT
+            id, host, process, version, namespaces, handlers, concurrency, running, started_at,
+            nullif(beat_at, '-infinity'), beat_at >= clock_timestamp() - lease
+        FROM {schema}.worker
+        ORDER BY id"
+    );
+    let rows = client.query_typed(&sql, &[]).await?;
+    let record = |row: &Row| {
+        Ok(WorkerRecord {
+            id: WorkerId(get(row, 0)?),
+            info: WorkerInfo {
+                host: get(row, 1)?,
+                process: number(row, 2)?,
+                version: get(row, 3)?,
+                namespaces: get(row, 4)?,
+                handlers: number(row, 5)?,
+                concurrency: number(row, 6)?,
+            },
+            running: number(row, 7)?,
+            started_at: time(row, 8)?,
+            last_beat: maybe_time(row, 9)?,
+            alive: get(row, 10)?,
+        })
+    };
+    rows.iter().map(record).collect()
 }
 
 /// Ends workers at once, as if they had not been heard of for a long time.

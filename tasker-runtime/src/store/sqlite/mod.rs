@@ -24,6 +24,7 @@ use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, NewTaskRecord,
     PruneRequest, Store, StoreError, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord,
+    WorkerInfo, WorkerRecord,
 };
 use liveness::Liveness;
 use session::Session;
@@ -164,14 +165,29 @@ impl Default for Readers {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn register_worker(&self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError> {
+    fn name(&self) -> String {
+        format!("sqlite://{}", self.path.display())
+    }
+
+    async fn register_worker(
+        &self,
+        worker: WorkerId,
+        info: WorkerInfo,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         // The lock first: a worker that has a row and no lock is taken for dead.
         self.liveness.acquire(worker)?;
-        let registered = self.write(move |session| write::register_worker(session, worker, now)).await;
+        let registered = self.write(move |session| write::register_worker(session, worker, &info, now)).await;
         if registered.is_err() {
             self.liveness.remove(worker);
         }
         registered
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError> {
+        let liveness = self.liveness.clone();
+        let is_alive = move |worker| liveness.is_alive(worker);
+        self.read(move |connection| read::worker_records(connection, is_alive)).await
     }
 
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {

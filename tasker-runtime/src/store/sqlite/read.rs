@@ -1,5 +1,6 @@
 //! The operations that only read.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::types::ToSql;
@@ -13,13 +14,54 @@ use crate::store::sqlite::load;
 use crate::store::sqlite::values::{Result, blob, json, timestamp, unreadable, uuid};
 use crate::store::{
     ActionRecord, AttemptRecord, Claim, StepRecord, TaskFilter, TaskHead, TaskInputs, TaskRecord,
-    TemplateRecord,
+    TemplateRecord, WorkerInfo, WorkerRecord,
 };
 
 pub(super) fn workers(connection: &Connection) -> Result<Vec<WorkerId>> {
     let mut statement = connection.prepare_cached("SELECT id FROM worker")?;
     let ids = statement.query_map([], |row| uuid(row, 0).map(WorkerId))?;
     Ok(ids.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The workers as others see them.
+pub(super) fn worker_records(
+    connection: &Connection,
+    is_alive: impl Fn(WorkerId) -> bool,
+) -> Result<Vec<WorkerRecord>> {
+    // One transaction: workers and claims of the same moment.
+    let transaction = connection.unchecked_transaction()?;
+    let mut running: HashMap<WorkerId, u32> = HashMap::new();
+    for claim in claims_of(&transaction, &workers(&transaction)?)? {
+        *running.entry(claim.worker).or_default() += 1;
+    }
+    let sql = "SELECT id, host, process, version, namespaces, handlers, concurrency, started_at
+        FROM worker
+        ORDER BY id";
+    let mut statement = transaction.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut records = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = WorkerId(uuid(row, 0)?);
+        let namespaces = row
+            .get::<_, Option<String>>(4)?
+            .map(|text| serde_json::from_str(&text).map_err(|_| unreadable("list of namespaces", text)));
+        records.push(WorkerRecord {
+            id,
+            info: WorkerInfo {
+                host: row.get(1)?,
+                process: row.get(2)?,
+                version: row.get(3)?,
+                namespaces: namespaces.transpose()?,
+                handlers: row.get(5)?,
+                concurrency: row.get(6)?,
+            },
+            running: running.get(&id).copied().unwrap_or_default(),
+            started_at: timestamp(row.get(7)?)?,
+            last_beat: None,
+            alive: is_alive(id),
+        });
+    }
+    Ok(records)
 }
 
 /// What is claimed in the names of these workers. Asked only after a worker has died: it reads all

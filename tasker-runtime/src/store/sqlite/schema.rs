@@ -11,10 +11,11 @@ use crate::store::sqlite::sqlite_cannot_open;
 const APPLICATION_ID: i64 = 0x5441_534b;
 
 /// Migration N takes the schema from version N - 1 to N.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/001_initial.sql"),
     include_str!("migrations/002_operations.sql"),
     include_str!("migrations/003_dead_letters.sql"),
+    include_str!("migrations/004_workers.sql"),
 ];
 
 /// Refuses the file of another program, and one of a newer version of this one. Changes nothing.
@@ -141,6 +142,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_the_third_version_keeps_its_workers() {
+        let (mut connection, path) = file();
+        MIGRATIONS[..3].iter().for_each(|sql| connection.execute_batch(sql).unwrap());
+        let row = "INSERT INTO worker VALUES (x'00000000000000000000000000000009', 7, 5)";
+        connection.execute_batch(row).unwrap();
+        connection.pragma_update(None, "user_version", 3).unwrap();
+        connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        migrate(&mut connection, path).unwrap();
+        let workers = crate::store::sqlite::read::worker_records(&connection, |_| true).unwrap();
+        let info = &workers[0].info;
+        assert_eq!((info.process, info.host.as_str(), &info.namespaces), (7, "", &None));
+    }
+
+    #[test]
     fn a_newer_file_is_refused() {
         let (mut connection, path) = file();
         migrate(&mut connection, path).unwrap();
@@ -148,7 +163,7 @@ mod tests {
         let error = migrate(&mut connection, path).unwrap_err().to_string();
         assert_eq!(
             error,
-            "test.db has schema version 99, and this program knows 3: use a newer version of it"
+            "test.db has schema version 99, and this program knows 4: use a newer version of it"
         );
     }
 

@@ -12,16 +12,29 @@ use crate::store::sqlite::values::{Result, blob, json, micros, timestamp, unread
 use crate::store::sqlite::{load, read};
 use crate::store::{
     AttemptRecord, Claim, ClaimRequest, Claimed, Created, Ending, Finished, FinishedAttempt, NewTaskRecord,
-    Origin, StoreError, TemplateRecord,
+    Origin, StoreError, TemplateRecord, WorkerInfo,
 };
 
 pub(super) fn execute(connection: &Connection, sql: &str, params: &[&dyn ToSql]) -> Result<usize> {
     Ok(connection.prepare_cached(sql)?.execute(params)?)
 }
 
-pub(super) fn register_worker(session: &mut Session, worker: WorkerId, now: Timestamp) -> Result<()> {
-    let sql = "INSERT INTO worker (id, process, started_at) VALUES (?1, ?2, ?3)";
-    execute(&session.connection, sql, params![blob(&worker.0), std::process::id(), micros(now)])?;
+pub(super) fn register_worker(
+    session: &mut Session,
+    worker: WorkerId,
+    info: &WorkerInfo,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "INSERT INTO worker (
+            id, process, started_at, host, version, namespaces, handlers, concurrency
+        )
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let namespaces = info.namespaces.as_ref().map(serde_json::to_string).transpose();
+    let namespaces = namespaces.map_err(|error| unreadable("list of namespaces", error))?;
+    let WorkerInfo { host, process, version, handlers, concurrency, .. } = info;
+    let (id, now) = (blob(&worker.0), micros(now));
+    let values = params![id, process, now, host, version, namespaces, handlers, concurrency];
+    execute(&session.connection, sql, values)?;
     Ok(())
 }
 
@@ -133,12 +146,24 @@ fn claim_ready(session: &mut Session, request: &ClaimRequest, claimed: &mut Clai
     let room = request.limit.saturating_sub(claimed.claims.len());
     let mut ready = Vec::new();
     {
-        let sql = "SELECT task_id, step, template_id, attempts, forgiven
+        let served = request.namespaces.as_deref().map(serde_json::to_string).transpose();
+        let served = served.map_err(|error| unreadable("list of namespaces", error))?;
+        let of_served = match served {
+            Some(_) => {
+                "AND template_id IN (
+                    SELECT id FROM template WHERE namespace IN (SELECT value FROM json_each(?1))
+                )"
+            }
+            None => "",
+        };
+        let sql = format!(
+            "SELECT task_id, step, template_id, attempts, forgiven
             FROM step
-            WHERE rank IS NOT NULL AND due_at IS NULL
-            ORDER BY rank, task_id, step";
-        let mut statement = session.connection.prepare_cached(sql)?;
-        let mut rows = statement.query([])?;
+            WHERE rank IS NOT NULL AND due_at IS NULL {of_served}
+            ORDER BY rank, task_id, step"
+        );
+        let mut statement = session.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(served))?;
         while let Some(row) = rows.next()? {
             let (step, template) = (row.get(1)?, TemplateId(uuid(row, 2)?));
             if !request.takes(template, step) {

@@ -12,6 +12,12 @@ CREATE TABLE {schema}.worker (
     host text NOT NULL,
     process integer NOT NULL,
     version text NOT NULL,
+    -- NULL for all.
+    namespaces text[],
+    handlers integer NOT NULL,
+    concurrency integer NOT NULL,
+    -- How many steps it had claimed at its last beat.
+    running integer NOT NULL,
     lease interval NOT NULL,
     started_at timestamptz NOT NULL,
     beat_at timestamptz NOT NULL
@@ -76,6 +82,8 @@ CREATE TABLE {schema}.step (
     step integer NOT NULL,
     instance integer NOT NULL DEFAULT 0,
     template_id uuid NOT NULL,
+    -- The template's, so that who serves one namespace walks over no other's steps.
+    namespace text NOT NULL,
     state text NOT NULL CHECK (state IN ('ready', 'in_progress', 'waiting_for_retry', 'error')),
     attempts integer NOT NULL,
     -- How many of them were made before an operator renewed the budget.
@@ -101,6 +109,9 @@ CREATE TABLE {schema}.step (
 
 CREATE INDEX step_waiting ON {schema}.step (due_at) WHERE due_at IS NOT NULL;
 CREATE INDEX step_ready ON {schema}.step (rank, task_id, step) WHERE rank IS NOT NULL AND due_at IS NULL;
+CREATE INDEX step_served ON {schema}.step (namespace, rank, task_id, step)
+WHERE rank IS NOT NULL AND due_at IS NULL;
+
 CREATE INDEX step_claimed ON {schema}.step (worker_id) WHERE worker_id IS NOT NULL;
 
 -- What must be unique among all tasks that are kept.
