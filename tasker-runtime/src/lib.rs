@@ -49,12 +49,12 @@ pub use schema::{Violation, Violations};
 pub use stale::{Staleness, Stay, WaitingFor};
 pub use state::{AttemptOutcome, DeadLetterReason, DeadLetterStatus, StepState, TaskState};
 pub use step_error::{BoxError, ErrorKind, ErrorRecord, OrStepError, StepError, StepResult};
-#[cfg(feature = "postgres")]
-pub use store::PostgresStore;
 pub use store::{
     ActionDetails, ActionRecord, MemoryStore, Origin, SqliteStore, StoreError, TaskFilter, WorkerInfo,
     WorkerRecord,
 };
+#[cfg(feature = "postgres")]
+pub use store::{Executor, PostgresStore};
 pub use task::{Action, Attempt, OutputError, Step, Task, TaskFailure};
 pub use tasker::{Error, IdentityStrategy, NewTask, TaskSummary, Tasker};
 pub use tasker_macros::step_handler;

@@ -160,6 +160,12 @@ pub enum Error {
         /// The key.
         key: String,
     },
+    /// There is a task of the same identity; nothing was created, and the caller's transaction goes on.
+    #[error("there is a task of the same identity already; nothing was created")]
+    Taken,
+    /// The statement in the caller's transaction failed.
+    #[error("the task could not be created in the transaction: {0}")]
+    Transaction(#[source] crate::step_error::BoxError),
     /// The priority is out of range.
     #[error("the priority {0} is out of range: -100 to 100")]
     Priority(i32),
@@ -348,6 +354,59 @@ impl Tasker {
         if engine.is_stopped() {
             return Err(Error::ShutDown);
         }
+        let identity = task.identity.clone();
+        let record = self.record(task)?;
+        let (id, context) = (record.id, record.context.clone());
+        let facts = TaskFacts { id, correlation_id: record.correlation_id, context: context.clone() };
+        let Some(duplicate) = engine.create(record, facts).await? else { return Ok(id) };
+        let existing = duplicate.id;
+        match identity {
+            IdentityStrategy::CallerProvided(key) if identity::same(&duplicate.context, &context) => {
+                Err(Error::Duplicate { existing, why: format!("it has the idempotency key `{key}`") })
+            }
+            IdentityStrategy::CallerProvided(key) => Err(Error::KeyReused { existing, key }),
+            _ => Err(Error::Duplicate { existing, why: "it has the same template and context".to_owned() }),
+        }
+    }
+
+    /// Creates a task in a transaction of the caller's: it is there once that is committed, together
+    /// with whatever else the caller has written, and is run from then on.
+    ///
+    /// The transaction is one on the database of the store, which is PostgreSQL.
+    ///
+    /// # Errors
+    ///
+    /// As [`create_task`](Self::create_task); [`Error::Taken`] when there is a task of the same
+    /// identity, and the transaction can go on; [`Error::Transaction`] when the statement fails.
+    ///
+    /// ```no_run
+    /// # async fn example(mut client: tokio_postgres::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use tasker_runtime::{NewTask, Tasker};
+    /// let tasker = Tasker::builder().store_url("postgres://localhost/shop").build().await?;
+    /// let mut transaction = client.transaction().await?;
+    /// transaction.execute("INSERT INTO orders (number) VALUES (7)", &[]).await?;
+    /// let order = serde_json::json!({ "number": 7 });
+    /// tasker.create_task_in(&mut transaction, NewTask::new("shop", "fulfil", &order)).await?;
+    /// transaction.commit().await?;
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "postgres")]
+    pub async fn create_task_in(
+        &self,
+        transaction: &mut dyn crate::store::Executor,
+        task: NewTask,
+    ) -> Result<TaskId, Error> {
+        let record = self.record(task)?;
+        let statement = self.engine().store.creation(&record)?;
+        match transaction.execute(&statement).await.map_err(Error::Transaction)? {
+            0 => Err(Error::Taken),
+            _ => Ok(record.id),
+        }
+    }
+
+    /// A task as the store is asked for it, once it has been checked.
+    fn record(&self, task: NewTask) -> Result<NewTaskRecord, Error> {
+        let engine = self.engine();
         let bound = self.template(&task)?;
         let context = task.context.map_err(Error::Context)?;
         if !(-100..=100).contains(&task.priority) {
@@ -362,32 +421,19 @@ impl Tasker {
         }
         let created_at = engine.clock.now();
         let id = TaskId::at(created_at);
-        let correlation_id = task.correlation_id.unwrap_or(id.0);
-        let identity = identity::hash(&bound.template, &task.identity, &context);
-        let own_context = context.clone();
-        let facts = TaskFacts { id, correlation_id, context: context.clone() };
-        let record = NewTaskRecord {
+        Ok(NewTaskRecord {
             id,
             template: bound.id,
-            correlation_id,
+            correlation_id: task.correlation_id.unwrap_or(id.0),
+            identity: identity::hash(&bound.template, &task.identity, &context),
             context,
             created_at,
             // What is due already runs at once.
             run_at: task.run_at.filter(|run_at| *run_at > created_at),
             priority: task.priority,
-            identity,
             origin: task.origin,
             starts: bound.plan.starts().collect(),
-        };
-        let Some(duplicate) = engine.create(record, facts).await? else { return Ok(id) };
-        let existing = duplicate.id;
-        match task.identity {
-            IdentityStrategy::CallerProvided(key) if identity::same(&duplicate.context, &own_context) => {
-                Err(Error::Duplicate { existing, why: format!("it has the idempotency key `{key}`") })
-            }
-            IdentityStrategy::CallerProvided(key) => Err(Error::KeyReused { existing, key }),
-            _ => Err(Error::Duplicate { existing, why: "it has the same template and context".to_owned() }),
-        }
+        })
     }
 
     fn template(&self, task: &NewTask) -> Result<&Arc<BoundTemplate>, Error> {

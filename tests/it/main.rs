@@ -27,3 +27,4 @@ mod store_model;
 mod support;
 mod task_cli;
 mod testing;
+mod transaction;

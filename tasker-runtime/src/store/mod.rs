@@ -37,7 +37,7 @@ use crate::step_error::ErrorRecord;
 pub use action::{Acted, Action, ActionDetails, ActionRecord, ActionRequest, Refusal};
 pub use memory::MemoryStore;
 #[cfg(feature = "postgres")]
-pub use postgres::PostgresStore;
+pub use postgres::{Executor, PostgresStore};
 pub use sqlite::SqliteStore;
 pub use worker::{WorkerInfo, WorkerRecord};
 
@@ -76,6 +76,13 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Creates a task, makes its first steps ready, and claims as `claim` asks. Nothing is created
     /// when there is a task of the same identity.
     async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Created, StoreError>;
+
+    /// The SQL statement that creates a task in a transaction of somebody else's, on a store that has
+    /// one to offer. It inserts no row when there is a task of the same identity.
+    fn creation(&self, task: &NewTaskRecord) -> Result<String, StoreError> {
+        let _ = task;
+        Err(StoreError::NoTransactions)
+    }
 
     /// Claims steps that are due.
     async fn claim(&self, claim: ClaimRequest) -> Result<Claimed, StoreError>;
@@ -494,6 +501,7 @@ impl StoreError {
                 | Self::Damaged { .. }
                 | Self::Refused { .. }
                 | Self::Gone { .. }
+                | Self::NoTransactions
         )
     }
 }
@@ -577,6 +585,9 @@ pub enum StoreError {
     /// The task's template is not kept.
     #[error("template {0} is not in the store")]
     NoTemplate(TemplateId),
+    /// Tasks of this store cannot be created in a transaction of the caller's.
+    #[error("only a PostgreSQL store creates tasks in the caller's own transaction; use `create_task`")]
+    NoTransactions,
     /// The store has been closed.
     #[error("the store is closed")]
     Closed,

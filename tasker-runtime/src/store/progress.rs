@@ -118,7 +118,7 @@ impl StepProgress {
 }
 
 /// The place of a step in the order of claims.
-fn rank(at: Timestamp, priority: i32) -> i64 {
+pub(crate) fn rank(at: Timestamp, priority: i32) -> i64 {
     at.as_microsecond().saturating_sub(WORTH_OF_A_POINT.saturating_mul(i64::from(priority)))
 }
 

@@ -4,6 +4,7 @@
 mod batch;
 mod connection;
 mod held;
+mod in_transaction;
 mod load;
 mod notices;
 mod operate;
@@ -36,6 +37,7 @@ use crate::store::{
     WorkerInfo, WorkerRecord,
 };
 use connection::Connection;
+pub use in_transaction::Executor;
 use operation::Operation;
 use session::{Session, Trouble, Workers};
 use settings::Settings;
@@ -229,6 +231,10 @@ impl Store for PostgresStore {
 
     async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Created, StoreError> {
         self.ask(|answer| Operation::Create(task, claim, answer)).await
+    }
+
+    fn creation(&self, task: &NewTaskRecord) -> Result<String, StoreError> {
+        in_transaction::statement(&self.schema, &notices::channel(&self.settings.schema), task)
     }
 
     async fn claim(&self, claim: ClaimRequest) -> Result<Claimed, StoreError> {

@@ -88,7 +88,7 @@ pub(super) async fn beat(pool: Pool, settings: Arc<Settings>, own: Own) {
 }
 
 /// The channel of a schema's notices; names longer than 63 bytes are cut by the database.
-fn channel(schema: &str) -> String {
+pub(super) fn channel(schema: &str) -> String {
     let mut name = format!("tasker_{schema}");
     while name.len() > 63 {
         name.pop();
