@@ -63,6 +63,16 @@ impl Schema {
         self.url_with("")
     }
 
+    /// Until a query of this schema waits for a lock.
+    pub async fn until_somebody_waits(&self) {
+        let (client, driver) = tokio_postgres::connect(server(), NoTls).await.unwrap();
+        let driver = tokio::spawn(driver);
+        let sql = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND position($1 IN query) > 0";
+        while client.query(sql, &[&self.0]).await.unwrap().is_empty() {}
+        drop(client);
+        let _ = driver.await;
+    }
+
     /// Runs statements in the server.
     pub async fn execute(&self, sql: &str) {
         execute(sql).await;

@@ -240,7 +240,7 @@ impl Store for PostgresStore {
     async fn act(&self, action: ActionRequest) -> Result<Acted, StoreError> {
         let mut connection = self.connection().await?;
         let client: &mut tokio_postgres::Client = &mut connection;
-        let acted = operate::act(client, &self.schema, &action).await;
+        let acted = operate::act(client, &self.settings, &self.schema, &action).await;
         let (acted, queues) = acted.map_err(|trouble| self.said(trouble))?;
         if queues {
             self.queued.notify_one();

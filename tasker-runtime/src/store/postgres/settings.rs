@@ -98,6 +98,12 @@ impl Settings {
         )
     }
 
+    /// Bounds how long a transaction keeps its locks when this process is stalled or cut off: by then
+    /// others take its work over, and would wait for them.
+    pub(super) fn bound_transaction(&self) -> String {
+        format!("SET LOCAL idle_in_transaction_session_timeout = {}", self.lease.as_millis())
+    }
+
     /// The schema's name as SQL has it.
     pub(super) fn quoted_schema(&self) -> String {
         quoted(&self.schema)
