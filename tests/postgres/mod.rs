@@ -1,7 +1,7 @@
 //! A schema of its own in a real PostgreSQL, for each test that needs one.
 //!
 //! The server is `TASKER_TEST_DATABASE_URL`, else the one on this machine's standard port; `test.sh`
-//! starts one where there is none.
+//! starts one where there is none, by `server.sh`.
 
 pub mod proxy;
 
