@@ -5,15 +5,16 @@ use std::sync::Arc;
 use tasker_runtime::store::conformance::{
     Graph, at, failed, new, new_task as new_record, template as record,
 };
-use tasker_runtime::store::{ClaimRequest, Finished, FinishedAttempt, Store, WorkerInfo};
+use tasker_runtime::store::{Claim, ClaimRequest, Ending, Finished, FinishedAttempt, Store, WorkerInfo};
 use tasker_runtime::{
     AttemptOutcome, Builder, PostgresStore, StepContext, StepResult, TaskFilter, TaskState, Tasker, WorkerId,
 };
 use tokio::sync::Notify;
+use tokio_postgres::NoTls;
 
 use crate::log::Log;
 use crate::postgres::proxy::{Mode, Proxy};
-use crate::postgres::{Schema, address};
+use crate::postgres::{Schema, address, server};
 use crate::support::{Ledger, new_task, on_store, recording};
 
 /// A handler that says when it is called, and returns once it may.
@@ -40,6 +41,24 @@ impl Gate {
 fn break_off(proxy: &Proxy) {
     proxy.set(Mode::Refuse);
     proxy.sever();
+}
+
+fn request(worker: WorkerId, second: i64) -> ClaimRequest {
+    ClaimRequest { worker, limit: 1, any: true, now: at(second), passed: Arc::default(), namespaces: None }
+}
+
+fn end(claim: Claim, second: i64, ending: Ending) -> FinishedAttempt {
+    FinishedAttempt { claim, started_at: at(second), finished_at: at(second), ending }
+}
+
+/// The claims of workers that are dead, as soon as there are any.
+async fn until_abandoned(store: &PostgresStore) -> Vec<Claim> {
+    loop {
+        let abandoned = store.abandoned().await.unwrap();
+        if !abandoned.is_empty() {
+            return abandoned;
+        }
+    }
 }
 
 #[tokio::test]
@@ -106,33 +125,14 @@ async fn the_answer_of_a_worker_that_was_not_heard_of_is_stale() {
     let [worker, taker] = [&stalled, &other].map(|_| WorkerId::random());
     stalled.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
     other.register_worker(taker, WorkerInfo::here(), at(0)).await.unwrap();
-    let request = |worker, second| ClaimRequest {
-        worker,
-        limit: 1,
-        any: true,
-        now: at(second),
-        passed: Arc::default(),
-        namespaces: None,
-    };
     let graph = Graph::new(vec![vec![], vec![0]]);
     stalled.put_template(record()).await.unwrap();
     let created = stalled.create_task(new_record(&graph, 0), request(worker, 0)).await.unwrap();
     let claim = new(created).claims[0];
 
     proxy.set(Mode::Stall);
-    let abandoned = loop {
-        let abandoned = other.abandoned().await.unwrap();
-        if !abandoned.is_empty() {
-            break abandoned;
-        }
-    };
+    let abandoned = until_abandoned(&other).await;
     assert_eq!(abandoned, [claim]);
-    let end = |claim, second, ending| FinishedAttempt {
-        claim,
-        started_at: at(second),
-        finished_at: at(second),
-        ending,
-    };
     let crashed = end(claim, 1, failed(Some(at(1))));
     let ended = other.finish(crashed, request(taker, 1)).await.unwrap();
     let Finished::Recorded { claimed, .. } = ended else { panic!("{ended:?}") };
@@ -149,6 +149,40 @@ async fn the_answer_of_a_worker_that_was_not_heard_of_is_stale() {
     assert!(matches!(late, Ok(Finished::Stale)), "{late:?}");
     let inputs = other.inputs(claim.task, &[0]).await.unwrap().unwrap();
     assert_eq!(inputs.results[0].as_ref().unwrap().get(), "\"right\"");
+}
+
+/// What was read under a lock and is not written yet keeps nobody else from going on.
+#[tokio::test]
+async fn the_locks_of_a_worker_that_was_cut_off_do_not_outlast_its_lease() {
+    let (schema, proxy) = (Schema::new(), Proxy::start(address()).await);
+    let stalled = PostgresStore::open(&schema.url_at(proxy.address(), "lease=1")).await.unwrap();
+    let other = PostgresStore::open(&schema.url_with("lease=600")).await.unwrap();
+    let [worker, taker] = [&stalled, &other].map(|_| WorkerId::random());
+    stalled.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
+    let graph = Graph::new(vec![vec![], vec![0]]);
+    other.put_template(record()).await.unwrap();
+    let nothing = ClaimRequest { limit: 0, any: false, ..request(taker, 0) };
+    other.create_task(new_record(&graph, 0), nothing).await.unwrap();
+    // It comes from the queue: what the store does not know of the task it reads under a lock.
+    let claim = stalled.claim(request(worker, 0)).await.unwrap().claims[0];
+
+    let (mut holder, driver) = tokio_postgres::connect(server(), NoTls).await.unwrap();
+    tokio::spawn(driver);
+    let held = holder.transaction().await.unwrap();
+    held.batch_execute(&format!("SELECT FROM {}.task FOR UPDATE", schema.name())).await.unwrap();
+    let late = stalled.finish(end(claim, 1, graph.complete(0, "\"late\"")), request(worker, 1));
+    let (late, ()) = tokio::join!(late, async {
+        schema.until_somebody_waits().await;
+        proxy.set(Mode::Stall);
+        held.commit().await.unwrap();
+
+        let abandoned = until_abandoned(&other).await;
+        assert_eq!(abandoned, [claim]);
+        let ended = other.finish(end(claim, 2, failed(Some(at(2)))), request(taker, 2)).await;
+        assert!(matches!(ended, Ok(Finished::Recorded { .. })), "{ended:?}");
+        proxy.set(Mode::Forward);
+    });
+    assert!(matches!(late, Ok(Finished::Stale)), "{late:?}");
 }
 
 #[tokio::test]

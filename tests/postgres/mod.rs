@@ -1,7 +1,7 @@
 //! A schema of its own in a real PostgreSQL, for each test that needs one.
 //!
 //! The server is `TASKER_TEST_DATABASE_URL`, else the one on this machine's standard port; `test.sh`
-//! starts one where there is none.
+//! starts one where there is none, by `server.sh`.
 
 pub mod proxy;
 
@@ -61,6 +61,16 @@ impl Schema {
 
     pub fn url(&self) -> String {
         self.url_with("")
+    }
+
+    /// Until a query of this schema waits for a lock.
+    pub async fn until_somebody_waits(&self) {
+        let (client, driver) = tokio_postgres::connect(server(), NoTls).await.unwrap();
+        let driver = tokio::spawn(driver);
+        let sql = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND position($1 IN query) > 0";
+        while client.query(sql, &[&self.0]).await.unwrap().is_empty() {}
+        drop(client);
+        let _ = driver.await;
     }
 
     /// Runs statements in the server.

@@ -14,6 +14,8 @@ pub(super) struct Connection {
     /// As SQL has it.
     pub(super) schema: String,
     pub(super) prepared: bool,
+    /// Begins a transaction.
+    pub(super) begin: String,
 }
 
 impl Connection {
@@ -29,6 +31,7 @@ impl Connection {
             statements: HashMap::new(),
             schema: settings.quoted_schema(),
             prepared: settings.prepared,
+            begin: format!("BEGIN; {}", settings.bound_transaction()),
         })
     }
 }

@@ -270,7 +270,7 @@ impl Store for PostgresStore {
     async fn act(&self, action: ActionRequest) -> Result<Acted, StoreError> {
         let mut connection = self.connection().await?;
         let client: &mut tokio_postgres::Client = &mut connection;
-        let acted = operate::act(client, &self.schema, &action).await;
+        let acted = operate::act(client, &self.settings, &self.schema, &action).await;
         let (acted, queues) = acted.map_err(|trouble| self.said(trouble))?;
         if let Acted::Done { lost, .. } = &acted {
             lost.iter().for_each(|claim| self.own.held.remove(claim));

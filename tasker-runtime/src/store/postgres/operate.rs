@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::store::postgres::batch::Batch;
 use crate::store::postgres::load::{self, Hold};
 use crate::store::postgres::session::Trouble;
+use crate::store::postgres::settings::Settings;
 use crate::store::postgres::values::{Time, get};
 use crate::store::progress::Change;
 use crate::store::{Acted, ActionRecord, ActionRequest, AttemptRecord, PruneRequest};
@@ -15,8 +16,14 @@ use crate::store::{Acted, ActionRecord, ActionRequest, AttemptRecord, PruneReque
 type Answer<T> = Result<T, Trouble>;
 
 /// Does what an operator asks for; whether steps have come into the queue.
-pub(super) async fn act(client: &mut Client, schema: &str, request: &ActionRequest) -> Answer<(Acted, bool)> {
+pub(super) async fn act(
+    client: &mut Client,
+    settings: &Settings,
+    schema: &str,
+    request: &ActionRequest,
+) -> Answer<(Acted, bool)> {
     let transaction = client.transaction().await?;
+    transaction.batch_execute(&settings.bound_transaction()).await?;
     let task = request.task;
     // With its steps: a claim that is made at this moment is waited for, and then known.
     let loaded = load::ask(&transaction, schema, &[task], &[], Hold::Steps).await?.read(&[task])?;

@@ -308,12 +308,10 @@ impl Session {
         missing: &[TaskId],
         touched: &mut BTreeMap<TaskId, Touched>,
     ) -> std::result::Result<(), Trouble> {
-        let Connection { client, schema, .. } = &self.connection;
+        let Connection { client, schema, begin, .. } = &self.connection;
         let known: Vec<TaskId> = touched.keys().copied().collect();
-        let (begun, answers) = tokio::join!(
-            client.batch_execute("BEGIN"),
-            load::ask(client, schema, missing, &known, Hold::Task)
-        );
+        let (begun, answers) =
+            tokio::join!(client.batch_execute(begin), load::ask(client, schema, missing, &known, Hold::Task));
         begun?;
         let answers = answers?;
         let epochs = answers.epochs()?;

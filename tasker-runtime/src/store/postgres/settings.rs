@@ -25,6 +25,11 @@ pub(super) struct Settings {
 /// One connection writes and one listens: a query needs a third.
 const FEWEST_CONNECTIONS: usize = 3;
 
+/// A connection on which nothing is acknowledged for this long is broken.
+const SILENCE: Duration = Duration::from_secs(10);
+/// What the library has when the URL does not say.
+const LIBRARY_KEEPALIVES_IDLE: Duration = Duration::from_secs(2 * 60 * 60);
+
 impl Settings {
     /// Reads `postgres://USER@HOST/DATABASE?schema=…&lease=…&connections=…&prepared=…&listen=…`. What
     /// else the query part has is PostgreSQL's own.
@@ -79,6 +84,17 @@ impl Settings {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(5));
         }
+        // A machine that vanishes closes no connection: without these, writes would wait for it for
+        // a quarter of an hour, and reads for hours.
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(SILENCE);
+        }
+        if config.get_keepalives_idle() == LIBRARY_KEEPALIVES_IDLE {
+            config.keepalives_idle(SILENCE / 2);
+        }
+        if config.get_keepalives_interval().is_none() {
+            config.keepalives_interval(SILENCE / 5);
+        }
         Ok(Self { config, schema, lease, connections, prepared, listen })
     }
 
@@ -96,6 +112,12 @@ impl Settings {
             host.unwrap_or_default(),
             self.schema
         )
+    }
+
+    /// Bounds how long a transaction keeps its locks when this process is stalled or cut off: by then
+    /// others take its work over, and would wait for them.
+    pub(super) fn bound_transaction(&self) -> String {
+        format!("SET LOCAL idle_in_transaction_session_timeout = {}", self.lease.as_millis())
     }
 
     /// The schema's name as SQL has it.
