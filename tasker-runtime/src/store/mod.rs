@@ -4,7 +4,9 @@
 //! operation. Each operation is atomic, and is answered only once its effect is durable.
 
 mod action;
+pub(crate) mod location;
 pub(crate) mod memory;
+mod migration;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 mod progress;
@@ -30,6 +32,7 @@ use crate::step_error::ErrorRecord;
 
 pub use action::{Acted, Action, ActionDetails, ActionRecord, ActionRequest, Refusal};
 pub use memory::MemoryStore;
+pub use migration::{Migration, migrate, plan_migration};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
