@@ -25,3 +25,4 @@ mod store_model;
 mod support;
 mod task_cli;
 mod testing;
+mod worker_cli;
