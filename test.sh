@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# All tests, from nothing but rustup's cargo, gcc and apt. Arguments go to `cargo test`.
+# All tests, from nothing but rustup's cargo, gcc and apt. Arguments go to `cargo test`. PostgreSQL is
+# TASKER_TEST_DATABASE_URL, the server on the standard port, or one that is started here.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -10,6 +11,15 @@ if ! command -v cc >/dev/null && ! command -v gcc >/dev/null; then
     $sudo apt-get update
     $sudo apt-get install -y gcc libc6-dev
 fi
+
+own=$(mktemp -d)
+end() {
+    [ ! -d "$own/data" ] || tests/postgres/cluster.sh stop "$own" immediate
+    rm -rf "$own"
+}
+trap end EXIT
+TASKER_TEST_DATABASE_URL=$(tests/postgres/server.sh "$own")
+export TASKER_TEST_DATABASE_URL
 
 # The processes that the tests kill and restart.
 cargo build --example user_registration --example greeting --bin tasker

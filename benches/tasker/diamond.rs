@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tasker::prelude::*;
 
+use crate::schema::Schema;
+
 const TEMPLATE: &str = "
 name: diamond
 namespace_name: bench
@@ -42,6 +44,9 @@ pub struct Options {
     /// A database that is there already, or that is to stay
     #[arg(long)]
     file: Option<std::path::PathBuf>,
+    /// The PostgreSQL database; the measurement has a schema of its own in it
+    #[arg(long, default_value = "postgres://postgres@127.0.0.1:5432/postgres")]
+    database: String,
     /// Where the database is written; a directory on the disk that is to be measured
     #[arg(long, default_value = "target")]
     directory: std::path::PathBuf,
@@ -51,6 +56,7 @@ pub struct Options {
 enum Store {
     Memory,
     Sqlite,
+    Postgres,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -272,9 +278,11 @@ pub fn round(value: f64) -> f64 {
 pub async fn run(options: &Options) {
     let directory = tempfile::tempdir_in(&options.directory).unwrap();
     let file = options.file.clone().unwrap_or_else(|| directory.path().join("bench.db"));
+    let schema = Schema::new(&options.database);
     let (url, store) = match options.store {
         Store::Memory => ("memory:".to_owned(), "memory"),
         Store::Sqlite => (format!("sqlite://{}", file.display()), "SQLite file (WAL, synchronous=FULL)"),
+        Store::Postgres => (schema.url(), "PostgreSQL"),
     };
     let tasker = Tasker::builder()
         .template_str("diamond.yaml", TEMPLATE)
@@ -318,4 +326,7 @@ pub async fn run(options: &Options) {
         })
     );
     tasker.shutdown().await;
+    if matches!(options.store, Store::Postgres) {
+        schema.remove().await;
+    }
 }

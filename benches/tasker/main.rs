@@ -10,6 +10,7 @@
 
 mod diamond;
 mod grown;
+mod schema;
 mod shape;
 mod table;
 mod waiting;

@@ -34,6 +34,15 @@ pub fn print(options: &Options) {
             &["lower-sqlite", "--mode", "group"][..],
         ),
         ("SQLite, one at a time", "sqlite", "1", "1000", "p50_ms", &["lower-sqlite"][..]),
+        (
+            "PostgreSQL, 64 in flight",
+            "postgres",
+            "64",
+            "20000",
+            "tasks_per_s",
+            &["lower-postgres", "--mode", "group"][..],
+        ),
+        ("PostgreSQL, one at a time", "postgres", "1", "1000", "p50_ms", &["lower-postgres"][..]),
         ("memory, 64 in flight", "memory", "64", "50000", "tasks_per_s", &["dagrs"][..]),
         ("memory, one at a time", "memory", "1", "20000", "p50_ms", &["dagrs"][..]),
     ] {

@@ -209,6 +209,19 @@ impl Builder {
         self
     }
 
+    /// How often to look for workers that died, whose work is then taken over; every 5 seconds unless
+    /// said otherwise. At least a millisecond and at most a day.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let builder = tasker_runtime::Tasker::builder().reap_interval(Duration::from_secs(1));
+    /// ```
+    #[must_use]
+    pub fn reap_interval(mut self, interval: Duration) -> Self {
+        self.settings.reap_interval = interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
+        self
+    }
+
     /// Multiplies the retry delays of templates: less than 1 for demonstrations and tests. What a
     /// handler asks for with `retry_after` stays.
     #[must_use]

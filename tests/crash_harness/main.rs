@@ -1,9 +1,10 @@
-//! Worker processes, killed again and again on one file, and checked against what their handlers
+//! Worker processes, killed again and again on one store, and checked against what their handlers
 //! wrote into a ledger of their own.
 //!
-//! `cargo test --test crash_harness` runs the short form. By hand, for as long as you like:
-//! `cargo test --test crash_harness -- --rounds 1000 --seed 7`. A failure prints its seed; the
-//! moments of the kills follow from it, what the processes have done by then does not.
+//! `cargo test --test crash_harness` runs the short form, on SQLite and on PostgreSQL. By hand, for as
+//! long as you like: `cargo test --test crash_harness -- --store postgres --rounds 1000 --seed 7`. A
+//! failure prints its seed; the moments of the kills follow from it, what the processes have done by
+//! then does not.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,84 +14,172 @@
     reason = "a test fails by panicking, and tells what it does"
 )]
 
-mod check;
-mod ledger;
+#[allow(dead_code, reason = "others use the rest")]
+#[path = "../postgres/mod.rs"]
+mod postgres;
+#[path = "../processes/mod.rs"]
+mod processes;
 mod worker;
 
-use std::path::Path;
+use std::io::BufRead as _;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use check::Snapshot;
-use ledger::Ledger;
+use postgres::Schema;
+use processes::check::{Snapshot, Totals};
+use processes::ledger::Ledger;
 
-/// Kills on each file; then a last run ends what is left.
-const ROUNDS_ON_A_FILE: usize = 12;
-/// Kills in the short form.
-const ROUNDS: usize = 72;
-/// Places of the writer at which a process can be made to die.
-const FAILPOINTS: [&str; 3] = ["begun", "applied", "committed"];
+/// Kills on each file or schema; then a last run ends what is left.
+const ROUNDS_ON_A_PLACE: usize = 12;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.first().is_some_and(|first| first == "worker") {
-        worker::run(Path::new(&arguments[1]), Path::new(&arguments[2]), arguments[3].parse().unwrap());
+        worker::run(&arguments[1], Path::new(&arguments[2]), arguments[3].parse().unwrap());
         return ExitCode::SUCCESS;
     }
     let option = |name: &str| {
         let position = arguments.iter().position(|argument| argument == name)?;
-        arguments.get(position + 1)?.parse().ok()
+        arguments.get(position + 1)
     };
+    let number = |name: &str| option(name).map(|number| number.parse::<u64>().unwrap());
     // A name is a filter for the tests of all programs.
-    let is_asked_for =
-        arguments.iter().all(|argument| argument.starts_with('-') || argument.parse::<u64>().is_ok());
-    if !is_asked_for || arguments.iter().any(|argument| argument == "--list") {
+    if arguments.iter().any(|argument| argument == "--list")
+        || arguments.first().is_some_and(|first| !first.starts_with('-'))
+    {
         return ExitCode::SUCCESS;
     }
-    let rounds = option("--rounds").map_or(ROUNDS, |rounds| usize::try_from(rounds).unwrap());
-    let seed = option("--seed").unwrap_or_else(|| fastrand::u64(..1 << 32));
-    println!("crash harness: {rounds} rounds, seed {seed}");
-    let mut random = fastrand::Rng::with_seed(seed);
-    let (mut done, mut totals) = (0, check::Totals::default());
-    while done < rounds {
-        let on_this_file = ROUNDS_ON_A_FILE.min(rounds - done);
-        totals.add(file(&mut random, on_this_file));
-        done += on_this_file;
+    let seed = number("--seed").unwrap_or_else(|| fastrand::u64(..1 << 32));
+    for store in [Store::Sqlite, Store::Postgres] {
+        if option("--store").is_none_or(|wanted| wanted == store.name()) {
+            let rounds = number("--rounds").map_or(store.rounds(), |rounds| usize::try_from(rounds).unwrap());
+            harass(store, rounds, seed);
+        }
     }
-    println!("{totals}");
-    assert!(totals.crashed > 0, "no process died during an attempt: the kills all missed");
     ExitCode::SUCCESS
 }
 
-/// One file: workers that die, then one that ends everything, then the whole account.
-fn file(random: &mut fastrand::Rng, rounds: usize) -> check::Totals {
+fn harass(store: Store, rounds: usize, seed: u64) {
+    println!("crash harness on {}: {rounds} rounds, seed {seed}", store.name());
+    let begun = Instant::now();
+    let mut random = fastrand::Rng::with_seed(seed);
+    let (mut done, mut totals) = (0, Totals::default());
+    while done < rounds {
+        let on_this_place = ROUNDS_ON_A_PLACE.min(rounds - done);
+        totals.add(place(store, &mut random, on_this_place));
+        done += on_this_place;
+    }
+    println!("{totals}; {} s", begun.elapsed().as_secs());
+    assert!(totals.acknowledged > 0, "no task was acknowledged");
+    assert!(totals.crashed > 0, "no process died during an attempt: the kills all missed");
+}
+
+#[derive(Clone, Copy)]
+enum Store {
+    Sqlite,
+    Postgres,
+}
+
+impl Store {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
+
+    /// Kills in the short form.
+    fn rounds(self) -> usize {
+        match self {
+            Self::Sqlite => 72,
+            Self::Postgres => 24,
+        }
+    }
+
+    /// Places of the writer at which a process can be made to die.
+    fn failpoints(self) -> &'static [&'static str] {
+        match self {
+            Self::Sqlite => &["begun", "applied", "committed"],
+            Self::Postgres => &["unsent", "unanswered"],
+        }
+    }
+
+    /// How long a process lives, in microseconds. Over a lease now and then, so that work is taken over.
+    fn life(self, round: usize) -> Range<u64> {
+        match self {
+            Self::Sqlite => 2_000..90_000,
+            Self::Postgres if round % 4 == 3 => 1_200_000..1_600_000,
+            Self::Postgres => 20_000..300_000,
+        }
+    }
+}
+
+/// A file or a schema, with nothing in it.
+enum Place {
+    File(PathBuf),
+    Schema(Schema),
+}
+
+impl Place {
+    fn new(store: Store, directory: &Path) -> Self {
+        match store {
+            Store::Sqlite => Self::File(directory.join("t.db")),
+            Store::Postgres => Self::Schema(Schema::new()),
+        }
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::File(path) => format!("sqlite://{}", path.display()),
+            Self::Schema(schema) => schema.url_with("lease=1"),
+        }
+    }
+
+    /// Whether a process has lived for long enough to begin anything.
+    fn is_there(&self) -> bool {
+        match self {
+            Self::File(path) => path.exists(),
+            Self::Schema(_) => true,
+        }
+    }
+}
+
+/// One place: workers that die, then one that ends everything, then the whole account.
+fn place(store: Store, random: &mut fastrand::Rng, rounds: usize) -> Totals {
     let directory = tempfile::tempdir().unwrap();
-    let (database, ledger) = (directory.path().join("t.db"), directory.path().join("ledger"));
+    let (place, ledger) = (Place::new(store, directory.path()), directory.path().join("ledger"));
+    let url = place.url();
     let mut before: Option<Snapshot> = None;
     for round in 0..rounds {
         let workers = random.usize(1..=2);
         let mut children: Vec<Child> = (0..workers)
             .map(|_| {
-                let mut command = spawn(&database, &ledger, if round < rounds / 2 { 6 } else { 0 });
+                let mut command = spawn(&url, &ledger, if round < rounds / 2 { 6 } else { 0 });
                 if random.bool() {
-                    let place = FAILPOINTS[random.usize(..FAILPOINTS.len())];
-                    command.env("TASKER_FAILPOINT", format!("{place}:{}", random.usize(1..120)));
+                    let name = store.failpoints()[random.usize(..store.failpoints().len())];
+                    command.env("TASKER_FAILPOINT", format!("{name}:{}", random.usize(1..120)));
                 }
                 command.spawn().unwrap()
             })
             .collect();
+        // Half of them are killed while they start.
+        if random.bool() {
+            children.iter_mut().for_each(wait_until_up);
+        }
         // The moment of the kill is the input of this test, not something that it waits for.
-        std::thread::park_timeout(Duration::from_micros(random.u64(2_000..90_000)));
+        std::thread::park_timeout(Duration::from_micros(random.u64(store.life(round))));
         for child in &mut children {
             // One that a failpoint or a poisonous step has ended is gone already.
             let _ = child.kill();
             child.wait().unwrap();
         }
-        if !database.exists() {
+        if !place.is_there() {
             continue;
         }
         // Nobody works now: what is recorded, and how often each step has begun.
-        let now = Snapshot::take(&database, &Ledger::read(&ledger));
+        let now = Snapshot::take(&url, &Ledger::read(&ledger));
         if let Some(before) = &before {
             before.still_holds_in(&now);
         }
@@ -98,10 +187,10 @@ fn file(random: &mut fastrand::Rng, rounds: usize) -> check::Totals {
     }
     // A poisonous step ends its process in each of its attempts.
     for _ in 0..64 {
-        let status = spawn(&database, &ledger, 0).status().unwrap();
+        let status = spawn(&url, &ledger, 0).status().unwrap();
         if status.success() {
             let ledger = Ledger::read(&ledger);
-            let end = Snapshot::take(&database, &ledger);
+            let end = Snapshot::take(&url, &ledger);
             before.iter().for_each(|before| before.still_holds_in(&end));
             return end.account(&ledger);
         }
@@ -109,9 +198,16 @@ fn file(random: &mut fastrand::Rng, rounds: usize) -> check::Totals {
     panic!("a poisonous step went on for ever");
 }
 
-fn spawn(database: &Path, ledger: &Path, tasks: usize) -> Command {
+/// Until the process works, or has died before that.
+fn wait_until_up(child: &mut Child) {
+    let mut line = String::new();
+    let output = child.stdout.as_mut().unwrap();
+    std::io::BufReader::new(output).read_line(&mut line).unwrap();
+}
+
+fn spawn(url: &str, ledger: &Path, tasks: usize) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.arg("worker").arg(database).arg(ledger).arg(tasks.to_string());
-    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.arg("worker").arg(url).arg(ledger).arg(tasks.to_string());
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
     command
 }

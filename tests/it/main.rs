@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test fails by panicking")]
 
+mod away;
 mod build;
 mod cli;
 mod crash;
@@ -12,6 +13,7 @@ mod faults;
 #[cfg(unix)]
 mod files;
 mod handlers;
+mod history;
 mod log;
 mod new_task_cli;
 mod operate;

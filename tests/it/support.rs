@@ -31,11 +31,17 @@ pub fn flow(steps: &str) -> TestEngine {
 
 /// A runtime on a SQLite file.
 pub fn on_file(path: &Path, steps: &str) -> Builder {
+    on_store(&format!("sqlite://{}", path.display()), steps)
+}
+
+/// A runtime on a store, which soon takes over from dead workers.
+pub fn on_store(url: &str, steps: &str) -> Builder {
     Tasker::builder()
         .only_listed_handlers()
         .template_str("flow.yaml", template(steps))
-        .store_url(format!("sqlite://{}", path.display()))
+        .store_url(url)
         .poll_interval(Duration::from_millis(20))
+        .reap_interval(Duration::from_millis(50))
 }
 
 /// A `test/flow` task with an empty context.

@@ -3,9 +3,13 @@
 //! The server is `TASKER_TEST_DATABASE_URL`, else the one on this machine's standard port; `test.sh`
 //! starts one where there is none.
 
+pub mod proxy;
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::OnceLock;
 
 use tokio_postgres::NoTls;
+use tokio_postgres::config::Host;
 
 /// Where the server is, with a `?` at the end to add to.
 pub fn server() -> &'static str {
@@ -14,6 +18,16 @@ pub fn server() -> &'static str {
         let given = std::env::var("TASKER_TEST_DATABASE_URL").ok().filter(|url| !url.is_empty());
         given.unwrap_or_else(|| "postgres://postgres@127.0.0.1:5432/postgres".to_owned())
     })
+}
+
+/// Where the server listens.
+pub fn address() -> SocketAddr {
+    let config: tokio_postgres::Config = server().parse().unwrap();
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    match config.get_hosts() {
+        [Host::Tcp(name), ..] => (name.as_str(), port).to_socket_addrs().unwrap().next().unwrap(),
+        _ => panic!("these tests reach PostgreSQL by TCP: name a host in TASKER_TEST_DATABASE_URL"),
+    }
 }
 
 /// A schema that is dropped with this.
@@ -34,6 +48,15 @@ impl Schema {
         let joint = if server().contains('?') { '&' } else { '?' };
         let more = if settings.is_empty() { String::new() } else { format!("&{settings}") };
         format!("{}{joint}schema={}&connections=4{more}", server(), self.0)
+    }
+
+    /// The URL of a store in this schema, reached at another address.
+    pub fn url_at(&self, address: SocketAddr, settings: &str) -> String {
+        let url = self.url_with(settings);
+        let (scheme, rest) = url.split_once("://").unwrap();
+        let (authority, path) = rest.split_once('/').unwrap();
+        let user = authority.rsplit_once('@').map(|(user, _)| format!("{user}@")).unwrap_or_default();
+        format!("{scheme}://{user}{address}/{path}")
     }
 
     pub fn url(&self) -> String {

@@ -4,6 +4,12 @@
 //! operation. Each operation is atomic, and is answered only once its effect is durable.
 
 mod action;
+#[cfg(feature = "testing")]
+mod failpoint;
+#[cfg(not(feature = "testing"))]
+mod failpoint {
+    pub(super) fn pass(_: &str) {}
+}
 pub(crate) mod location;
 pub(crate) mod memory;
 mod migration;

@@ -639,7 +639,8 @@ macro_rules! claim {
     };
 }
 
-/// One more than there is room for is looked at, to tell whether there is more.
+/// One more than there is room for is looked at, to tell whether there is more. Nothing is claimed when
+/// a task was not as it was thought to be: how much room there is depends on that.
 const CLAIM: Part = Part {
     bit: 1024,
     sql: claim!(
@@ -649,7 +650,7 @@ const CLAIM: Part = Part {
         WHERE rank IS NOT NULL AND due_at IS NULL
         AND (template_id, step) NOT IN (SELECT * FROM unnest($4::uuid[], $5::int4[]))
         ORDER BY rank, task_id, step
-        LIMIT $3 + 1
+        LIMIT CASE WHEN {others} THEN 0 ELSE $3 + 1 END
         FOR UPDATE SKIP LOCKED
     )"
     ),
@@ -668,7 +669,7 @@ const CLAIM_SERVED: Part = Part {
             WHERE step.namespace = served.namespace AND rank IS NOT NULL AND due_at IS NULL
             AND (template_id, step) NOT IN (SELECT * FROM unnest($4::uuid[], $5::int4[]))
             ORDER BY rank, task_id, step
-            LIMIT $3 + 1
+            LIMIT CASE WHEN {others} THEN 0 ELSE $3 + 1 END
             FOR UPDATE SKIP LOCKED
         ) AS ready
     )"
@@ -723,7 +724,13 @@ impl<'a> Builder<'a> {
                 FROM (SELECT * FROM ready EXCEPT SELECT * FROM chosen) AS left_over",
             );
         }
-        let parts = parts.join(",\n    ").replace("{schema}", schema);
+        let others = if self.locks {
+            // The ids are the first value.
+            "(SELECT count(*) FROM ours) < cardinality($1::uuid[])"
+        } else {
+            "false"
+        };
+        let parts = parts.join(",\n    ").replace("{schema}", schema).replace("{others}", others);
         format!("WITH {parts}\n{}", answers.join("\nUNION ALL\n"))
     }
 }

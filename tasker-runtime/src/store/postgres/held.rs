@@ -1,6 +1,7 @@
 //! The claims that somebody in this process was told of.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::id::WorkerId;
@@ -8,7 +9,14 @@ use crate::store::Claim;
 
 /// Shared by the writer, which keeps it, and by whoever tells how much a worker has under way.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Held(Arc<Mutex<HashSet<Claim>>>);
+pub(super) struct Held(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    claims: Mutex<HashSet<Claim>>,
+    /// Whether the database may have done something that nobody was told of.
+    untold: AtomicBool,
+}
 
 impl Held {
     pub(super) fn extend(&self, claims: impl IntoIterator<Item = Claim>) {
@@ -28,7 +36,16 @@ impl Held {
         self.lock().iter().filter(|claim| claim.worker == worker).count()
     }
 
+    /// Whether the database may hold claims that nobody was told of.
+    pub(super) fn is_untold(&self) -> bool {
+        self.0.untold.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn set_untold(&self, untold: bool) {
+        self.0.untold.store(untold, Ordering::SeqCst);
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashSet<Claim>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.claims.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

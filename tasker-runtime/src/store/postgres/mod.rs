@@ -213,8 +213,8 @@ impl Store for PostgresStore {
         let connection = self.connection().await?;
         let said = |error| failed(error, &self.settings.describe());
         workers::end(&**connection, &self.schema, &[worker]).await.map_err(said)?;
-        let held = workers::claims_of(&**connection, &self.schema, &[worker]).await;
-        if held.map_err(|trouble| self.said(trouble))?.is_empty() {
+        // What is claimed in its name, or may be, is for others to find by its row.
+        if self.own.held.of(worker) == 0 && !self.own.held.is_untold() {
             workers::forget(&**connection, &self.schema, &[worker]).await.map_err(said)?;
         }
         Ok(())

@@ -24,7 +24,7 @@ use crate::store::postgres::workers;
 use crate::store::progress::{Change, Moved, Progress};
 use crate::store::{
     AttemptRecord, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, NewTaskRecord,
-    StoreError,
+    StoreError, failpoint,
 };
 
 /// Why a batch was not written.
@@ -59,11 +59,8 @@ impl Queue {
     /// Fills the room that is left with what came from the queue.
     fn serve(&mut self, claimed: &mut Claimed, request: &ClaimRequest) {
         if shares(request, self.request.as_ref()) {
-            while claimed.claims.len() < request.limit
-                && self.claims.front().is_some_and(|claim| claim.worker == request.worker)
-            {
-                claimed.claims.extend(self.claims.pop_front());
-            }
+            let room = request.limit.saturating_sub(claimed.claims.len()).min(self.claims.len());
+            claimed.claims.extend(self.claims.drain(..room));
             claimed.more |= self.more;
         }
     }
@@ -140,11 +137,9 @@ pub(super) struct Session {
     /// Templates that are there; they are never deleted.
     templates: HashSet<TemplateId>,
     /// The claims that somebody here was told of.
-    held: Held,
+    pub(super) held: Held,
     /// The claims whose attempts may have been recorded by a statement that was not answered.
     doubted: HashSet<Claim>,
-    /// Claims from the queue for operations that are to be done once more.
-    spare: VecDeque<Claim>,
     /// Called when steps have come into the queue that others may want.
     queued: Arc<Notify>,
 }
@@ -152,8 +147,8 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(connection: Connection, workers: Workers, held: Held, queued: Arc<Notify>) -> Self {
         let (tasks, templates) = (HashMap::new(), HashSet::new());
-        let (doubted, spare) = (HashSet::new(), VecDeque::new());
-        Self { connection, workers, tasks, templates, held, doubted, spare, queued }
+        let doubted = HashSet::new();
+        Self { connection, workers, tasks, templates, held, doubted, queued }
     }
 
     /// These operations may have been done, although no answer came.
@@ -168,8 +163,6 @@ impl Session {
     pub(super) fn reconnected(&mut self, connection: Connection) {
         self.connection = connection;
         self.tasks.clear();
-        // They are in the database, and handed back with all that nobody was told of.
-        self.spare.clear();
     }
 
     /// Does a batch of operations, and answers those that are done. The others are to be done once
@@ -186,18 +179,27 @@ impl Session {
         };
         let good: HashSet<TaskId> = written.tasks.iter().copied().collect();
         let present: HashSet<TaskId> = touched.keys().copied().collect();
+        let created: HashSet<TaskId> = operations
+            .iter()
+            .filter_map(|operation| match operation {
+                Operation::Create(task, ..) => Some(task.id),
+                _ => None,
+            })
+            .collect();
         self.remember(touched, &good);
+        // Nothing comes from the queue when a task was not as it was thought to be.
+        let all_good = present.iter().all(|task| good.contains(task) || created.contains(task));
         let mut queue = Queue {
             request: queue_request(&operations).cloned(),
-            claims: std::mem::take(&mut self.spare),
-            more: written.more,
+            claims: self.note_claims(written.claims).into(),
+            more: written.more || !all_good,
         };
-        queue.claims.extend(self.note_claims(written.claims));
         let mut again = Vec::new();
         let mut refused = Vec::new();
         for (operation, outcome) in operations.into_iter().zip(outcomes) {
             let is_written = match (&operation, &outcome) {
                 (_, Outcome::Later) => false,
+                (Operation::Claim(..), _) => all_good,
                 (Operation::Create(task, ..), _) => good.contains(&task.id),
                 // A task that is not there is nobody's.
                 _ => operation.tasks().iter().all(|task| good.contains(task) || !present.contains(task)),
@@ -207,15 +209,6 @@ impl Session {
                 (false, Operation::Create(task, request, answer)) => refused.push((task, request, answer)),
                 (false, operation) => again.push(operation),
             }
-        }
-        // Claimed for operations that are to be done once more.
-        self.spare = queue.claims;
-        if let Some(Claim { worker, claimed_at: now, .. }) = self.spare.front().copied()
-            && queue_request(&again).is_none_or(|request| request.worker != worker)
-        {
-            let (answer, _) = oneshot::channel();
-            let claims = std::mem::take(&mut self.spare).into();
-            again.push(Operation::Release(claims, None, now, answer));
         }
         let mut trouble = None;
         for (task, request, answer) in refused {
@@ -290,7 +283,7 @@ impl Session {
     ) -> std::result::Result<(Vec<Outcome>, Written, Option<Timestamp>), Trouble> {
         self.learn_templates(operations).await?;
         let wanted: BTreeSet<TaskId> = operations.iter().flat_map(Operation::tasks).collect();
-        let mut missing: Vec<TaskId> =
+        let missing: Vec<TaskId> =
             wanted.iter().filter(|task| !self.tasks.contains_key(task)).copied().collect();
         for task in &wanted {
             if let Some(Known { progress, epoch }) = self.tasks.remove(task) {
@@ -299,7 +292,7 @@ impl Session {
         }
         let in_transaction = !missing.is_empty();
         if in_transaction {
-            self.load(&mut missing, touched).await?;
+            self.load(&missing, touched).await?;
         }
         let done = self.apply_and_write(operations, touched, in_transaction).await;
         if done.is_err() && in_transaction {
@@ -312,7 +305,7 @@ impl Session {
     /// Begins a transaction, and reads tasks under their locks.
     async fn load(
         &mut self,
-        missing: &mut Vec<TaskId>,
+        missing: &[TaskId],
         touched: &mut BTreeMap<TaskId, Touched>,
     ) -> std::result::Result<(), Trouble> {
         let Connection { client, schema, .. } = &self.connection;
@@ -372,7 +365,7 @@ impl Session {
             touched.write_down(&mut batch);
         }
         if let Some(request) = &queue_request {
-            batch.claim(request, room.saturating_sub(self.spare.len()));
+            batch.claim(request, room);
         }
         let (written, next_due) = self.write(&batch, due, in_transaction).await?;
         Ok((outcomes, written, next_due))
@@ -411,8 +404,10 @@ impl Session {
             let sql = format!("SELECT min(due_at) FROM {schema}.step WHERE due_at IS NOT NULL");
             client.query_typed(&sql, &[]).await
         };
+        failpoint::pass("unsent");
         let (promoted, rows, committed, next) =
             tokio::join!(promote, batch.send(client, schema, statement), commit, next_due);
+        failpoint::pass("unanswered");
         promoted?;
         let rows = rows?;
         committed?;

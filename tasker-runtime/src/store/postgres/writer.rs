@@ -31,7 +31,7 @@ pub(super) async fn write_until_closed(
     settings: Arc<Settings>,
 ) {
     let mut batch = Vec::new();
-    let mut writer = Writer { settings, untold: false };
+    let writer = Writer { settings };
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
         writer.write(&mut session, std::mem::take(&mut batch)).await;
     }
@@ -39,12 +39,10 @@ pub(super) async fn write_until_closed(
 
 struct Writer {
     settings: Arc<Settings>,
-    /// Whether the database may have done something that nobody was told of.
-    untold: bool,
 }
 
 impl Writer {
-    async fn write(&mut self, session: &mut Session, mut batch: Vec<Operation>) {
+    async fn write(&self, session: &mut Session, mut batch: Vec<Operation>) {
         let begun = Instant::now();
         while !batch.is_empty() {
             match session.perform(batch).await {
@@ -56,7 +54,7 @@ impl Writer {
                     let broken = is_broken(&error, &session.connection.client);
                     batch = operations;
                     if broken {
-                        self.untold = true;
+                        session.held.set_untold(true);
                         session.doubt(&batch);
                         let patience = PATIENCE.saturating_sub(begun.elapsed());
                         if !self.reconnect(session, patience).await {
@@ -76,9 +74,9 @@ impl Writer {
             }
         }
         // Now that everybody who could be told has been.
-        if self.untold {
+        if session.held.is_untold() {
             match session.hand_back_untold(Timestamp::now()).await {
-                Ok(()) => self.untold = false,
+                Ok(()) => session.held.set_untold(false),
                 Err(trouble) => tracing::warn!(?trouble, "claims could not be looked for; trying again"),
             }
         }
@@ -86,7 +84,7 @@ impl Writer {
 
     /// Nothing of the batch was written, and one operation may be to blame: each gets its own try.
     async fn one_by_one(
-        &mut self,
+        &self,
         session: &mut Session,
         operations: Vec<Operation>,
         error: StoreError,

@@ -1,7 +1,5 @@
 //! Tasks in a SQLite file: one thread writes, in group commits; readers have connections of their own.
 
-#[cfg(feature = "testing")]
-mod failpoint;
 mod liveness;
 mod load;
 mod operate;

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::store::StoreError;
 use crate::store::sqlite::session::Session;
+use crate::store::{StoreError, failpoint};
 
 /// Callers beyond this many wait before they may queue.
 const QUEUE: usize = 4_096;
@@ -160,11 +160,11 @@ fn transact(
     more: &mut dyn FnMut() -> Option<Box<dyn Operation>>,
 ) -> Result<(), StoreError> {
     session.begin()?;
-    failpoint("begun");
+    failpoint::pass("begun");
     let done = apply_all(session, batch, more).and_then(|()| {
-        failpoint("applied");
+        failpoint::pass("applied");
         session.commit()?;
-        failpoint("committed");
+        failpoint::pass("committed");
         Ok(())
     });
     if done.is_err() {
@@ -193,11 +193,3 @@ fn apply_all(
         }
     }
 }
-
-#[cfg(feature = "testing")]
-fn failpoint(name: &str) {
-    crate::store::sqlite::failpoint::pass(name);
-}
-
-#[cfg(not(feature = "testing"))]
-fn failpoint(_: &str) {}

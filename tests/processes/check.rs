@@ -1,12 +1,16 @@
 //! What must be true whenever nobody works, and at the end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::path::Path;
+use std::sync::Arc;
 
 use tasker_runtime::{AttemptOutcome, StepState, Task, TaskFilter, TaskState, Tasker};
+use tokio::task::JoinSet;
 
-use crate::ledger::{Ledger, StepKey};
+use crate::processes::ledger::{Ledger, StepKey};
+
+/// Readers at a time.
+const READERS: usize = 3;
 
 /// What the store says at a moment at which nobody works.
 #[derive(Debug)]
@@ -20,6 +24,7 @@ pub struct Snapshot {
 #[derive(Debug, Default)]
 pub struct Totals {
     tasks: usize,
+    pub acknowledged: usize,
     attempts: usize,
     pub crashed: usize,
     poisoned: usize,
@@ -28,6 +33,7 @@ pub struct Totals {
 impl Totals {
     pub fn add(&mut self, other: Self) {
         self.tasks += other.tasks;
+        self.acknowledged += other.acknowledged;
         self.attempts += other.attempts;
         self.crashed += other.crashed;
         self.poisoned += other.poisoned;
@@ -38,25 +44,16 @@ impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} tasks ended, in {} attempts, of which {} crashed; {} poisonous steps were given up",
-            self.tasks, self.attempts, self.crashed, self.poisoned
+            "{} tasks ended ({} acknowledged), in {} attempts, of which {} crashed; {} poisonous steps were given up",
+            self.tasks, self.acknowledged, self.attempts, self.crashed, self.poisoned
         )
     }
 }
 
 impl Snapshot {
-    pub fn take(database: &Path, ledger: &Ledger) -> Self {
+    pub fn take(store_url: &str, ledger: &Ledger) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let tasks = runtime.block_on(async {
-            let url = format!("sqlite://{}", database.display());
-            let builder = Tasker::builder().only_listed_handlers().without_worker().store_url(url);
-            let onlooker = builder.build().await.unwrap();
-            let mut tasks = Vec::new();
-            for head in onlooker.list(TaskFilter { limit: 10_000, ..TaskFilter::default() }).await.unwrap() {
-                tasks.push(onlooker.get_task(head.id).await.unwrap());
-            }
-            tasks
-        });
+        let tasks = runtime.block_on(read(store_url));
         let mut complete = HashMap::new();
         for task in &tasks {
             for step in task.steps.iter().filter(|step| step.state == StepState::Complete) {
@@ -72,11 +69,14 @@ impl Snapshot {
 
     /// What is true at any moment.
     fn holds(&self, ledger: &Ledger) {
+        let present: HashSet<String> = self.tasks.iter().map(|task| task.id.to_string()).collect();
         for id in &ledger.acknowledged {
-            assert!(self.tasks.iter().any(|task| task.id.to_string() == *id), "task {id} is lost");
+            assert!(present.contains(id), "task {id} is lost");
         }
-        for ((step, attempt), begun) in &ledger.begun {
-            assert_eq!(*begun, 1, "attempt {attempt} of {step:?} has run {begun} times");
+        for (step, attempts) in &ledger.begun {
+            for (attempt, begun) in attempts {
+                assert_eq!(*begun, 1, "attempt {attempt} of {step:?} has run {begun} times");
+            }
         }
         for task in &self.tasks {
             for step in &task.steps {
@@ -86,8 +86,10 @@ impl Snapshot {
                 let results: Vec<_> = results.collect();
                 assert!(results.len() <= 1, "{} of {} has two results", step.name, task.id);
                 let Some(last) = results.first() else { continue };
-                let key = ((task.id.to_string(), step.name.clone()), last.attempt);
-                let returned = ledger.returned.get(&key).map(|value| format!("\"{value}\""));
+                let key = (task.id.to_string(), step.name.clone());
+                let begun = ledger.begun.get(&key).and_then(|attempts| attempts.keys().next_back());
+                assert_eq!(begun, Some(&last.attempt), "{key:?} has begun again after it was complete");
+                let returned = ledger.returned.get(&(key, last.attempt)).map(|value| format!("\"{value}\""));
                 assert_eq!(returned.as_deref(), step.result.as_ref().map(|result| result.get()));
             }
         }
@@ -104,7 +106,8 @@ impl Snapshot {
 
     /// What is true at the end.
     pub fn account(&self, ledger: &Ledger) -> Totals {
-        let mut totals = Totals { tasks: self.tasks.len(), ..Totals::default() };
+        let (tasks, acknowledged) = (self.tasks.len(), ledger.acknowledged.len());
+        let mut totals = Totals { tasks, acknowledged, ..Totals::default() };
         for task in &self.tasks {
             let state =
                 if task.name == "poisoned" { TaskState::BlockedByFailures } else { TaskState::Complete };
@@ -113,6 +116,11 @@ impl Snapshot {
                 totals.attempts += step.attempts.len();
                 let crashed = step.attempts.iter().filter(|one| one.outcome == AttemptOutcome::Crashed);
                 totals.crashed += crashed.count();
+                let begun = ledger.begun.get(&(task.id.to_string(), step.name.clone()));
+                for attempt in begun.into_iter().flat_map(|attempts| attempts.keys()) {
+                    let is_recorded = step.attempts.iter().any(|one| one.attempt == *attempt);
+                    assert!(is_recorded, "no record of attempt {attempt} of {}: {task:?}", step.name);
+                }
                 match (step.name.as_str(), step.state) {
                     ("poison", StepState::Error) => {
                         assert_eq!(step.attempts.len(), 3, "{step:?}");
@@ -123,7 +131,26 @@ impl Snapshot {
                 }
             }
         }
-        assert!(!ledger.acknowledged.is_empty(), "no task was acknowledged");
         totals
     }
+}
+
+/// All tasks, as an onlooker sees them.
+async fn read(store_url: &str) -> Vec<Task> {
+    let builder = Tasker::builder().only_listed_handlers().without_worker().store_url(store_url);
+    let onlooker = builder.build().await.unwrap();
+    let heads = onlooker.list(TaskFilter { limit: 1_000_000, ..TaskFilter::default() }).await.unwrap();
+    let ids: Arc<[_]> = heads.iter().map(|head| head.id).collect();
+    let mut readers = JoinSet::new();
+    for first in 0..READERS {
+        let (onlooker, ids) = (onlooker.clone(), Arc::clone(&ids));
+        readers.spawn(async move {
+            let mut tasks = Vec::new();
+            for id in ids.iter().skip(first).step_by(READERS) {
+                tasks.push(onlooker.get_task(*id).await.unwrap());
+            }
+            tasks
+        });
+    }
+    readers.join_all().await.into_iter().flatten().collect()
 }

@@ -1,6 +1,6 @@
 //! What handlers and creators did, as they wrote it down themselves: a line each, appended at once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
@@ -12,9 +12,9 @@ pub type StepKey = (String, String);
 #[derive(Debug, Default)]
 pub struct Ledger {
     /// Tasks whose creation was acknowledged.
-    pub acknowledged: Vec<String>,
+    pub acknowledged: HashSet<String>,
     /// How often each attempt of each step has begun.
-    pub begun: HashMap<(StepKey, u32), usize>,
+    pub begun: HashMap<StepKey, BTreeMap<u32, usize>>,
     /// What each attempt was about to return.
     pub returned: HashMap<(StepKey, u32), String>,
 }
@@ -39,14 +39,16 @@ impl Ledger {
         let mut ledger = Self::default();
         for line in std::fs::read_to_string(path).unwrap_or_default().lines() {
             let words: Vec<&str> = line.split(' ').collect();
-            let key = |words: &[&str]| {
-                ((words[1].to_owned(), words[2].to_owned()), words[3].parse::<u32>().unwrap())
-            };
+            let step = |words: &[&str]| (words[1].to_owned(), words[2].to_owned());
             match words[0] {
-                "created" => ledger.acknowledged.push(words[1].to_owned()),
-                "begin" => *ledger.begun.entry(key(&words)).or_default() += 1,
+                "created" => drop(ledger.acknowledged.insert(words[1].to_owned())),
+                "begin" => {
+                    let attempts = ledger.begun.entry(step(&words)).or_default();
+                    *attempts.entry(words[3].parse().unwrap()).or_default() += 1;
+                }
                 "end" => {
-                    ledger.returned.insert(key(&words), words[4].to_owned());
+                    let attempt = (step(&words), words[3].parse().unwrap());
+                    ledger.returned.insert(attempt, words[4].to_owned());
                 }
                 other => panic!("`{other}` in the ledger"),
             }
@@ -56,6 +58,6 @@ impl Ledger {
 
     /// How often a step has begun, in whichever attempt.
     pub fn begins(&self, step: &StepKey) -> usize {
-        self.begun.iter().filter(|((own, _), _)| own == step).map(|(_, count)| count).sum()
+        self.begun.get(step).map_or(0, |attempts| attempts.values().sum())
     }
 }
