@@ -11,8 +11,9 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::{Value, json};
+use tasker::Builder;
 use tasker::cli::{self, Display};
 use tasker::prelude::*;
 
@@ -22,11 +23,14 @@ const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/user_regi
 
 /// Registers a user with four simulated services, durably.
 ///
-/// Kill it and run it again: it goes on where it was. Exit codes: 0 the user is registered, 1 a step
+/// Kill it and run it again: it goes on where it was. `worker` instead runs the steps of registrations that
+/// other processes ask for. Exit codes: 0 the user is registered, 1 a step
 /// failed for good, 2 wrong arguments, 3 it cannot start, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "user_registration", version)]
 struct Options {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The user's e-mail address
     #[arg(long, default_value = "new.user@example.com")]
     email: String,
@@ -41,23 +45,32 @@ struct Options {
     referral_code: Option<String>,
     /// Make a service fail: `billing=2` for its first two calls, `billing=permanent` for all; the last one
     /// for a service counts
-    #[arg(long, value_name = "SERVICE=TIMES|permanent")]
+    #[arg(long, global = true, value_name = "SERVICE=TIMES|permanent")]
     fail: Vec<Fault>,
     /// How long each call of a service takes
-    #[arg(long, default_value_t = 250, value_name = "MS")]
+    #[arg(long, global = true, default_value_t = 250, value_name = "MS")]
     latency: u64,
     /// Multiplies the delays between attempts: 0.1 makes 2 s into 200 ms
-    #[arg(long, default_value_t = 1.0, value_parser = cli::factor, value_name = "FACTOR")]
+    #[arg(long, global = true, default_value_t = 1.0, value_parser = cli::factor, value_name = "FACTOR")]
     time_scale: f64,
     /// The file that the task is kept in
     #[arg(long, default_value = "user_registration.db", value_name = "PATH")]
     db: PathBuf,
+    /// Where the task is kept, if not in a file: postgres://USER@HOST/DATABASE
+    #[arg(long, value_name = "URL", conflicts_with = "db")]
+    store: Option<String>,
     /// Another template file
-    #[arg(long, default_value = TEMPLATE, hide_default_value = true, value_name = "PATH")]
+    #[arg(long, global = true, default_value = TEMPLATE, hide_default_value = true, value_name = "PATH")]
     template: PathBuf,
     /// Print the task as JSON instead
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the steps of a store's registrations until SIGTERM or ctrl-C
+    Worker(cli::WorkerOptions),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -98,6 +111,19 @@ impl Options {
         Remote::new(name, Duration::from_millis(self.latency), faults)
     }
 
+    /// The runtime: the template, the store, and the services that the handlers take.
+    fn builder(&self) -> Builder {
+        let store = self.store.clone().unwrap_or_else(|| format!("sqlite://{}", self.db.display()));
+        Tasker::builder()
+            .template_file(cli::short(&self.template))
+            .store_url(store)
+            .state(UserService::new(self.remote(Service::User, "the user service")))
+            .state(BillingService::new(self.remote(Service::Billing, "the billing service")))
+            .state(PreferencesService::new(self.remote(Service::Preferences, "the preferences service")))
+            .state(NotificationService::new(self.remote(Service::Notification, "the notification service")))
+            .backoff_scale(self.time_scale)
+    }
+
     fn context(&self) -> Value {
         let mut user = json!({
             "email": self.email,
@@ -115,19 +141,12 @@ impl Options {
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = Options::parse();
-    let display = Display::new(options.json);
     cli::log_to_stderr();
-    let built = Tasker::builder()
-        .template_file(cli::short(&options.template))
-        .store_url(format!("sqlite://{}", options.db.display()))
-        .state(UserService::new(options.remote(Service::User, "the user service")))
-        .state(BillingService::new(options.remote(Service::Billing, "the billing service")))
-        .state(PreferencesService::new(options.remote(Service::Preferences, "the preferences service")))
-        .state(NotificationService::new(options.remote(Service::Notification, "the notification service")))
-        .backoff_scale(options.time_scale)
-        .build()
-        .await;
-    match built {
+    if let Some(Command::Worker(worker)) = &options.command {
+        return cli::run_worker(options.builder(), worker).await;
+    }
+    let display = Display::new(options.json);
+    match options.builder().build().await {
         Ok(tasker) => {
             cli::run_task(&tasker, "microservices", "user_registration", &options.context(), display).await
         }

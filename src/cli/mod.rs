@@ -13,12 +13,15 @@
 mod follow;
 mod graph;
 mod launch;
+mod migrate;
 mod new_task;
 mod report;
 mod run;
+mod stop;
 mod task;
 mod time;
 mod validate;
+mod worker;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -31,6 +34,7 @@ use tracing_subscriber::EnvFilter;
 
 pub use follow::run_task;
 pub use report::report;
+pub use worker::{WorkerOptions, run_worker};
 
 /// The task did not complete, or a template is wrong.
 const FAILED: u8 = 1;
@@ -68,6 +72,10 @@ enum Command {
     Run(run::Options),
     /// Look at the tasks of a store, and steer them: also while workers run
     Task(task::Options),
+    /// Run steps with the handlers of this program until SIGTERM or ctrl-C, or list the workers of a store
+    Worker(worker::Options),
+    /// Bring the schema of a store up to date, or print what that takes
+    Migrate(migrate::Options),
     /// What is no command is a path to run.
     #[command(external_subcommand)]
     Path(Vec<OsString>),
@@ -91,6 +99,8 @@ pub async fn main(builder: Builder) -> ExitCode {
         }
         Command::Run(options) => run::run(builder, options).await,
         Command::Task(options) => task::run(builder, options).await,
+        Command::Worker(options) => worker::run(builder, options).await,
+        Command::Migrate(options) => migrate::run(&options).await,
         Command::Path(words) => match run::Options::from_words(words) {
             Ok(options) => run::run(builder, options).await,
             Err(message) => fail(USAGE, message),
@@ -154,6 +164,16 @@ pub fn factor(text: &str) -> Result<f64, String> {
 pub fn cannot_start(error: &tasker_runtime::BuildError) -> ExitCode {
     say(&format!("{error}\n"));
     ExitCode::from(CANNOT_START)
+}
+
+/// Opening a file would make an empty one, and a slip in the path look like tasks that are gone.
+fn check_store(url: &str) -> Result<(), String> {
+    match url.strip_prefix("sqlite://") {
+        Some(path) if !Path::new(path).exists() => {
+            Err(format!("there is no store `{url}`; `--store` names another"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn fail(code: u8, message: impl fmt::Display) -> ExitCode {

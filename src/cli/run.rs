@@ -36,7 +36,7 @@ pub(super) struct Options {
 struct TemplateOptions {
     #[command(flatten)]
     task: new_task::TaskOptions,
-    /// Where the task is kept: sqlite://PATH or memory:
+    /// Where the task is kept: sqlite://PATH, postgres://USER@HOST/DATABASE or memory:
     #[arg(long, default_value = "sqlite://tasker.db", value_name = "URL")]
     store: String,
     /// Multiplies the delays between attempts

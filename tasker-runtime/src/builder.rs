@@ -16,7 +16,8 @@ use crate::handler::{Registration, States, StepContext, StepHandler};
 use crate::limits;
 use crate::registry::{DEFAULT_METHOD, Handler, Key, Registry, erased};
 use crate::step_error::StepError;
-use crate::store::{MemoryStore, SqliteStore, Store, StoreError};
+use crate::store::Store;
+use crate::store::location::Location;
 use crate::tasker::Tasker;
 
 /// Where tasks are kept when the application does not say.
@@ -164,7 +165,8 @@ impl Builder {
         self
     }
 
-    /// The store, by its URL: `sqlite://PATH` or `memory:`. Without one it is `sqlite://tasker.db`.
+    /// The store, by its URL: `sqlite://PATH`, `postgres://USER@HOST/DATABASE` or `memory:`. Without one it
+    /// is `sqlite://tasker.db`.
     #[must_use]
     pub fn store_url(mut self, url: impl Into<String>) -> Self {
         self.store = StoreSource::Url(url.into());
@@ -454,7 +456,7 @@ impl Builder {
         }
         let store = match self.store {
             StoreSource::Value(store) => store,
-            StoreSource::Url(url) => open(url).await?,
+            StoreSource::Url(url) => Location::parse(&url)?.open().await?,
         };
         let mut bound = Vec::new();
         for (template, record) in current {
@@ -564,24 +566,4 @@ fn check_states<'t>(
         }
     }
     faults.extend(missing.into_iter().map(|(handler, state)| BuildFault::MissingState { handler, state }));
-}
-
-async fn open(url: String) -> Result<Arc<dyn Store>, StoreError> {
-    if ["memory:", "sqlite::memory:", "sqlite://:memory:"].contains(&url.as_str()) {
-        return Ok(Arc::new(MemoryStore::new()));
-    }
-    if ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
-        #[cfg(feature = "postgres")]
-        return Ok(Arc::new(crate::store::PostgresStore::open(&url).await?));
-        #[cfg(not(feature = "postgres"))]
-        return Err(StoreError::Open {
-            what: "a PostgreSQL store".to_owned(),
-            source: "this program was built without the feature `postgres` of tasker-runtime".into(),
-        });
-    }
-    let path = url.strip_prefix("sqlite://").or(url.strip_prefix("sqlite:")).filter(|path| !path.is_empty());
-    let Some(path) = path.map(PathBuf::from) else { return Err(StoreError::Url { url }) };
-    // Opening migrates, which waits for the disk.
-    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(path)).await;
-    Ok(Arc::new(opened.map_err(|_| StoreError::Closed)??))
 }

@@ -56,7 +56,7 @@ pub use store::{
 #[cfg(feature = "postgres")]
 pub use store::{Executor, PostgresStore};
 pub use task::{Action, Attempt, OutputError, Step, Task, TaskFailure};
-pub use tasker::{Error, IdentityStrategy, NewTask, TaskSummary, Tasker};
+pub use tasker::{Description, Error, IdentityStrategy, NewTask, TaskSummary, Tasker};
 pub use tasker_macros::step_handler;
 
 /// Not for people: what the macro writes refers to.

@@ -17,13 +17,13 @@ use crate::builder::Builder;
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::handler::TaskFacts;
-use crate::id::TaskId;
+use crate::id::{TaskId, WorkerId};
 use crate::identity;
 use crate::json::Json;
 use crate::limits::Excess;
 use crate::schema::Violations;
 use crate::state::TaskState;
-use crate::store::{NewTaskRecord, Origin, StoreError, TaskFilter, TemplateRecord, WorkerRecord};
+use crate::store::{NewTaskRecord, Origin, StoreError, TaskFilter, TemplateRecord, WorkerInfo, WorkerRecord};
 use crate::task::{Task, TaskFailure};
 
 /// A running Tasker. Clones share one engine. When the last is dropped, running handlers are ended at
@@ -580,6 +580,24 @@ impl Tasker {
         Ok(self.engine().store.workers().await?)
     }
 
+    /// What this runtime is made of.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let tasker = tasker_runtime::Tasker::builder().store_url("memory:").build().await?;
+    /// let description = tasker.describe();
+    /// assert_eq!((description.store.as_str(), description.templates), ("memory:", 0));
+    /// # tasker.shutdown().await;
+    /// # Ok::<(), tasker_runtime::BuildError>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn describe(&self) -> Description {
+        let engine = self.engine();
+        let templates = engine.templates.current().len();
+        Description { worker: engine.worker(), store: engine.store.name(), templates, info: engine.info() }
+    }
+
     /// What happens from now on, for whoever wants to watch.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
@@ -593,6 +611,37 @@ impl Tasker {
             tracing::warn!(%error, "the worker could not sign off; others take its work over all the same");
         }
     }
+
+    /// Whether nothing runs here any more. After a [`shutdown`](Self::shutdown) it is not so when a
+    /// handler does not yield; such a one would also keep the program from ending.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let tasker = tasker_runtime::Tasker::builder().store_url("memory:").build().await?;
+    /// tasker.shutdown().await;
+    /// assert!(tasker.has_ended());
+    /// # Ok::<(), tasker_runtime::BuildError>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.engine().has_ended()
+    }
+}
+
+/// What a runtime is made of.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Description {
+    /// Its worker, when it runs steps.
+    pub worker: Option<WorkerId>,
+    /// Its store, as people call it; no password.
+    pub store: String,
+    /// How many templates it can create tasks of.
+    pub templates: usize,
+    /// What its worker says of itself.
+    #[serde(flatten)]
+    pub info: WorkerInfo,
 }
 
 /// The task, when it is complete; an error, when it has settled in any other state.

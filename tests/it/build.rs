@@ -87,6 +87,22 @@ async fn everything_that_is_wrong_is_told_together() {
 }
 
 #[tokio::test]
+async fn what_other_namespaces_need_may_be_missing_but_a_slip_is_told() {
+    let other =
+        "name: o\nnamespace_name: shop\nversion: 1\nsteps: [{name: x, handler: {callable: Nothing}}]\n";
+    let both =
+        || builder("- {name: account, handler: {callable: 'B::Account'}}\n").template_str("o.yaml", other);
+    let own = both().namespaces(["test"]).build().await.unwrap();
+    assert_eq!(own.describe().info.namespaces, Some(vec!["test".to_owned()]));
+    own.shutdown().await;
+    let error = refused(both().namespaces(["test", "shop"])).await;
+    assert!(error.contains("no handler is registered for callable `Nothing`"), "{error}");
+    let error = refused(both().namespaces(["tset", "stocks"])).await;
+    assert!(error.contains("in the namespace `tset`; did you mean `test`?"), "{error}");
+    assert!(error.contains("in the namespace `stocks`; there are: shop, test"), "{error}");
+}
+
+#[tokio::test]
 async fn a_dependency_that_is_no_ancestor_is_refused() {
     let error = refused(
         builder("- {name: account, handler: {callable: 'B::Account'}}\n- {name: welcome, handler: {callable: 'B::Welcome'}}\n")

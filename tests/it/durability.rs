@@ -249,6 +249,43 @@ async fn each_of_two_workers_runs_what_it_has_handlers_for() {
 }
 
 #[tokio::test]
+async fn a_worker_leaves_the_steps_of_other_namespaces_alone() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let (one_ledger, other_ledger) = (Ledger::default(), Ledger::default());
+    let in_other = |steps| template(steps).replace("namespace_name: test", "namespace_name: other");
+    let builder = || {
+        let on = Tasker::builder().only_listed_handlers().shared_store(Arc::clone(&store));
+        on.poll_interval(Duration::from_millis(20)).template_str("flow.yaml", template("a\nb: a"))
+    };
+    // It has the handlers of the other namespace's first step, and none for the second.
+    let one = builder().template_str("other.yaml", in_other("a\nc: a")).namespaces(["test"]);
+    let one = recording(one, &one_ledger, &["a", "b"]).build().await.unwrap();
+    let other = NewTask::new("other", "flow", &json!({}));
+    let mut others = vec![one.create_task(other.clone()).await.unwrap()];
+    // This one it knows from the store alone.
+    let client = builder().template_str("other.yaml", in_other("c")).without_worker().build().await.unwrap();
+    others.push(client.create_task(other).await.unwrap());
+    for _ in 0..5 {
+        let id = one.create_task(new_task()).await.unwrap();
+        assert_eq!(one.wait(id).await.unwrap().state, TaskState::Complete);
+    }
+    for id in &others {
+        let task = one.get_task(*id).await.unwrap();
+        assert!(task.steps.iter().all(|step| step.attempts.is_empty() && step.claimed_at.is_none()));
+    }
+    let all = recording(builder(), &other_ledger, &["a", "b", "c"]).build().await.unwrap();
+    for id in others {
+        assert_eq!(all.wait(id).await.unwrap().state, TaskState::Complete);
+    }
+    assert_eq!(one_ledger.lines(), ["a#1", "b#1"].repeat(5));
+    let mut ran = other_ledger.lines();
+    ran.sort();
+    assert_eq!(ran, ["a#1", "c#1", "c#1"]);
+    one.shutdown().await;
+    all.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_task_whose_creator_stopped_waiting_is_run_all_the_same() {
     let directory = tempfile::tempdir().unwrap();
     let ledger = Ledger::default();

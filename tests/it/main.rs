@@ -28,3 +28,4 @@ mod support;
 mod task_cli;
 mod testing;
 mod transaction;
+mod worker_cli;

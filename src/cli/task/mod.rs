@@ -13,11 +13,11 @@ use serde::Serialize;
 use tasker_runtime::{Builder, Error, TaskId, Tasker};
 
 use crate::cli::new_task::refused;
-use crate::cli::{USAGE, cannot_start, fail, print};
+use crate::cli::{USAGE, cannot_start, check_store, fail, print};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Where the tasks are kept: sqlite://PATH
+    /// Where the tasks are kept: sqlite://PATH or postgres://USER@HOST/DATABASE
     #[arg(long, global = true, default_value = "sqlite://tasker.db", value_name = "URL")]
     store: String,
     /// Print JSON instead
@@ -64,11 +64,8 @@ pub(super) async fn run(builder: Builder, options: Options) -> ExitCode {
             Ok(builder) => builder,
             Err(message) => return fail(USAGE, message),
         };
-    } else if let Some(path) = options.store.strip_prefix("sqlite://")
-        && !std::path::Path::new(path).exists()
-    {
-        // Opening would make an empty one, and a slip in the path look like tasks that are gone.
-        return fail(USAGE, format!("there is no store `{}`; `--store` names another", options.store));
+    } else if let Err(message) = check_store(&options.store) {
+        return fail(USAGE, message);
     }
     let tasker = match builder.build().await {
         Ok(tasker) => tasker,

@@ -268,6 +268,16 @@ impl Engine {
         self.stopping.cancelled()
     }
 
+    /// Its id, when it runs steps.
+    pub(crate) fn worker(&self) -> Option<WorkerId> {
+        self.works.then_some(self.worker)
+    }
+
+    /// Whether it was told to stop, and nothing runs any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.is_stopped() && self.running.is_empty()
+    }
+
     /// Whether this worker has been told to stop.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopping.is_cancelled()

@@ -10,7 +10,9 @@ mod failpoint;
 mod failpoint {
     pub(super) fn pass(_: &str) {}
 }
+pub(crate) mod location;
 pub(crate) mod memory;
+mod migration;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 mod progress;
@@ -36,6 +38,7 @@ use crate::step_error::ErrorRecord;
 
 pub use action::{Acted, Action, ActionDetails, ActionRecord, ActionRequest, Refusal};
 pub use memory::MemoryStore;
+pub use migration::{Migration, migrate, plan_migration};
 #[cfg(feature = "postgres")]
 pub use postgres::{Executor, PostgresStore};
 pub use sqlite::SqliteStore;

@@ -32,9 +32,9 @@ use tokio_postgres::types::{ToSql, Type};
 
 use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::store::{
-    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, NewTaskRecord,
-    PruneRequest, Store, StoreError, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord,
-    WorkerInfo, WorkerRecord,
+    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, Migration,
+    NewTaskRecord, PruneRequest, Store, StoreError, TaskFilter, TaskHead, TaskInputs, TaskRecord,
+    TemplateRecord, WorkerInfo, WorkerRecord,
 };
 use connection::Connection;
 pub use in_transaction::Executor;
@@ -86,11 +86,7 @@ impl PostgresStore {
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let settings = Arc::new(Settings::parse(url)?);
         let what = settings.describe();
-        let cannot_open = |error: tokio_postgres::Error| match error.as_db_error() {
-            Some(said) => StoreError::Open { what: what.clone(), source: said.message().to_owned().into() },
-            None => StoreError::Open { what: what.clone(), source: Box::new(error) },
-        };
-        let mut connection = Connection::open(&settings).await.map_err(cannot_open)?;
+        let mut connection = connect(&settings).await?;
         schema::migrate(&mut connection.client, &settings).await?;
         let (workers, queued, announced) = (Workers::default(), Arc::default(), Arc::default());
         let own = Own::default();
@@ -144,6 +140,36 @@ impl PostgresStore {
     fn alive(&self) -> std::sync::MutexGuard<'_, HashSet<WorkerId>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn connect(settings: &Settings) -> Result<Connection, StoreError> {
+    Connection::open(settings).await.map_err(|error| {
+        let source = match error.as_db_error() {
+            Some(said) => said.message().to_owned().into(),
+            None => error.into(),
+        };
+        StoreError::Open { what: settings.describe(), source }
+    })
+}
+
+/// Brings the schema up to date.
+pub(super) async fn migrate(url: &str) -> Result<Migration, StoreError> {
+    let settings = Settings::parse(url)?;
+    let mut connection = connect(&settings).await?;
+    let (from, sql) = schema::migrate(&mut connection.client, &settings).await?;
+    Ok(migration(&settings, from, sql))
+}
+
+/// What [`migrate`] would do.
+pub(super) async fn plan_migration(url: &str) -> Result<Migration, StoreError> {
+    let settings = Settings::parse(url)?;
+    let connection = connect(&settings).await?;
+    let (from, sql) = schema::plan(&connection.client, &settings).await?;
+    Ok(migration(&settings, from, sql))
+}
+
+fn migration(settings: &Settings, from: i32, sql: Vec<String>) -> Migration {
+    Migration { store: settings.describe(), from: from.into(), to: schema::newest().into(), sql }
 }
 
 impl fmt::Debug for PostgresStore {

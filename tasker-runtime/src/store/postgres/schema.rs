@@ -1,5 +1,6 @@
 //! The tables: numbered migrations, each applied once, under a lock.
 
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, GenericClient};
 
@@ -24,47 +25,80 @@ struct Marks {
     works_with: i32,
 }
 
-fn newest() -> i32 {
+pub(super) fn newest() -> i32 {
     i32::try_from(MIGRATIONS.len()).expect("a few migrations")
 }
 
-/// Brings the schema up to date. Safe to run twice, and from several processes at once. Changes
-/// nothing when it is, so that a worker needs no right to.
-pub(super) async fn migrate(client: &mut Client, settings: &Settings) -> Result<(), StoreError> {
-    let what = settings.describe();
-    if check(marks(client, settings).await?, &what)? == newest() {
-        return Ok(());
+/// Brings the schema up to date: from which version, and what that took. Safe to run twice, and from
+/// several processes at once. Changes nothing when it is, so that a worker needs no right to.
+pub(super) async fn migrate(
+    client: &mut Client,
+    settings: &Settings,
+) -> Result<(i32, Vec<String>), StoreError> {
+    let found = plan(client, settings).await?;
+    if found.1.is_empty() {
+        return Ok(found);
     }
-    let failed = |error| failed(error, &what);
+    let what = settings.describe();
+    let failed = |error: tokio_postgres::Error| match error.code() {
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+            StoreError::Open { what: what.clone(), source: refused(found.0) }
+        }
+        _ => failed(error, &what),
+    };
     let transaction = client.transaction().await.map_err(failed)?;
     let lock = "SELECT pg_advisory_xact_lock(hashtextextended('tasker migrations of ' || $1, 0))";
     transaction.query_typed(lock, &[(&settings.schema, Type::TEXT)]).await.map_err(failed)?;
     // Again: another process may have migrated while we waited for the lock.
-    let version = check(marks(&transaction, settings).await?, &what)?;
+    let (version, statements) = plan(&transaction, settings).await?;
+    for sql in &statements {
+        transaction.batch_execute(sql).await.map_err(failed)?;
+    }
+    transaction.commit().await.map_err(failed)?;
+    Ok((version, statements))
+}
+
+/// The version of the schema, and what takes it to the newest.
+pub(super) async fn plan(
+    client: &impl GenericClient,
+    settings: &Settings,
+) -> Result<(i32, Vec<String>), StoreError> {
+    let what = settings.describe();
+    let version = check(marks(client, settings).await?, &what)?;
     let schema = settings.quoted_schema();
+    let mut statements = Vec::new();
     if version == 0 {
         let there = "SELECT to_regnamespace($1) IS NOT NULL";
-        let there = transaction.query_typed(there, &[(&schema, Type::TEXT)]).await.map_err(failed)?;
-        if !there.first().is_some_and(|row| row.get(0)) {
-            transaction.batch_execute(&format!("CREATE SCHEMA {schema}")).await.map_err(failed)?;
+        let there = client.query_typed(there, &[(&schema, Type::TEXT)]).await;
+        if !there.map_err(|error| failed(error, &what))?.first().is_some_and(|row| row.get(0)) {
+            statements.push(format!("CREATE SCHEMA {schema};"));
         }
-        let table = format!(
+        statements.push(format!(
             "CREATE TABLE {schema}.migration (
-                version integer PRIMARY KEY,
-                works_with integer NOT NULL,
-                applied_at timestamptz NOT NULL DEFAULT now()
-            )"
-        );
-        transaction.batch_execute(&table).await.map_err(failed)?;
+    version integer PRIMARY KEY,
+    works_with integer NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);"
+        ));
     }
     for (target, migration) in (1..).zip(&MIGRATIONS).filter(|(target, _)| *target > version) {
-        transaction.batch_execute(&migration.sql.replace("{schema}", &schema)).await.map_err(failed)?;
-        let sql = format!("INSERT INTO {schema}.migration (version, works_with) VALUES ($1, $2)");
-        let values: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
-            [(&target, Type::INT4), (&migration.works_with, Type::INT4)];
-        transaction.query_typed(&sql, &values).await.map_err(failed)?;
+        statements.push(migration.sql.replace("{schema}", &schema));
+        let works_with = migration.works_with;
+        statements.push(format!(
+            "INSERT INTO {schema}.migration (version, works_with) VALUES ({target}, {works_with});"
+        ));
     }
-    transaction.commit().await.map_err(failed)
+    Ok((version, statements))
+}
+
+/// Why a role that may not change the schema cannot go on.
+fn refused(version: i32) -> Box<dyn std::error::Error + Send + Sync> {
+    let is_at = match version {
+        0 => "it has no tables yet".to_owned(),
+        version => format!("it has schema version {version}, and this program needs {}", newest()),
+    };
+    format!("{is_at}, and this role may not change that; run `tasker migrate --store URL` with one that may")
+        .into()
 }
 
 /// The schema's version, when this program can work with it.

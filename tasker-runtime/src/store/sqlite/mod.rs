@@ -22,9 +22,9 @@ use tokio::sync::Semaphore;
 
 use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::store::{
-    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, NewTaskRecord,
-    PruneRequest, Store, StoreError, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord,
-    WorkerInfo, WorkerRecord,
+    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, Migration,
+    NewTaskRecord, PruneRequest, Store, StoreError, TaskFilter, TaskHead, TaskInputs, TaskRecord,
+    TemplateRecord, WorkerInfo, WorkerRecord,
 };
 use liveness::Liveness;
 use session::Session;
@@ -65,34 +65,30 @@ impl SqliteStore {
     /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref().to_path_buf();
-        if path.to_string_lossy().starts_with("file:") {
-            let reason = "it is a URI; write the path of a file";
-            return Err(StoreError::Open { what: path.display().to_string(), source: reason.into() });
-        }
-        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty())
-            && !parent.is_dir()
-        {
-            let reason = format!("the directory {} does not exist", parent.display());
-            return Err(StoreError::Open { what: path.display().to_string(), source: reason.into() });
-        }
-        let open = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        let mut connection = connect(&path, open)?;
-        // SQLite opens a file that it may only read without a word.
-        if connection.is_readonly(MAIN_DB).map_err(|source| sqlite_cannot_open(&path, source))? {
-            return Err(cannot_open(
-                &path,
-                "it is read-only; let this user write it, or choose another path",
-            ));
-        }
-        // Nothing of a file is changed, not even its journal mode, before we know that it is ours.
-        schema::inspect(&connection, &path)?;
-        set_up(&connection, &path)?;
-        schema::migrate(&mut connection, &path)?;
+        let (connection, ..) = open_migrated(&path)?;
         // By whichever name and from whichever directory it is opened, it is one file with one set of locks.
         let path = path.canonicalize().map_err(|source| cannot_open(&path, source))?;
         let writer = Writer::start(Session::new(connection, path.clone()))?;
         let liveness = Liveness::of(&path);
         Ok(Self { path, writer, readers: Arc::default(), liveness })
+    }
+
+    /// Brings the file's schema up to date.
+    pub(super) fn migrate(path: &Path) -> Result<Migration, StoreError> {
+        let (_, from, sql) = open_migrated(path)?;
+        Ok(migration(path, from, sql))
+    }
+
+    /// What [`migrate`](Self::migrate) would do.
+    pub(super) fn plan_migration(path: &Path) -> Result<Migration, StoreError> {
+        check_path(path)?;
+        if !path.exists() {
+            return Ok(migration(path, 0, schema::script(0)));
+        }
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        schema::inspect(&connection, path)?;
+        let (from, sql) = schema::plan(&connection, path)?;
+        Ok(migration(path, from, sql))
     }
 
     /// Sets a pragma of the connection that writes: for tests of what happens when a disk is full
@@ -264,6 +260,36 @@ impl Store for SqliteStore {
     async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError> {
         self.read(move |connection| read::tasks(connection, &filter)).await
     }
+}
+
+/// The file, created where there is none, its version before, and what took it to the newest.
+fn open_migrated(path: &Path) -> Result<(Connection, i64, Vec<String>), StoreError> {
+    check_path(path)?;
+    let open = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    let mut connection = connect(path, open)?;
+    // SQLite opens a file that it may only read without a word.
+    if connection.is_readonly(MAIN_DB).map_err(|source| sqlite_cannot_open(path, source))? {
+        return Err(cannot_open(path, "it is read-only; let this user write it, or choose another path"));
+    }
+    // Nothing of a file is changed, not even its journal mode, before we know that it is ours.
+    schema::inspect(&connection, path)?;
+    set_up(&connection, path)?;
+    let (from, sql) = schema::migrate(&mut connection, path)?;
+    Ok((connection, from, sql))
+}
+
+fn check_path(path: &Path) -> Result<(), StoreError> {
+    if path.to_string_lossy().starts_with("file:") {
+        return Err(cannot_open(path, "it is a URI; write the path of a file"));
+    }
+    match path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir()) {
+        None => Ok(()),
+        Some(parent) => Err(cannot_open(path, format!("the directory {} does not exist", parent.display()))),
+    }
+}
+
+fn migration(path: &Path, from: i64, sql: Vec<String>) -> Migration {
+    Migration { store: format!("sqlite://{}", path.display()), from, to: schema::newest(), sql }
 }
 
 fn connect(path: &Path, open: OpenFlags) -> Result<Connection, StoreError> {

@@ -32,23 +32,39 @@ pub(super) fn inspect(connection: &Connection, path: &Path) -> Result<(), StoreE
     Ok(())
 }
 
-/// Brings the schema up to date. Safe to run twice, and from several processes at once.
-pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let found = marks(connection, path)?;
-    if found.application == APPLICATION_ID && found.version == newest() {
-        return Ok(());
+/// Brings the schema up to date: from which version, and what that took. Safe to run twice, and from
+/// several processes at once.
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(i64, Vec<String>), StoreError> {
+    let found = plan(connection, path)?;
+    if found.1.is_empty() {
+        return Ok(found);
     }
     let failed = |source: rusqlite::Error| sqlite_cannot_open(path, source);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     // Again: another process may have migrated while we waited for the lock.
     inspect(&transaction, path)?;
-    let Marks { version, .. } = marks(&transaction, path)?;
+    let (version, statements) = plan(&transaction, path)?;
+    statements.iter().try_for_each(|sql| transaction.execute_batch(sql)).map_err(failed)?;
+    transaction.commit().map_err(failed)?;
+    Ok((version, statements))
+}
+
+/// The version of the file, and what takes it to the newest.
+pub(super) fn plan(connection: &Connection, path: &Path) -> Result<(i64, Vec<String>), StoreError> {
+    let Marks { application, version, .. } = marks(connection, path)?;
+    let is_ours = application == APPLICATION_ID;
+    Ok((version, if is_ours && version == newest() { Vec::new() } else { script(version) }))
+}
+
+/// What takes a file from a version to the newest.
+pub(super) fn script(version: i64) -> Vec<String> {
+    let mut statements = Vec::new();
     for (target, migration) in (1..).zip(MIGRATIONS).filter(|(target, _)| *target > version) {
-        transaction.execute_batch(migration).map_err(failed)?;
-        transaction.pragma_update(None, "user_version", target).map_err(failed)?;
+        statements.push(migration.to_owned());
+        statements.push(format!("PRAGMA user_version = {target};"));
     }
-    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
-    transaction.commit().map_err(failed)
+    statements.push(format!("PRAGMA application_id = {APPLICATION_ID};"));
+    statements
 }
 
 /// Whose file it is, and of which version.
@@ -68,7 +84,7 @@ fn marks(connection: &Connection, path: &Path) -> Result<Marks, StoreError> {
     read.map_err(|source| sqlite_cannot_open(path, source))
 }
 
-fn newest() -> i64 {
+pub(super) fn newest() -> i64 {
     i64::try_from(MIGRATIONS.len()).expect("a few migrations")
 }
 

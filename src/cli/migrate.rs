@@ -1,0 +1,50 @@
+//! `tasker migrate`: brings the schema of a store up to date.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+use tasker_runtime::store::{Migration, migrate, plan_migration};
+
+use crate::cli::{CANNOT_START, fail, print};
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// The store: sqlite://PATH or postgres://USER@HOST/DATABASE
+    #[arg(long, default_value = "sqlite://tasker.db", value_name = "URL")]
+    store: String,
+    /// Only print the SQL that would be run
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON instead: {"store", "from", "to", "sql", "dry_run"}
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(options: &Options) -> ExitCode {
+    let done =
+        if options.dry_run { plan_migration(&options.store).await } else { migrate(&options.store).await };
+    let migration = match done {
+        Ok(migration) => migration,
+        Err(error) => return fail(CANNOT_START, error),
+    };
+    if options.json {
+        let mut answer = json!(migration);
+        answer["dry_run"] = json!(options.dry_run);
+        print(&answer.to_string());
+    } else if options.dry_run {
+        print(&format!("-- {}\n{}", told(&migration), migration.sql.join("\n\n")));
+    } else {
+        print(&told(&migration));
+    }
+    ExitCode::SUCCESS
+}
+
+fn told(migration: &Migration) -> String {
+    let Migration { store, from, to, .. } = migration;
+    if migration.is_done() {
+        format!("{store}: has schema version {from}; there is nothing to do")
+    } else {
+        format!("{store}: from schema version {from} to {to}")
+    }
+}

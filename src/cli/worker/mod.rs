@@ -1,0 +1,179 @@
+//! `tasker worker`: runs the steps of a store's tasks until a signal ends it.
+
+mod list;
+mod shown;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, Subcommand};
+use tasker_runtime::{Builder, Tasker};
+
+use crate::cli::stop::StopSignals;
+use crate::cli::time::duration;
+use crate::cli::{CANNOT_START, INTERRUPTED, cannot_start, fail, log_to_stderr, say};
+use shown::Shown;
+
+const NO_HANDLERS: &str = "this program has no step handlers, and a worker runs those of its own program: \
+    give your program this command line with `tasker::cli::main(tasker::Tasker::builder()).await` in its `main`, \
+    and start it as `YOUR_PROGRAM worker TEMPLATE…`";
+
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true
+)]
+pub(super) struct Options {
+    /// Template files, or directories of them
+    #[arg(required = true, value_name = "TEMPLATE|DIRECTORY")]
+    templates: Vec<PathBuf>,
+    #[command(flatten)]
+    worker: WorkerOptions,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the workers of a store, and what each has to do
+    List(list::Options),
+}
+
+/// What a worker can be told by its arguments; for a program that has its own command line and its own
+/// templates.
+///
+/// ```
+/// use clap::Parser;
+///
+/// #[derive(Debug, Parser)]
+/// struct Options {
+///     #[command(subcommand)]
+///     command: Command,
+/// }
+///
+/// #[derive(Debug, clap::Subcommand)]
+/// enum Command {
+///     /// Run steps until a signal ends it
+///     Worker(tasker::cli::WorkerOptions),
+/// }
+///
+/// let words = ["shop", "worker", "--store", "postgres://localhost/shop", "--namespaces", "billing,stock"];
+/// assert!(Options::try_parse_from(words).is_ok());
+/// ```
+#[derive(Debug, Args)]
+pub struct WorkerOptions {
+    /// Where the tasks are kept: sqlite://PATH or postgres://USER@HOST/DATABASE
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+    /// Run steps of templates in these namespaces only; what others need may be missing here
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
+    namespaces: Vec<String>,
+    /// At most this many steps at a time; 64 unless the program says otherwise
+    #[arg(long, value_name = "N")]
+    concurrency: Option<NonZeroUsize>,
+    /// How often to look for work that nobody announced, such as `200ms`
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    poll_interval: Option<Duration>,
+    /// How long running steps may take to end after a signal, such as `30s`
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    grace_period: Option<Duration>,
+    /// Which of the templates' environments applies
+    #[arg(long, value_name = "NAME")]
+    environment: Option<String>,
+    /// Print a JSON object a line instead
+    #[arg(long)]
+    json: bool,
+    /// Print nothing but errors
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl WorkerOptions {
+    fn apply(&self, builder: Builder) -> Builder {
+        fn with<T>(builder: Builder, value: Option<T>, set: impl FnOnce(Builder, T) -> Builder) -> Builder {
+            match value {
+                Some(value) => set(builder, value),
+                None => builder,
+            }
+        }
+        let builder = with(builder, self.store.as_deref(), |builder, url| builder.store_url(url));
+        let builder = with(builder, self.environment.as_deref(), |builder, name| builder.environment(name));
+        let builder = with(builder, self.concurrency, |builder, most| builder.concurrency(most.get()));
+        let builder = with(builder, self.poll_interval, Builder::poll_interval);
+        let builder = with(builder, self.grace_period, Builder::grace_period);
+        let namespaces = Some(&self.namespaces).filter(|namespaces| !namespaces.is_empty());
+        with(builder, namespaces, |builder, namespaces| builder.namespaces(namespaces))
+    }
+}
+
+pub(super) async fn run(mut builder: Builder, options: Options) -> ExitCode {
+    if let Some(Command::List(options)) = &options.command {
+        return list::run(builder, options).await;
+    }
+    for path in &options.templates {
+        builder = if path.is_dir() { builder.templates(path) } else { builder.template_file(path) };
+    }
+    run_worker(builder, &options.worker).await
+}
+
+/// Runs steps with the handlers of this program until SIGTERM, SIGHUP or ctrl-C; then claims no more, lets
+/// the steps that run end for as long as the grace period, and hands the others back. A second signal
+/// ends the process at once.
+///
+/// `builder` has the templates and what the handlers take; what `options` say comes first.
+///
+/// ```no_run
+/// # async fn example(options: tasker::cli::WorkerOptions) -> std::process::ExitCode {
+/// let builder = tasker::Tasker::builder().templates("templates").state("what handlers take".to_owned());
+/// tasker::cli::run_worker(builder, &options).await
+/// # }
+/// ```
+pub async fn run_worker(builder: Builder, options: &WorkerOptions) -> ExitCode {
+    log_to_stderr();
+    if !builder.has_handlers() {
+        return fail(CANNOT_START, NO_HANDLERS);
+    }
+    // Before there is anything to lose.
+    let mut signals = match StopSignals::new() {
+        Ok(signals) => signals,
+        Err(error) => return fail(CANNOT_START, format!("signals cannot be waited for: {error}")),
+    };
+    let tasker = match options.apply(builder).build().await {
+        Ok(tasker) => tasker,
+        Err(error) => return cannot_start(&error),
+    };
+    let shown = Shown::new(options.json, options.quiet);
+    work(&tasker, &shown, &mut signals).await
+}
+
+async fn work(tasker: &Tasker, shown: &Shown, signals: &mut StopSignals) -> ExitCode {
+    let mut events = tasker.subscribe();
+    shown.begin(&tasker.describe());
+    tokio::select! {
+        () = shown.follow(&mut events) => {}
+        () = signals.next() => {}
+    }
+    shown.say("stopping: running steps may end first; another signal stops at once");
+    tokio::select! {
+        () = shown.follow(&mut events) => {}
+        () = tasker.shutdown() => {}
+        () = signals.next() => {
+            shown.say("stopped at once; what was running is run again");
+            // Not by returning: that waits for handlers which block.
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+    }
+    while let Ok(event) = events.try_recv() {
+        shown.show(&event);
+    }
+    shown.say("stopped");
+    if !tasker.has_ended() {
+        say("a step does not yield; it is run again elsewhere");
+        std::process::exit(0);
+    }
+    ExitCode::SUCCESS
+}

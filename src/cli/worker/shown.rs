@@ -1,0 +1,101 @@
+//! What a worker prints: who it is, each task that has settled, each attempt that failed.
+
+use jiff::Timestamp;
+use serde_json::json;
+use tasker_runtime::{AttemptOutcome, Description, Event, WorkerInfo};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::cli::report::{first_line, millis};
+use crate::cli::{print, say};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    Nothing,
+    Json,
+    Lines,
+}
+
+impl Shown {
+    pub(super) fn new(json: bool, quiet: bool) -> Self {
+        match (quiet, json) {
+            (true, _) => Self::Nothing,
+            (false, true) => Self::Json,
+            (false, false) => Self::Lines,
+        }
+    }
+
+    pub(super) fn begin(self, description: &Description) {
+        match self {
+            Self::Nothing => {}
+            Self::Json => {
+                let mut line = json!(description);
+                line["event"] = json!("worker_started");
+                print(&line.to_string());
+            }
+            Self::Lines => print(&began(description)),
+        }
+    }
+
+    /// Shows what happens, for ever.
+    pub(super) async fn follow(self, events: &mut Receiver<Event>) {
+        loop {
+            match events.recv().await {
+                Ok(event) => self.show(&event),
+                Err(RecvError::Lagged(missed)) => {
+                    self.say(&format!("{missed} events came too fast to be shown"))
+                }
+                Err(RecvError::Closed) => std::future::pending::<()>().await,
+            }
+        }
+    }
+
+    pub(super) fn show(self, event: &Event) {
+        let line = match event {
+            Event::TaskSettled { task, state } => format!("task {task} is {state}"),
+            Event::StepFinished { task, step, attempt, outcome, error, retry_at, at }
+                if *outcome != AttemptOutcome::Complete =>
+            {
+                let error = error.as_deref().map(|error| format!(": {}", first_line(error)));
+                let next = match retry_at {
+                    Some(retry_at) => format!("next in {}", millis(*at, *retry_at)),
+                    None => "that was the last".to_owned(),
+                };
+                format!(
+                    "task {task}, {step}: attempt {attempt} {outcome}{}; {next}",
+                    error.unwrap_or_default()
+                )
+            }
+            _ => return,
+        };
+        match self {
+            Self::Nothing => {}
+            Self::Json => print(&json!(event).to_string()),
+            Self::Lines => {
+                let now = Timestamp::now().strftime("%Y-%m-%d %H:%M:%SZ");
+                print(&format!("{now}  {line}"));
+            }
+        }
+    }
+
+    /// To standard error.
+    pub(super) fn say(self, text: &str) {
+        if self != Self::Nothing {
+            say(text);
+        }
+    }
+}
+
+fn began(description: &Description) -> String {
+    let Description { worker, store, templates, info, .. } = description;
+    let WorkerInfo { namespaces, handlers, concurrency, .. } = info;
+    let worker = worker.map(|worker| worker.to_string()).unwrap_or_default();
+    let namespaces = match namespaces {
+        Some(namespaces) => format!("namespaces {}", namespaces.join(", ")),
+        None => "all namespaces".to_owned(),
+    };
+    format!(
+        "worker {worker} on {store}; {namespaces}; handlers: {handlers}, templates: {templates}, \
+         steps at a time: {concurrency}"
+    )
+}
