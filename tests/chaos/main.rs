@@ -41,7 +41,7 @@ const WORKERS: usize = 4;
 /// How long the short form makes trouble.
 const SECONDS: u64 = 10;
 /// How long what is left may take when all is well again.
-const REST: Duration = Duration::from_secs(60);
+const REST: Duration = Duration::from_secs(120);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

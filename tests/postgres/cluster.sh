@@ -47,12 +47,12 @@ start)
             --locale=C --no-sync >/dev/null
     fi
     options="-p $3 -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200"
-    humbly "$programs/pg_ctl" start --pgdata=data --log=data/log --wait --silent --options="$options" ||
+    humbly "$programs/pg_ctl" start --pgdata=data --log=data/log --wait --timeout=300 --silent --options="$options" ||
         { tail -n 20 data/log >&2; exit 1; }
     ;;
 stop)
     cd "$directory"
-    humbly "$programs/pg_ctl" stop --pgdata=data --mode="${3:-fast}" --wait --silent
+    humbly "$programs/pg_ctl" stop --pgdata=data --mode="${3:-fast}" --wait --timeout=300 --silent
     ;;
 *)
     echo "unknown command: $command" >&2
