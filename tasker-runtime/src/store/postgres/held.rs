@@ -16,6 +16,8 @@ struct Inner {
     claims: Mutex<HashSet<Claim>>,
     /// Whether the database may have done something that nobody was told of.
     untold: AtomicBool,
+    /// Whether it ever may have.
+    was_untold: AtomicBool,
 }
 
 impl Held {
@@ -43,6 +45,13 @@ impl Held {
 
     pub(super) fn set_untold(&self, untold: bool) {
         self.0.untold.store(untold, Ordering::SeqCst);
+        self.0.was_untold.fetch_or(untold, Ordering::SeqCst);
+    }
+
+    /// Whether an answer of the database was ever lost: a statement that is still on its way may claim
+    /// something long after.
+    pub(super) fn was_untold(&self) -> bool {
+        self.0.was_untold.load(Ordering::SeqCst)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<Claim>> {

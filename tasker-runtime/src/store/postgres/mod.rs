@@ -42,6 +42,7 @@ use operation::Operation;
 use session::{Session, Trouble, Workers};
 use settings::Settings;
 use values::failed;
+use workers::End;
 use workers::{Beat, Own};
 
 /// Keeps tasks in PostgreSQL.
@@ -214,9 +215,10 @@ impl Store for PostgresStore {
         self.own.remove(worker);
         let connection = self.connection().await?;
         let said = |error| failed(error, &self.settings.describe());
-        workers::end(&**connection, &self.schema, &[worker]).await.map_err(said)?;
         // What is claimed in its name, or may be, is for others to find by its row.
-        if self.own.held.of(worker) == 0 && !self.own.held.is_untold() {
+        let end = if self.own.held.was_untold() { End::Doubtful } else { End::Done };
+        workers::end(&**connection, &self.schema, &[worker], end).await.map_err(said)?;
+        if self.own.held.of(worker) == 0 {
             workers::forget(&**connection, &self.schema, &[worker]).await.map_err(said)?;
         }
         Ok(())
@@ -318,7 +320,7 @@ impl Store for PostgresStore {
         let ended: Vec<WorkerId> =
             self.ended.lock().unwrap_or_else(PoisonError::into_inner).drain().collect();
         if !ended.is_empty() {
-            let done = workers::end(&**connection, schema, &ended).await;
+            let done = workers::end(&**connection, schema, &ended, End::Doubtful).await;
             done.map_err(|error| {
                 self.ended.lock().unwrap_or_else(PoisonError::into_inner).extend(ended);
                 failed(error, &self.settings.describe())

@@ -15,8 +15,11 @@ use crate::store::postgres::session::Trouble;
 use crate::store::postgres::values::{get, int, maybe_time, number, time};
 use crate::store::{Claim, WorkerInfo, WorkerRecord};
 
-/// A dead worker's row stays this long: one that was only stalled finds itself again.
+/// A dead worker's row stays this long: one that was only stalled finds itself again, and a statement
+/// of its that was on its way still finds its row.
 const KEPT: &str = "1 hour";
+/// How long a dead worker that holds nothing is left alone.
+const LEFT_ALONE: &str = "1 minute";
 
 /// The workers of this process that are alive, with what they say of themselves.
 #[derive(Clone, Debug, Default)]
@@ -72,7 +75,7 @@ pub(super) async fn beat(
         VALUES (
             $1, $2, $3, $4, $5, $6, $7, $8, make_interval(secs => $9), clock_timestamp(), clock_timestamp()
         )
-        ON CONFLICT (id) DO UPDATE SET running = excluded.running, beat_at = clock_timestamp()"
+        ON CONFLICT (id) DO UPDATE SET running = excluded.running, beat_at = clock_timestamp(), idle_at = NULL"
     );
     for Beat { worker, info, running } in beats {
         let WorkerInfo { host, version, namespaces, .. } = &**info;
@@ -123,25 +126,46 @@ pub(super) async fn records(client: &impl GenericClient, schema: &str) -> Result
     rows.iter().map(record).collect()
 }
 
-/// Ends workers at once, as if they had not been heard of for a long time.
+/// How a worker ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum End {
+    /// It has told everything.
+    Done,
+    /// Something that was asked for in its name may still be done.
+    Doubtful,
+}
+
+/// Ends workers at once, as if they had not been heard of for longer than their lease.
 pub(super) async fn end(
     client: &impl GenericClient,
     schema: &str,
     workers: &[WorkerId],
+    end: End,
 ) -> Result<(), tokio_postgres::Error> {
     let ids: Vec<Uuid> = workers.iter().map(|worker| worker.0).collect();
-    let sql = format!("UPDATE {schema}.worker SET beat_at = '-infinity' WHERE id = ANY ($1)");
+    let last = match end {
+        End::Done => "'-infinity'",
+        End::Doubtful => "clock_timestamp() - lease - interval '1 second'",
+    };
+    let sql = format!("UPDATE {schema}.worker SET beat_at = {last} WHERE id = ANY ($1)");
     client.query_typed(&sql, &[(&ids, Type::UUID_ARRAY)]).await.map(drop)
 }
 
-/// Workers that have not been heard of for as long as their lease.
+/// Workers that have not been heard of for as long as their lease, but for those that were found to hold
+/// nothing a moment ago.
 pub(super) async fn dead(client: &impl GenericClient, schema: &str) -> Result<Vec<WorkerId>, Trouble> {
-    let sql = format!("SELECT id FROM {schema}.worker WHERE beat_at < clock_timestamp() - lease");
+    let sql = format!(
+        "SELECT id
+        FROM {schema}.worker
+        WHERE beat_at < clock_timestamp() - lease
+        AND (idle_at IS NULL OR idle_at < clock_timestamp() - interval '{LEFT_ALONE}')"
+    );
     let rows = client.query_typed(&sql, &[]).await?;
     Ok(rows.iter().map(|row| get(row, 0).map(WorkerId)).collect::<Result<_, _>>()?)
 }
 
-/// Forgets workers that nothing is claimed for any more, once they have ended or been silent for long.
+/// Notes that nothing is claimed for these workers any more, and forgets those that have ended or been
+/// silent for long.
 pub(super) async fn forget(
     client: &impl GenericClient,
     schema: &str,
@@ -149,7 +173,14 @@ pub(super) async fn forget(
 ) -> Result<(), tokio_postgres::Error> {
     let ids: Vec<Uuid> = workers.iter().map(|worker| worker.0).collect();
     let sql = format!(
-        "DELETE FROM {schema}.worker WHERE id = ANY ($1) AND beat_at < clock_timestamp() - interval '{KEPT}'"
+        "WITH old AS (
+            DELETE FROM {schema}.worker
+            WHERE id = ANY ($1) AND beat_at < clock_timestamp() - interval '{KEPT}'
+            RETURNING id
+        )
+        UPDATE {schema}.worker
+        SET idle_at = clock_timestamp()
+        WHERE id = ANY ($1) AND id NOT IN (SELECT id FROM old) AND beat_at < clock_timestamp() - lease"
     );
     client.query_typed(&sql, &[(&ids, Type::UUID_ARRAY)]).await.map(drop)
 }

@@ -20,7 +20,9 @@ CREATE TABLE {schema}.worker (
     running integer NOT NULL,
     lease interval NOT NULL,
     started_at timestamptz NOT NULL,
-    beat_at timestamptz NOT NULL
+    beat_at timestamptz NOT NULL,
+    -- When it was last found to be dead and to hold nothing.
+    idle_at timestamptz
 ) WITH (fillfactor = 50);
 
 -- `epoch` names who may write the task without reading it first: whoever raised it last knows all that
