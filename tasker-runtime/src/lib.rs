@@ -40,7 +40,8 @@ pub use dead_letter::{DeadLetter, DeadLetterFilter};
 pub use event::Event;
 pub use handler::{
     CodeLocation, Dependency, DependencyOutput, FromStep, HandlerError, OptionalDependencyOutput,
-    Registration, State, StateRequirement, StepContext, StepFuture, StepHandler, StepOutcome,
+    Registration, SqlValue, SqlWrite, State, StateRequirement, StepContext, StepFuture, StepHandler,
+    StepOutcome, Transaction,
 };
 pub use id::{TaskId, TemplateId, WorkerId};
 pub use json::{Json, JsonError};

@@ -17,6 +17,7 @@ mod history;
 mod log;
 mod new_task_cli;
 mod operate;
+mod own_writes;
 #[path = "../postgres/mod.rs"]
 mod postgres;
 mod program;

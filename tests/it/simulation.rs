@@ -178,7 +178,7 @@ impl Simulation {
 
     async fn act(&mut self) {
         let step = self.random.u32(..u32::try_from(self.model.steps.len()).unwrap());
-        let Ending::Complete { result, dependents, ends } = self.graph.complete(step, "1") else {
+        let Ending::Complete { result, dependents, ends, .. } = self.graph.complete(step, "1") else {
             unreachable!()
         };
         let state = self.model.state();

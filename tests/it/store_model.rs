@@ -168,7 +168,7 @@ impl Pair {
         let [one, other] = &self.stores;
         let record = one.task(task).await.unwrap().unwrap();
         let step = step % u32::try_from(self.graph.len()).unwrap();
-        let Ending::Complete { result, dependents, ends } = self.graph.complete(step, "9") else {
+        let Ending::Complete { result, dependents, ends, .. } = self.graph.complete(step, "9") else {
             unreachable!()
         };
         let attempts = |step: u32| {

@@ -14,7 +14,7 @@ use crate::bind::{BoundStep, BoundTemplate};
 use crate::engine::tasks::ActiveTask;
 use crate::engine::{Engine, settle};
 use crate::event::Event;
-use crate::handler::{StepContext, StepFuture, StepInputs, StepOutcome};
+use crate::handler::{SqlWrite, StepContext, StepFuture, StepInputs, StepOutcome};
 use crate::json::Json;
 use crate::limits::Limits;
 use crate::registry::Handler;
@@ -43,7 +43,7 @@ pub(super) struct Prepared {
 
 /// What came of an attempt.
 pub(super) enum Answer {
-    Complete(Json),
+    Complete(Json, Vec<SqlWrite>),
     Failed(Failure),
     /// The worker is leaving: nobody is to blame, and the attempt does not count.
     Interrupted,
@@ -60,7 +60,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    fn new(outcome: AttemptOutcome, error: &StepError) -> Self {
+    pub(super) fn new(outcome: AttemptOutcome, error: &StepError) -> Self {
         Self { outcome, error: error.record(), retry_after: error.delay() }
     }
 
@@ -173,6 +173,7 @@ async fn call(
     // However the attempt ends: what it has begun on other threads is told to end as well.
     let _cancelled_at_the_end = cancellation.clone().drop_guard();
     let limit = step.timeout.unwrap_or(engine.settings.step_timeout);
+    let transaction = context.transaction().clone();
     let mut attempt = Box::pin(caught(step, engine.settings.limits, || handler.call(context)));
     let answer = tokio::select! {
         biased;
@@ -201,7 +202,10 @@ async fn call(
     if catch_unwind(AssertUnwindSafe(|| drop(attempt))).is_err() {
         tracing::warn!(task = %claim.task, step = claim.step, attempt = claim.attempt, "a destructor of the handler panicked");
     }
-    answer
+    match answer {
+        Answer::Complete(result, _) => Answer::Complete(result, transaction.take()),
+        answer => answer,
+    }
 }
 
 /// Runs a handler; a panic is a failure like any other, whether it comes from the handler, from its
@@ -221,7 +225,7 @@ async fn caught(step: &BoundStep, limits: Limits, begin: impl FnOnce() -> StepFu
         drop(future);
         match outcome {
             Ok(StepOutcome::Complete(result)) => match step.check_result(&result, limits) {
-                Ok(()) => Answer::Complete(result),
+                Ok(()) => Answer::Complete(result, Vec::new()),
                 Err(error) => Answer::Failed(Failure::new(AttemptOutcome::Failed, &error)),
             },
             Ok(StepOutcome::Fail(error)) => Answer::Failed(Failure::new(AttemptOutcome::Failed, &error)),

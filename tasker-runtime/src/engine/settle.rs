@@ -63,11 +63,12 @@ pub(super) async fn record(
             // Whoever ended it has recorded that.
             return None;
         }
-        Answer::Complete(result) => (
+        Answer::Complete(result, writes) => (
             Ending::Complete {
                 result,
                 dependents: Arc::clone(&step.dependents),
                 ends: bound.ends(claim.step),
+                writes: writes.into(),
             },
             step.dependents.len(),
         ),
@@ -94,6 +95,12 @@ pub(super) async fn record(
     });
     let finished = match finished.await? {
         Ok(finished) => finished,
+        Err(error @ StoreError::Write { passing, .. }) => {
+            let reason = error.to_string();
+            let error = if passing { StepError::retryable(reason) } else { StepError::permanent(reason) };
+            let failure = Failure::new(AttemptOutcome::Failed, &error.code("TRANSACTION"));
+            return Box::pin(record(engine, claim, prepared, started_at, Answer::Failed(failure))).await;
+        }
         Err(error) => {
             tracing::error!(task = %claim.task, step = claim.step, attempt = claim.attempt, %error, "the attempt cannot be recorded");
             return None;

@@ -9,6 +9,7 @@ use tasker_template::{StepIndex, TaskTemplate};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use uuid::Uuid;
 
+use crate::handler::Transaction;
 use crate::handler::extract::States;
 use crate::id::TaskId;
 use crate::json::{Json, JsonError};
@@ -35,6 +36,7 @@ pub struct StepContext {
     inputs: StepInputs,
     states: Arc<States>,
     cancellation: CancellationToken,
+    transaction: Transaction,
 }
 
 /// What all steps of a task share.
@@ -66,7 +68,8 @@ impl StepContext {
         states: Arc<States>,
         cancellation: CancellationToken,
     ) -> Self {
-        Self { task, step, attempt, forgiven, inputs, states, cancellation }
+        let transaction = Transaction::default();
+        Self { task, step, attempt, forgiven, inputs, states, cancellation, transaction }
     }
 
     /// The task.
@@ -210,6 +213,11 @@ impl StepContext {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.cancellation.is_cancelled()
+    }
+
+    /// What is to be written together with the result.
+    pub(crate) fn transaction(&self) -> &Transaction {
+        &self.transaction
     }
 
     pub(crate) fn states(&self) -> &States {

@@ -4,6 +4,7 @@ mod context;
 mod convert;
 mod extract;
 mod registration;
+mod transaction;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,6 +19,7 @@ pub use convert::{DependencyOutput, HandlerError, OptionalDependencyOutput};
 pub(crate) use extract::States;
 pub use extract::{FromStep, State, StateRequirement};
 pub use registration::{CodeLocation, Registration};
+pub use transaction::{SqlValue, SqlWrite, Transaction};
 
 /// Code that runs a step. `#[step_handler]` on a function implements it for a type of the function's name.
 ///

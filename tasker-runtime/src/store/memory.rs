@@ -12,9 +12,9 @@ use crate::json::Json;
 use crate::state::{StepState, TaskState};
 use crate::store::progress::{Change, Progress};
 use crate::store::{
-    Acted, ActionRecord, ActionRequest, AttemptRecord, Claim, ClaimRequest, Claimed, Created, Finished,
-    FinishedAttempt, Identity, NewTaskRecord, PruneRequest, StepRecord, Store, StoreError, TaskFilter,
-    TaskHead, TaskInputs, TaskRecord, TemplateRecord, WorkerInfo, WorkerRecord,
+    Acted, ActionRecord, ActionRequest, AttemptRecord, Claim, ClaimRequest, Claimed, Created, Ending,
+    Finished, FinishedAttempt, Identity, NewTaskRecord, PruneRequest, StepRecord, Store, StoreError,
+    TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord, WorkerInfo, WorkerRecord,
 };
 
 /// Keeps tasks in memory, and loses them with the process.
@@ -276,6 +276,12 @@ impl Store for MemoryStore {
     }
 
     async fn finish(&self, attempt: FinishedAttempt, claim: ClaimRequest) -> Result<Finished, StoreError> {
+        if let Ending::Complete { writes, .. } = &attempt.ending
+            && let Some(write) = writes.first()
+        {
+            let reason = "a store in memory has no tables; use SQLite or PostgreSQL".to_owned();
+            return Err(StoreError::Write { sql: write.sql.clone(), reason, passing: false });
+        }
         let mut inner = self.lock();
         let inner = &mut *inner;
         let Some(entry) = inner.tasks.get_mut(&attempt.claim.task) else { return Ok(Finished::Stale) };

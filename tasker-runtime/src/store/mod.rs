@@ -31,6 +31,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tasker_template::StepIndex;
 
+use crate::handler::SqlWrite;
 use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::json::Json;
 use crate::state::{AttemptOutcome, StepState, TaskState};
@@ -308,6 +309,8 @@ pub enum Ending {
         /// When no step waits for this one: all such steps of the template. The task is complete
         /// when all of them are.
         ends: Option<Arc<[StepIndex]>>,
+        /// What is written into tables of the application's own, with the result or not at all.
+        writes: Arc<[SqlWrite]>,
     },
     /// Without one.
     Failed {
@@ -505,6 +508,7 @@ impl StoreError {
                 | Self::Refused { .. }
                 | Self::Gone { .. }
                 | Self::NoTransactions
+                | Self::Write { .. }
         )
     }
 }
@@ -588,6 +592,16 @@ pub enum StoreError {
     /// The task's template is not kept.
     #[error("template {0} is not in the store")]
     NoTemplate(TemplateId),
+    /// A statement that a handler asked for cannot be run; nothing of the attempt was recorded.
+    #[error("the statement `{sql}` of the step's transaction failed: {reason}")]
+    Write {
+        /// The statement.
+        sql: String,
+        /// What the database said.
+        reason: String,
+        /// Whether it may succeed when the step is tried again.
+        passing: bool,
+    },
     /// Tasks of this store cannot be created in a transaction of the caller's.
     #[error("only a PostgreSQL store creates tasks in the caller's own transaction; use `create_task`")]
     NoTransactions,

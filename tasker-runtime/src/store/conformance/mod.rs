@@ -140,6 +140,7 @@ impl Graph {
             result: Json::from_text(result.to_owned()).unwrap(),
             ends: dependents.is_empty().then(|| ends.collect()),
             dependents: dependents.into(),
+            writes: Arc::default(),
         }
     }
 }

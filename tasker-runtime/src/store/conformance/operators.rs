@@ -27,7 +27,7 @@ impl Fixture {
 }
 
 fn by_hand(graph: &Graph, step: StepIndex, result: Option<&str>) -> Action {
-    let Ending::Complete { result: made, dependents, ends } = graph.complete(step, result.unwrap_or("0"))
+    let Ending::Complete { result: made, dependents, ends, .. } = graph.complete(step, result.unwrap_or("0"))
     else {
         unreachable!()
     };

@@ -9,6 +9,7 @@ mod load;
 mod notices;
 mod operate;
 mod operation;
+mod own_writes;
 mod read;
 mod schema;
 mod session;

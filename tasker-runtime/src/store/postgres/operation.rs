@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+use crate::handler::SqlWrite;
 use crate::id::TaskId;
 use crate::store::postgres::values::Result;
 use crate::store::{
-    Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, NewTaskRecord, StoreError,
+    Claim, ClaimRequest, Claimed, Created, Ending, Finished, FinishedAttempt, NewTaskRecord, StoreError,
 };
 
 /// An operation and where its answer goes.
@@ -28,6 +29,14 @@ impl Operation {
             Self::Release(claims, ..) | Self::Lost(claims, ..) => {
                 claims.iter().map(|claim| claim.task).collect()
             }
+        }
+    }
+
+    /// What it writes into tables of the application's own.
+    pub(super) fn own_writes(&self) -> &[SqlWrite] {
+        match self {
+            Self::Finish(FinishedAttempt { ending: Ending::Complete { writes, .. }, .. }, ..) => writes,
+            _ => &[],
         }
     }
 

@@ -19,6 +19,7 @@ use crate::store::postgres::connection::Connection;
 use crate::store::postgres::held::Held;
 use crate::store::postgres::load::{self, Ended, Hold};
 use crate::store::postgres::operation::Operation;
+use crate::store::postgres::own_writes;
 use crate::store::postgres::values::{Result, Time, get, json, maybe_time};
 use crate::store::postgres::workers;
 use crate::store::progress::{Change, Moved, Progress};
@@ -283,6 +284,10 @@ impl Session {
     ) -> std::result::Result<(Vec<Outcome>, Written, Option<Timestamp>), Trouble> {
         self.learn_templates(operations).await?;
         let wanted: BTreeSet<TaskId> = operations.iter().flat_map(Operation::tasks).collect();
+        // Whoever writes into tables of the application's own must know that the claim holds: read again.
+        for operation in operations.iter().filter(|operation| !operation.own_writes().is_empty()) {
+            operation.tasks().iter().for_each(|task| drop(self.tasks.remove(task)));
+        }
         let missing: Vec<TaskId> =
             wanted.iter().filter(|task| !self.tasks.contains_key(task)).copied().collect();
         for task in &wanted {
@@ -345,6 +350,9 @@ impl Session {
         let mut outcomes = Vec::with_capacity(operations.len());
         for operation in operations {
             let outcome = self.apply(operation, touched, &mut batch)?;
+            if matches!(outcome, Outcome::Recorded(_)) {
+                own_writes::run(&self.connection.client, operation.own_writes()).await?;
+            }
             let wants = operation.queue_request().filter(|request| shares(request, queue_request.as_ref()));
             let outcome = match (operation, wants) {
                 (Operation::Claim(..), None) => Outcome::Later,

@@ -87,9 +87,7 @@ pub(super) fn failed(error: tokio_postgres::Error, what: &str) -> StoreError {
     let Some(state) = error.code() else {
         return StoreError::Database { what, source: Box::new(error) };
     };
-    let class = state.code().get(..2).unwrap_or_default();
-    // Data exceptions, broken rules, and limits of the server: they come again with the same data.
-    if ["22", "23", "54"].contains(&class) {
+    if ["22", "23", "54"].iter().any(|class| state.code().starts_with(class)) {
         return StoreError::Refused { what, source: said(&error).into() };
     }
     let hint = match *state {
@@ -104,10 +102,17 @@ pub(super) fn failed(error: tokio_postgres::Error, what: &str) -> StoreError {
 }
 
 /// The server's message, without the words around it.
-fn said(error: &tokio_postgres::Error) -> String {
+pub(super) fn said(error: &tokio_postgres::Error) -> String {
     error
         .as_db_error()
         .map_or_else(|| error.to_string(), |error| format!("{} ({})", error.message(), error.code().code()))
+}
+
+/// Whether a statement of the application's own comes to the same when it is run again: its data, its
+/// words, and what it may do stay as they are.
+pub(super) fn is_lasting(error: &tokio_postgres::Error) -> bool {
+    let code = error.code().map(SqlState::code).unwrap_or_default();
+    ["22", "23", "42", "54"].iter().any(|class| code.starts_with(class))
 }
 
 /// Whether the same statement may well succeed if it is sent again.

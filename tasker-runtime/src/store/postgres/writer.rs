@@ -33,7 +33,13 @@ pub(super) async fn write_until_closed(
     let mut batch = Vec::new();
     let writer = Writer { settings };
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
-        writer.write(&mut session, std::mem::take(&mut batch)).await;
+        // Statements of the application's own may fail, and take their transaction with them.
+        let (alone, together): (Vec<_>, Vec<_>) =
+            batch.drain(..).partition(|operation| !operation.own_writes().is_empty());
+        writer.write(&mut session, together).await;
+        for operation in alone {
+            writer.write(&mut session, vec![operation]).await;
+        }
     }
 }
 

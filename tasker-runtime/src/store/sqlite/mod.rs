@@ -3,6 +3,7 @@
 mod liveness;
 mod load;
 mod operate;
+mod own_writes;
 mod read;
 mod schema;
 mod session;

@@ -9,7 +9,7 @@ use crate::state::TaskState;
 use crate::store::progress::Progress;
 use crate::store::sqlite::session::Session;
 use crate::store::sqlite::values::{Result, blob, json, micros, timestamp, unreadable, uuid};
-use crate::store::sqlite::{load, read};
+use crate::store::sqlite::{load, own_writes, read};
 use crate::store::{
     AttemptRecord, Claim, ClaimRequest, Claimed, Created, Ending, Finished, FinishedAttempt, NewTaskRecord,
     Origin, StoreError, TemplateRecord, WorkerInfo,
@@ -218,7 +218,8 @@ pub(super) fn finish(
     };
     let claimed = load::text(&moved.steps());
     match &attempt.ending {
-        Ending::Complete { result, .. } => {
+        Ending::Complete { result, writes, .. } => {
+            own_writes::run(&session.connection, writes)?;
             insert_attempt(&session.connection, attempt, "complete", Some(result.get()), None, claimed)?;
         }
         Ending::Failed { outcome, error, .. } => {
