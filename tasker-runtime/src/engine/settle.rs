@@ -89,11 +89,16 @@ pub(super) async fn record(
     let slots = engine.take_slots(followers.saturating_sub(1));
     let room = 1 + slots.as_ref().map_or(0, tokio::sync::OwnedSemaphorePermit::num_permits);
     let attempt = FinishedAttempt { claim, started_at, finished_at: now, ending };
+    prepared.task.record(AttemptRecord::from(&attempt));
     let finished = insist(engine, claim, || {
         let request = engine.request(room, engine.backlog.load(Ordering::SeqCst));
         engine.store.finish(attempt.clone(), request)
     });
-    let finished = match finished.await? {
+    let finished = finished.await;
+    if !matches!(finished, Some(Ok(Finished::Recorded { .. }))) {
+        prepared.task.unrecord(claim.step, claim.attempt);
+    }
+    let finished = match finished? {
         Ok(finished) => finished,
         Err(error @ StoreError::Write { passing, .. }) => {
             let reason = error.to_string();
@@ -112,7 +117,6 @@ pub(super) async fn record(
             return None;
         }
         Finished::Recorded { claimed, settled } => {
-            prepared.task.record(AttemptRecord::from(&attempt));
             announce(engine, Some(bound), &attempt, settled, Some(&prepared.task));
             if claimed.more {
                 engine.backlog.store(true, Ordering::SeqCst);

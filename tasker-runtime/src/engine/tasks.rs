@@ -34,13 +34,21 @@ impl ActiveTask {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers an attempt that has been recorded.
+    /// Remembers an attempt that is about to be recorded. Nobody reads its result before it is: what
+    /// depends on it is claimed by the very operation that records it, and may run at once.
     pub(crate) fn record(&self, attempt: AttemptRecord) {
         let mut memory = self.memory();
         if let Some(result) = &attempt.result {
             memory.results.insert(attempt.step, result.clone());
         }
         memory.attempts.push(attempt);
+    }
+
+    /// The attempt was not recorded.
+    pub(crate) fn unrecord(&self, step: StepIndex, attempt: u32) {
+        let mut memory = self.memory();
+        memory.results.remove(&step);
+        memory.attempts.retain(|one| (one.step, one.attempt) != (step, attempt));
     }
 
     /// The task as it ended, if it was created here, and each of its `steps` steps was completed here
