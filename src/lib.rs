@@ -49,6 +49,10 @@ struct Readme;
 #[doc = include_str!("../docs/testing.md")]
 struct TestingPage;
 
+#[cfg(doctest)]
+#[doc = include_str!("../docs/durability.md")]
+struct DurabilityPage;
+
 pub use tasker_runtime::*;
 // Instead of the runtime's own: what this one writes names `::tasker`, the only crate that most
 // applications depend on.

@@ -29,4 +29,5 @@ mod support;
 mod task_cli;
 mod testing;
 mod transaction;
+mod unreadable;
 mod worker_cli;

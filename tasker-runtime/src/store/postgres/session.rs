@@ -296,10 +296,13 @@ impl Session {
             }
         }
         let in_transaction = !missing.is_empty();
-        if in_transaction {
-            self.load(&missing, touched).await?;
+        let done = async {
+            if in_transaction {
+                self.load(&missing, touched).await?;
+            }
+            self.apply_and_write(operations, touched, in_transaction).await
         }
-        let done = self.apply_and_write(operations, touched, in_transaction).await;
+        .await;
         if done.is_err() && in_transaction {
             // What went wrong is worth more than what the rollback says.
             let _ = self.connection.client.batch_execute("ROLLBACK").await;
