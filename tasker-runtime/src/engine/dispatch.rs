@@ -70,7 +70,10 @@ impl Engine {
     async fn claim_due(self: &Arc<Self>) -> Pause {
         let poll = Pause { longest: self.about(self.settings.poll_interval), due: None };
         while !self.stopping.is_cancelled() {
-            let Some(slots) = self.take_slots(BATCH) else {
+            // Half of what is free: while the store is asked, tasks that are created here need slots as well,
+            // and without one they come into the queue that is being asked for.
+            let free = self.slots.available_permits();
+            let Some(slots) = self.take_slots(free.div_ceil(2).min(BATCH)) else {
                 // Whoever frees a slot looks at this and calls; looking once more closes the gap between the two.
                 self.backlog.store(true, Ordering::SeqCst);
                 match self.slots.available_permits() {
