@@ -11,6 +11,7 @@ mod example;
 mod faults;
 #[cfg(unix)]
 mod files;
+mod growth;
 mod handlers;
 mod log;
 mod new_task_cli;
