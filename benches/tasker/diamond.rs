@@ -4,9 +4,9 @@
 
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
@@ -15,6 +15,7 @@ use serde_json::json;
 use tasker::prelude::*;
 
 use crate::schema::Schema;
+use crate::writer::Writer;
 
 const TEMPLATE: &str = "
 name: diamond
@@ -43,13 +44,31 @@ pub struct Options {
     warmup: usize,
     /// A database that is there already, or that is to stay
     #[arg(long)]
-    file: Option<std::path::PathBuf>,
+    file: Option<PathBuf>,
     /// The PostgreSQL database; the measurement has a schema of its own in it
     #[arg(long, default_value = "postgres://postgres@127.0.0.1:5432/postgres")]
     database: String,
     /// Where the database is written; a directory on the disk that is to be measured
     #[arg(long, default_value = "target")]
-    directory: std::path::PathBuf,
+    directory: PathBuf,
+    /// Bytes by which each result is larger
+    #[arg(long, default_value_t = 0)]
+    padding: usize,
+    /// How long the writer was busy with each transaction; costs a little
+    #[arg(long)]
+    writer: bool,
+}
+
+/// What each result carries beside its data.
+static PADDING: OnceLock<String> = OnceLock::new();
+
+/// Makes each result larger.
+pub fn pad(bytes: usize) {
+    PADDING.get_or_init(|| "x".repeat(bytes));
+}
+
+fn padding() -> String {
+    PADDING.get().cloned().unwrap_or_default()
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -68,6 +87,8 @@ struct Account {
     state: String,
     created_at: String,
     verify_url: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    padding: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -80,6 +101,8 @@ struct Billing {
     invoice_email: String,
     next_invoice: String,
     provider_ref: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    padding: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -92,6 +115,8 @@ struct Preferences {
     newsletter: bool,
     digest: String,
     channels: Vec<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    padding: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -103,6 +128,8 @@ struct Sequence {
     to: String,
     template: String,
     messages: Vec<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    padding: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -115,6 +142,8 @@ struct Status {
     preferences_id: String,
     updated_at: String,
     note: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    padding: String,
 }
 
 #[step_handler("CreateAccount")]
@@ -131,6 +160,7 @@ async fn create_account(
         plan,
         state: "created".into(),
         created_at: "2026-01-01T00:00:00Z".into(),
+        padding: padding(),
     }
 }
 
@@ -145,6 +175,7 @@ async fn set_up_billing(#[depends_on(create_account)] account: Account) -> Billi
         currency: "EUR".into(),
         invoice_email: account.email,
         next_invoice: "2026-02-01".into(),
+        padding: padding(),
     }
 }
 
@@ -159,6 +190,7 @@ async fn set_preferences(#[depends_on(create_account)] account: Account) -> Pref
         theme: "dark".into(),
         digest: "weekly".into(),
         channels: vec!["email".into(), "push".into()],
+        padding: padding(),
     }
 }
 
@@ -176,6 +208,7 @@ async fn welcome(
         to: account.email,
         template: format!("welcome-{}", billing.plan),
         messages: vec!["hello".into(), "getting-started".into()],
+        padding: padding(),
     }
 }
 
@@ -190,11 +223,12 @@ async fn activate(#[depends_on(welcome)] sequence: Sequence) -> Status {
         preferences_id: sequence.preferences_id,
         updated_at: "2026-01-01T00:00:01Z".into(),
         note: "registration completed".into(),
+        padding: padding(),
     }
 }
 
 /// One task from submission to its checked result.
-async fn one(tasker: &Tasker, number: usize) {
+pub async fn one(tasker: &Tasker, number: usize) {
     let plan = if number.is_multiple_of(2) { "pro" } else { "free" };
     let context = json!({
         "email": format!("user{number:07}@example.com"), "name": format!("User Number {number:07}"), "plan": plan,
@@ -204,6 +238,15 @@ async fn one(tasker: &Tasker, number: usize) {
     let user = format!("usr_user{number:07}");
     assert!(status.user_id == user && status.state == "active", "task {number}: {status:?}");
     assert!(status.billing_id == format!("bil_{user}") && status.preferences_id == format!("prf_{user}"));
+}
+
+/// A worker with room for this many diamonds at a time.
+pub fn builder(url: &str, concurrency: usize) -> tasker::Builder {
+    Tasker::builder()
+        .template_str("diamond.yaml", TEMPLATE)
+        .store_url(url)
+        .concurrency(4 * concurrency.max(16))
+        .grace_period(Duration::from_secs(1))
 }
 
 /// Runs `count` tasks, `concurrency` at a time; the latencies in milliseconds, and the time of all.
@@ -269,6 +312,32 @@ pub fn max_rss_mb() -> f64 {
     line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or_default() / 1_024.0
 }
 
+/// Of values in order: the one that this share of them does not exceed.
+pub fn percentile(values: &[f64], share: f64) -> f64 {
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "a share of a length"
+    )]
+    let index = (values.len() as f64 * share).ceil() as usize;
+    round(values.get(index.max(1) - 1).copied().unwrap_or(f64::NAN))
+}
+
+/// The size of a file; 0 when there is none.
+pub fn megabytes(file: &Path) -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "a size for people")]
+    let bytes = std::fs::metadata(file).map_or(0, |file| file.len()) as f64;
+    round(bytes / 1e6)
+}
+
+/// Where SQLite logs what is committed.
+pub fn wal_of(file: &Path) -> PathBuf {
+    let mut wal = file.as_os_str().to_owned();
+    wal.push("-wal");
+    wal.into()
+}
+
 pub fn round(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
 }
@@ -284,26 +353,17 @@ pub async fn run(options: &Options) {
         Store::Sqlite => (format!("sqlite://{}", file.display()), "SQLite file (WAL, synchronous=FULL)"),
         Store::Postgres => (schema.url(), "PostgreSQL"),
     };
-    let tasker = Tasker::builder()
-        .template_str("diamond.yaml", TEMPLATE)
-        .store_url(url)
-        .concurrency(4 * options.concurrency.max(16))
-        .grace_period(Duration::from_secs(1))
-        .build()
-        .await
-        .unwrap();
+    pad(options.padding);
+    let writer = options.writer.then(Writer::watch);
+    let tasker = builder(&url, options.concurrency).build().await.unwrap();
     closed_loop(&tasker, 0, options.warmup, options.concurrency).await;
+    writer.iter().for_each(Writer::forget);
     let sync_before = fdatasync_ms(directory.path());
     let cpu_before = cpu_seconds();
     let (mut latencies, wall) =
         closed_loop(&tasker, options.warmup, options.tasks, options.concurrency).await;
     let cpu = cpu_seconds() - cpu_before;
     latencies.sort_by(f64::total_cmp);
-    let percentile = |share: f64| {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a length")]
-        let index = (latencies.len() as f64 * share).ceil() as usize;
-        latencies.get(index.clamp(1, latencies.len()) - 1).copied().unwrap_or(f64::NAN)
-    };
     let rate = latencies.len() as f64 / wall;
     println!(
         "{}",
@@ -317,9 +377,14 @@ pub async fn run(options: &Options) {
             "wall_s": round(wall),
             "tasks_per_s": round(rate),
             "steps_per_s": round(rate * 5.0),
-            "p50_ms": round(percentile(0.50)),
-            "p95_ms": round(percentile(0.95)),
-            "p99_ms": round(percentile(0.99)),
+            "p50_ms": percentile(&latencies, 0.50),
+            "p95_ms": percentile(&latencies, 0.95),
+            "p99_ms": percentile(&latencies, 0.99),
+            "p999_ms": percentile(&latencies, 0.999),
+            "max_ms": percentile(&latencies, 1.0),
+            "writer": writer.map(|writer| writer.figures()),
+            "file_mb": megabytes(&file),
+            "wal_mb": megabytes(&wal_of(&file)),
             "max_rss_mb": round(max_rss_mb()),
             "cpu_s": round(cpu),
             "fdatasync_ms": [round(sync_before), round(fdatasync_ms(directory.path()))],

@@ -12,8 +12,10 @@ mod diamond;
 mod grown;
 mod schema;
 mod shape;
+mod steady;
 mod table;
 mod waiting;
+mod writer;
 
 use clap::{Parser, Subcommand};
 
@@ -36,6 +38,8 @@ enum Case {
     Grown(grown::Options),
     /// One task of many steps
     Shape(shape::Options),
+    /// The diamond for a while, with old tasks deleted
+    Steady(steady::Options),
     /// Tasks that wait: memory, and the start of a worker on them
     Waiting(waiting::Options),
 }
@@ -47,6 +51,7 @@ fn main() {
         Some(Case::Diamond(options)) => diamond::run(&options),
         Some(Case::Grown(options)) => grown::run(&options),
         Some(Case::Shape(options)) => shape::run(&options),
+        Some(Case::Steady(options)) => steady::run(&options),
         Some(Case::Waiting(options)) => waiting::run(&options),
     }
 }

@@ -83,6 +83,13 @@ pub fn print(options: &Options) {
         println!("{}", here(options, &["shape", shape, "--steps", steps, "--directory"]));
     }
     println!("{}", here(options, &["waiting", "--directory"]));
+    println!("{}", here(options, &["steady", "--directory"]));
+    for padding in ["0", "4096"] {
+        println!(
+            "{}",
+            here(options, &["diamond", "--tasks", "20000", "--writer", "--padding", padding, "--directory"])
+        );
+    }
 }
 
 /// The answer of this program to a case; the last argument's value is the directory for data.

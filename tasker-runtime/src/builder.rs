@@ -307,7 +307,8 @@ impl Builder {
     }
 
     /// Deletes tasks that have been complete, cancelled or given up for this long; looked after once a
-    /// minute. They are kept for ever unless this is set.
+    /// minute, or twice in this time when it is less than two minutes. They are kept for ever unless
+    /// this is set.
     #[must_use]
     pub fn retention(mut self, age: Duration) -> Self {
         self.settings.retention = Some(age);

@@ -10,7 +10,7 @@ use crate::id::TaskId;
 use crate::json::Json;
 use crate::stale::{self, Stay};
 use crate::state::{DeadLetterReason, DeadLetterStatus, StepState, TaskState};
-use crate::store::{Acted, Action, ActionRequest, PruneRequest, Refusal, TaskFilter, TaskRecord};
+use crate::store::{Acted, Action, ActionRequest, Refusal, TaskFilter, TaskRecord};
 use crate::task::Task;
 use crate::tasker::{Error, Tasker};
 
@@ -227,22 +227,9 @@ impl Tasker {
     ///
     /// When the store fails.
     pub async fn prune(&self, age: Duration, limit: usize) -> Result<usize, Error> {
-        /// Deleted in one operation, so that others do not wait for long.
-        const AT_A_TIME: usize = 100;
         let engine = self.engine();
         let Ok(settled_before) = engine.clock.now().checked_sub(age) else { return Ok(0) };
-        let mut pruned = 0;
-        while pruned < limit {
-            let states = vec![TaskState::Complete, TaskState::Cancelled, TaskState::Error];
-            let request = PruneRequest { states, settled_before, limit: AT_A_TIME.min(limit - pruned) };
-            let expected = request.limit;
-            let count = engine.store.prune(request).await?;
-            pruned += count;
-            if count < expected {
-                break;
-            }
-        }
-        Ok(pruned)
+        Ok(engine.prune(settled_before, limit).await?)
     }
 
     /// How long the unfinished tasks of this filter have been where they are, those that wait for

@@ -16,7 +16,7 @@ use crate::store::TaskRecord;
 pub enum WaitingFor {
     /// A worker has claimed a step, and has not answered.
     StepsInProcess,
-    /// A step waits for its next attempt.
+    /// A step waits for the time of its next attempt.
     Retry,
     /// A step could run, and nobody has claimed it.
     Worker,
@@ -73,14 +73,20 @@ pub(crate) fn look(record: &TaskRecord, bound: &BoundTemplate, now: Timestamp) -
     let lifecycle = &bound.template.lifecycle;
     let last_end = record.attempts.iter().map(|attempt| attempt.finished_at).max();
     let since_last = last_end.unwrap_or(record.head.created_at);
-    let waiting_for = WaitingFor::of(record.steps.iter().map(|step| (step.state, step.due_at.is_none())))?;
+    let steps = record.steps.iter();
+    let waiting_for =
+        WaitingFor::of(steps.map(|step| (step.state, step.due_at.is_none_or(|due_at| due_at <= now))))?;
     let (since, limit, default) = match waiting_for {
         WaitingFor::StepsInProcess => {
             let claims = record.steps.iter().filter_map(|step| step.claimed_at);
             let limit = lifecycle.max_steps_in_process_minutes;
             (claims.max().unwrap_or(since_last), limit, STEPS_IN_PROCESS)
         }
-        WaitingFor::Worker => (since_last, lifecycle.max_waiting_for_dependencies_minutes, WORKER),
+        WaitingFor::Worker => {
+            let ready = record.steps.iter().filter_map(|step| record.ready_at(step)).min();
+            let since = ready.map_or(since_last, |ready| ready.max(since_last));
+            (since, lifecycle.max_waiting_for_dependencies_minutes, WORKER)
+        }
         WaitingFor::Retry => (since_last, lifecycle.max_waiting_for_retry_minutes, RETRY),
     };
     let stay = |since: Timestamp, limit: u32, acts: bool| {
@@ -120,13 +126,14 @@ impl WaitingFor {
 
     /// What a task waits for whose steps are in these states, each with whether it is due.
     pub(crate) fn of(steps: impl Iterator<Item = (StepState, bool)> + Clone) -> Option<Self> {
+        use StepState::{InProgress, Ready, WaitingForRetry};
         let is_in = |state| steps.clone().any(|step| step.0 == state);
-        if is_in(StepState::InProgress) {
+        if is_in(InProgress) {
             Some(Self::StepsInProcess)
-        } else if steps.clone().any(|step| step == (StepState::Ready, true)) {
+        } else if steps.clone().any(|(state, due)| due && matches!(state, Ready | WaitingForRetry)) {
             Some(Self::Worker)
         } else {
-            is_in(StepState::WaitingForRetry).then_some(Self::Retry)
+            is_in(WaitingForRetry).then_some(Self::Retry)
         }
     }
 }

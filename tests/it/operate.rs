@@ -380,3 +380,36 @@ async fn a_stale_task_is_given_up_where_its_template_says_so() {
     let stays = tasker.stays(TaskFilter::default()).await.unwrap();
     assert_eq!(stays.iter().map(|stay| (stay.task, stay.is_stale())).collect::<Vec<_>>(), [(patient, true)]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_step_waits_for_a_worker_from_when_it_is_due() {
+    let (start, store) = (jiff::Timestamp::from_second(1_800_000_000).unwrap(), Arc::new(MemoryStore::new()));
+    let clock = tasker_runtime::Clock::paused(start, 7);
+    let builder = || {
+        Tasker::builder()
+            .only_listed_handlers()
+            .template_str("flow.yaml", template("a | retry: {initial_delay: 3600, max_delay: 3600}"))
+            .shared_store(store.clone())
+            .clock(clock.clone())
+            .handler_fn("a", |_: StepContext| async { StepResult::<()>::Err(StepError::retryable("busy")) })
+    };
+    let worker = builder().build().await.unwrap();
+    let failed = worker.create_task(new_task()).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    worker.shutdown().await;
+
+    // Now there is no worker.
+    let tasker = builder().without_worker().build().await.unwrap();
+    let scheduled = tasker.create_task(new_task().run_at(start + 10.hours())).await.unwrap();
+    let stay = async |minute: i64, task: TaskId| {
+        clock.sleep_until(start + minute.minutes()).await;
+        let stays = tasker.stays(TaskFilter::default()).await.unwrap();
+        let stay = stays.into_iter().find(|stay| stay.task == task);
+        stay.map(|stay| (stay.waiting_for, stay.minutes, stay.is_stale()))
+    };
+    assert_eq!(stay(20, failed).await, Some((WaitingFor::Retry, 20, false)));
+    assert_eq!(stay(20, scheduled).await, None);
+    assert_eq!(stay(60 + 15, failed).await, Some((WaitingFor::Worker, 15, false)));
+    assert_eq!(stay(600 + 5, scheduled).await, Some((WaitingFor::Worker, 5, false)));
+    assert_eq!(stay(600 + 70, scheduled).await, Some((WaitingFor::Worker, 70, true)));
+}

@@ -166,7 +166,14 @@ impl Engine {
         self.running.spawn(dispatch::dispatch(Arc::downgrade(self), self.stopping.clone()));
         self.running.spawn(dispatch::reap(Arc::downgrade(self), self.stopping.clone()));
         self.running.spawn(housekeeping::watch(Arc::downgrade(self), self.stopping.clone()));
-        self.running.spawn(housekeeping::keep_house(Arc::downgrade(self), self.stopping.clone()));
+        self.running.spawn(housekeeping::give_up_stale(Arc::downgrade(self), self.stopping.clone()));
+        if let Some(retention) = self.settings.retention {
+            self.running.spawn(housekeeping::delete_old(
+                Arc::downgrade(self),
+                retention,
+                self.stopping.clone(),
+            ));
+        }
         Ok(())
     }
 

@@ -408,6 +408,8 @@ pub struct StepRecord {
     pub forgiven: u32,
     /// When it becomes due, while it is not.
     pub due_at: Option<Timestamp>,
+    /// Its place among those that can run or will, the smallest first.
+    pub rank: Option<i64>,
     /// When it was claimed, while it is in progress.
     pub claimed_at: Option<Timestamp>,
 }
@@ -416,7 +418,16 @@ impl StepRecord {
     pub(crate) fn new(step: StepIndex, progress: &progress::StepProgress) -> Self {
         let (state, attempts, forgiven) = (progress.state, progress.attempts, progress.forgiven);
         let claimed_at = progress.claim.map(|claim| claim.claimed_at);
-        Self { step, state, attempts, forgiven, due_at: progress.due_at, claimed_at }
+        let (due_at, rank) = (progress.due_at, progress.rank);
+        Self { step, state, attempts, forgiven, due_at, rank, claimed_at }
+    }
+}
+
+impl TaskRecord {
+    /// When one of its steps became ready, or will; `None` while it is claimed, and once it has failed.
+    #[must_use]
+    pub fn ready_at(&self, step: &StepRecord) -> Option<Timestamp> {
+        progress::ready_at(step.rank?, self.head.priority)
     }
 }
 

@@ -122,6 +122,12 @@ pub(crate) fn rank(at: Timestamp, priority: i32) -> i64 {
     at.as_microsecond().saturating_sub(WORTH_OF_A_POINT.saturating_mul(i64::from(priority)))
 }
 
+/// When a step of this place could run for the first time.
+pub(crate) fn ready_at(rank: i64, priority: i32) -> Option<Timestamp> {
+    let worth = WORTH_OF_A_POINT.saturating_mul(i64::from(priority));
+    Timestamp::from_microsecond(rank.saturating_add(worth)).ok()
+}
+
 impl Progress {
     pub(crate) fn new(task: TaskId, template: TemplateId, priority: i32) -> Self {
         Self {

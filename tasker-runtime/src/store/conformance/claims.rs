@@ -126,6 +126,29 @@ pub async fn a_task_may_begin_later(store: Arc<dyn Store>) {
     assert_eq!(steps(&fixture.claim(5, 60).await.claims), [0]);
 }
 
+pub async fn a_step_says_since_when_it_is_ready(store: Arc<dyn Store>) {
+    let fixture = Fixture::new(store).await;
+    let task = NewTaskRecord { run_at: Some(at(600)), priority: 3, ..new_task(&Graph::diamond(), 0) };
+    let id = task.id;
+    fixture.store.create_task(task, fixture.request(5, 0)).await.unwrap();
+    let ready_at = async || {
+        let task = fixture.task(id).await;
+        task.ready_at(&task.steps[0])
+    };
+    assert_eq!(ready_at().await, Some(at(600)));
+    // Nobody has room for it.
+    fixture.claim(0, 700).await;
+    assert_eq!(ready_at().await, Some(at(600)));
+    let claim = fixture.claim(1, 800).await.claims[0];
+    assert_eq!(ready_at().await, None);
+    fixture.finish(claim, failed(Some(at(900))), 0, 810).await;
+    fixture.claim(0, 950).await;
+    assert_eq!(ready_at().await, Some(at(900)));
+    let claim = fixture.claim(1, 960).await.claims[0];
+    fixture.store.release(vec![claim], None, at(970)).await.unwrap();
+    assert_eq!(ready_at().await, Some(at(970)));
+}
+
 pub async fn a_point_of_priority_is_worth_a_minute(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
     let mut ids = Vec::new();

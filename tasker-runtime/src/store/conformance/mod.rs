@@ -65,6 +65,7 @@ macro_rules! store_conformance {
             a_worker_that_retires_with_a_claim_leaves_it,
             what_comes_back_later_waits_until_it_is_due,
             a_task_may_begin_later,
+            a_step_says_since_when_it_is_ready,
             a_task_of_the_same_identity_is_not_created,
             a_point_of_priority_is_worth_a_minute,
             steps_that_are_passed_stay_for_others,

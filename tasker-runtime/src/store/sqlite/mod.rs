@@ -1,5 +1,6 @@
 //! Tasks in a SQLite file: one thread writes, in group commits; readers have connections of their own.
 
+mod checkpoint;
 mod liveness;
 mod load;
 mod operate;
@@ -48,6 +49,20 @@ pub struct SqliteStore {
     writer: Writer,
     readers: Arc<Readers>,
     liveness: Liveness,
+    sweep: tokio::sync::Mutex<Option<Sweep>>,
+}
+
+/// How far the deletion of old tasks has come, so that the next batch does not begin with all that stay.
+#[derive(Debug)]
+struct Sweep {
+    of: PruneRequest,
+    last: TaskId,
+}
+
+impl Sweep {
+    fn goes_on(&self, next: &PruneRequest) -> bool {
+        self.of.states == next.states && self.of.settled_before == next.settled_before
+    }
 }
 
 impl SqliteStore {
@@ -69,9 +84,10 @@ impl SqliteStore {
         let (connection, ..) = open_migrated(&path)?;
         // By whichever name and from whichever directory it is opened, it is one file with one set of locks.
         let path = path.canonicalize().map_err(|source| cannot_open(&path, source))?;
-        let writer = Writer::start(Session::new(connection, path.clone()))?;
+        let session = Session::new(connection, path.clone()).map_err(|error| named(error, &path))?;
+        let writer = Writer::start(session)?;
         let liveness = Liveness::of(&path);
-        Ok(Self { path, writer, readers: Arc::default(), liveness })
+        Ok(Self { path, writer, readers: Arc::default(), liveness, sweep: tokio::sync::Mutex::default() })
     }
 
     /// Brings the file's schema up to date.
@@ -234,7 +250,16 @@ impl Store for SqliteStore {
     }
 
     async fn prune(&self, prune: PruneRequest) -> Result<usize, StoreError> {
-        self.write(move |session| operate::prune(session, &prune)).await
+        let mut sweep = self.sweep.lock().await;
+        let after = sweep.take().filter(|sweep| sweep.goes_on(&prune)).map(|sweep| sweep.last);
+        let request = prune.clone();
+        // Looking for them may take long, and holds up nobody.
+        let old = self.read(move |connection| operate::old(connection, after, &request)).await?;
+        let last = old.last().filter(|_| old.len() == prune.limit).copied();
+        let next = last.map(|last| Sweep { of: prune.clone(), last });
+        let pruned = self.write(move |session| operate::prune(session, &old, &prune)).await?;
+        *sweep = next;
+        Ok(pruned)
     }
 
     async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {

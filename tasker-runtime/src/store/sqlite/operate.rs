@@ -4,7 +4,6 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use crate::id::TaskId;
-use crate::state::TaskState;
 use crate::store::sqlite::session::Session;
 use crate::store::sqlite::values::{Result, blob, micros, unreadable, uuid};
 use crate::store::sqlite::write::{execute, insert_record, set_state};
@@ -67,41 +66,53 @@ pub(super) fn lost(session: &mut Session, claims: &[Claim]) -> Result<Vec<Claim>
     Ok(lost)
 }
 
-pub(super) fn prune(session: &mut Session, request: &PruneRequest) -> Result<usize> {
-    let states: Vec<TaskState> = request.states.iter().copied().filter(|state| state.is_over()).collect();
-    let mut ids = Vec::new();
-    if !states.is_empty() {
-        let states: Vec<String> = states.iter().map(|state| format!("'{state}'")).collect();
-        // Ids are ordered by the time of creation, and nothing settles before it is created.
-        let sql = format!(
-            "SELECT id
-            FROM task
-            WHERE id < ?1 AND state IN ({}) AND settled_at < ?2
-            ORDER BY id
-            LIMIT ?3",
-            states.join(", ")
-        );
-        let mut statement = session.connection.prepare_cached(&sql)?;
-        let limit = i64::try_from(request.limit).unwrap_or(i64::MAX);
-        let newest = first_of(request.settled_before.as_millisecond());
-        let values = params![blob(&newest), micros(request.settled_before), limit];
-        let rows = statement.query_map(values, |row| uuid(row, 0).map(TaskId))?;
-        ids = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    }
-    for id in &ids {
+/// Deletes those of these tasks that are still to be deleted: how many.
+pub(super) fn prune(session: &mut Session, tasks: &[TaskId], request: &PruneRequest) -> Result<usize> {
+    let delete = format!("DELETE FROM task WHERE id = ?1 AND {}", is_old(request));
+    let mut pruned = 0;
+    for id in tasks {
+        let values = params![blob(&id.0), micros(request.settled_before)];
+        if execute(&session.connection, &delete, values)? == 0 {
+            continue;
+        }
         for sql in [
             "DELETE FROM attempt WHERE task_id = ?1",
             "DELETE FROM step WHERE task_id = ?1",
             "DELETE FROM action WHERE task_id = ?1",
             "DELETE FROM tag WHERE task_id = ?1",
             "DELETE FROM identity WHERE task_id = ?1",
-            "DELETE FROM task WHERE id = ?1",
         ] {
             execute(&session.connection, sql, params![blob(&id.0)])?;
         }
         session.forget(*id);
+        pruned += 1;
     }
-    Ok(ids.len())
+    Ok(pruned)
+}
+
+/// Tasks that are to be deleted, the oldest first, after this one.
+pub(super) fn old(
+    connection: &Connection,
+    after: Option<TaskId>,
+    request: &PruneRequest,
+) -> Result<Vec<TaskId>> {
+    // Ids are ordered by the time of creation, and nothing settles before it is created.
+    let sql =
+        format!("SELECT id FROM task WHERE id > ?1 AND id < ?3 AND {} ORDER BY id LIMIT ?4", is_old(request));
+    let after = after.map_or_else(Uuid::nil, |task| task.0);
+    let newest = first_of(request.settled_before.as_millisecond());
+    let limit = i64::try_from(request.limit).unwrap_or(i64::MAX);
+    let values = params![blob(&after), micros(request.settled_before), blob(&newest), limit];
+    let mut statement = connection.prepare_cached(&sql)?;
+    let rows = statement.query_map(values, |row| uuid(row, 0).map(TaskId))?;
+    Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?)
+}
+
+/// The condition, with the time as `?2`.
+fn is_old(request: &PruneRequest) -> String {
+    let states = request.states.iter().filter(|state| state.is_over());
+    let states: Vec<String> = states.map(|state| format!("'{state}'")).collect();
+    format!("settled_at < ?2 AND state IN ({})", states.join(", "))
 }
 
 /// The smallest id of a task that is created in the next millisecond.

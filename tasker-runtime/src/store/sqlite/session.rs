@@ -12,6 +12,7 @@ use rusqlite::{Connection, params};
 use crate::id::{TaskId, TemplateId};
 use crate::store::StoreError;
 use crate::store::progress::{Change, Progress};
+use crate::store::sqlite::checkpoint::Checkpoints;
 use crate::store::sqlite::load;
 use crate::store::sqlite::values::{Result, blob, micros};
 
@@ -20,6 +21,7 @@ use crate::store::sqlite::values::{Result, blob, micros};
 pub(super) struct Session {
     pub(super) connection: Connection,
     file: OpenFile,
+    checkpoints: Checkpoints,
     tasks: HashMap<TaskId, Progress>,
     /// Templates that are there; they are never deleted.
     templates: HashSet<TemplateId>,
@@ -28,9 +30,10 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(connection: Connection, path: PathBuf) -> Self {
+    pub(super) fn new(mut connection: Connection, path: PathBuf) -> Result<Self> {
+        let checkpoints = Checkpoints::of(&mut connection, &path)?;
         let (tasks, templates) = (HashMap::new(), HashSet::new());
-        Self { connection, file: OpenFile::new(path), tasks, templates, data_version: 0 }
+        Ok(Self { connection, file: OpenFile::new(path), checkpoints, tasks, templates, data_version: 0 })
     }
 
     /// Begins a transaction.
@@ -53,6 +56,11 @@ impl Session {
     pub(super) fn commit(&mut self) -> Result<()> {
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(())
+    }
+
+    /// Looks after the log, between two transactions.
+    pub(super) fn look_after_log(&mut self) {
+        self.checkpoints.look(&self.connection);
     }
 
     /// Undoes the transaction.
