@@ -14,9 +14,7 @@ pub(super) struct Held(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     claims: Mutex<HashSet<Claim>>,
-    /// Whether the database may have done something that nobody was told of.
-    untold: AtomicBool,
-    /// Whether it ever may have.
+    /// Whether the database may ever have done something that nobody was told of.
     was_untold: AtomicBool,
 }
 
@@ -38,14 +36,9 @@ impl Held {
         self.lock().iter().filter(|claim| claim.worker == worker).count()
     }
 
-    /// Whether the database may hold claims that nobody was told of.
-    pub(super) fn is_untold(&self) -> bool {
-        self.0.untold.load(Ordering::SeqCst)
-    }
-
-    pub(super) fn set_untold(&self, untold: bool) {
-        self.0.untold.store(untold, Ordering::SeqCst);
-        self.0.was_untold.fetch_or(untold, Ordering::SeqCst);
+    /// An answer of the database was lost.
+    pub(super) fn set_untold(&self) {
+        self.0.was_untold.store(true, Ordering::SeqCst);
     }
 
     /// Whether an answer of the database was ever lost: a statement that is still on its way may claim

@@ -7,9 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 use tokio_postgres::types::Type;
 
 use crate::id::{TaskId, TemplateId, WorkerId};
@@ -108,6 +110,16 @@ struct Touched {
     ended: HashMap<(u32, u32), Ended>,
 }
 
+/// When to look for claims that nobody was told of, after a connection was lost.
+#[derive(Clone, Copy, Debug)]
+struct Sweep {
+    since: Instant,
+    after: Duration,
+}
+
+/// How long after a connection was lost its last statement may still be done.
+const LAST_SWEEP: Duration = Duration::from_secs(64);
+
 /// No task has this epoch.
 const NEVER: i32 = -1;
 
@@ -138,9 +150,10 @@ pub(super) struct Session {
     /// Templates that are there; they are never deleted.
     templates: HashSet<TemplateId>,
     /// The claims that somebody here was told of.
-    pub(super) held: Held,
+    held: Held,
     /// The claims whose attempts may have been recorded by a statement that was not answered.
     doubted: HashSet<Claim>,
+    sweep: Option<Sweep>,
     /// Called when steps have come into the queue that others may want.
     queued: Arc<Notify>,
 }
@@ -149,11 +162,14 @@ impl Session {
     pub(super) fn new(connection: Connection, workers: Workers, held: Held, queued: Arc<Notify>) -> Self {
         let (tasks, templates) = (HashMap::new(), HashSet::new());
         let doubted = HashSet::new();
-        Self { connection, workers, tasks, templates, held, doubted, queued }
+        Self { connection, workers, tasks, templates, held, doubted, sweep: None, queued }
     }
 
-    /// These operations may have been done, although no answer came.
+    /// These operations may have been done, although no answer came; or will be, for a statement that
+    /// waits for a lock outlives its connection.
     pub(super) fn doubt(&mut self, operations: &[Operation]) {
+        self.held.set_untold();
+        self.sweep = Some(Sweep { since: Instant::now(), after: Duration::ZERO });
         self.doubted.extend(operations.iter().filter_map(|operation| match operation {
             Operation::Finish(attempt, ..) => Some(attempt.claim),
             _ => None,
@@ -257,9 +273,26 @@ impl Session {
         Ok(Some(Created::Duplicate { id: TaskId(get(row, 0)?), context: json(get(row, 1)?)? }))
     }
 
+    /// Looks for what is claimed without anybody here having been told, and looks again after a while,
+    /// for as long as a statement of a lost connection may still be under way.
+    pub(super) async fn sweep(&mut self) {
+        let Some(Sweep { since, after }) = self.sweep else { return };
+        if since.elapsed() < after {
+            return;
+        }
+        match self.hand_back_untold(Timestamp::now()).await {
+            Ok(()) if after >= LAST_SWEEP => self.sweep = None,
+            Ok(()) => {
+                let after = (after * 2).clamp(Duration::from_millis(500), LAST_SWEEP);
+                self.sweep = Some(Sweep { since, after });
+            }
+            Err(trouble) => tracing::warn!(?trouble, "claims could not be looked for; trying again"),
+        }
+    }
+
     /// Hands back what is claimed in the name of workers of this process and nobody here was told of:
     /// the answer did not arrive.
-    pub(super) async fn hand_back_untold(&mut self, now: Timestamp) -> std::result::Result<(), Trouble> {
+    async fn hand_back_untold(&mut self, now: Timestamp) -> std::result::Result<(), Trouble> {
         let workers: Vec<WorkerId> =
             self.workers.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
         let Connection { client, schema, .. } = &self.connection;

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -60,7 +59,6 @@ impl Writer {
                     let broken = is_broken(&error, &session.connection.client);
                     batch = operations;
                     if broken {
-                        session.held.set_untold(true);
                         session.doubt(&batch);
                         let patience = PATIENCE.saturating_sub(begun.elapsed());
                         if !self.reconnect(session, patience).await {
@@ -80,12 +78,7 @@ impl Writer {
             }
         }
         // Now that everybody who could be told has been.
-        if session.held.is_untold() {
-            match session.hand_back_untold(Timestamp::now()).await {
-                Ok(()) => session.held.set_untold(false),
-                Err(trouble) => tracing::warn!(?trouble, "claims could not be looked for; trying again"),
-            }
-        }
+        session.sweep().await;
     }
 
     /// Nothing of the batch was written, and one operation may be to blame: each gets its own try.
