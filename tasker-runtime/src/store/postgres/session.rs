@@ -227,6 +227,12 @@ impl Session {
                 (false, operation) => again.push(operation),
             }
         }
+        if !queue.claims.is_empty() {
+            // Nobody has been told of them.
+            let (answer, _) = oneshot::channel();
+            let now = queue.request.map(|request| request.now).unwrap_or_default();
+            again.push(Operation::Release(queue.claims.into(), None, now, answer));
+        }
         let mut trouble = None;
         for (task, request, answer) in refused {
             match self.existing(&task, &request).await {
@@ -392,7 +398,8 @@ impl Session {
             let wants = operation.queue_request().filter(|request| shares(request, queue_request.as_ref()));
             let outcome = match (operation, wants) {
                 (Operation::Claim(..), None) => Outcome::Later,
-                (_, Some(request)) => {
+                // One that turns out to be stale is handed nothing.
+                (_, Some(request)) if matches!(outcome, Outcome::Recorded(_) | Outcome::Queued) => {
                     room += request.limit.saturating_sub(outcome.claimed());
                     if let Operation::Claim(request, _) = operation {
                         due = due.max(Some(request.now));

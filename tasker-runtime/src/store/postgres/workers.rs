@@ -18,8 +18,8 @@ use crate::store::{Claim, WorkerInfo, WorkerRecord};
 /// A dead worker's row stays this long: one that was only stalled finds itself again, and a statement
 /// of its that was on its way still finds its row.
 const KEPT: &str = "1 hour";
-/// How long a dead worker that holds nothing is left alone.
-const LEFT_ALONE: &str = "1 minute";
+/// For so many of its leases a dead worker that holds nothing is left alone.
+const LEFT_ALONE: u32 = 5;
 
 /// The workers of this process that are alive, with what they say of themselves.
 #[derive(Clone, Debug, Default)]
@@ -158,7 +158,7 @@ pub(super) async fn dead(client: &impl GenericClient, schema: &str) -> Result<Ve
         "SELECT id
         FROM {schema}.worker
         WHERE beat_at < clock_timestamp() - lease
-        AND (idle_at IS NULL OR idle_at < clock_timestamp() - interval '{LEFT_ALONE}')"
+        AND (idle_at IS NULL OR idle_at < clock_timestamp() - {LEFT_ALONE} * lease)"
     );
     let rows = client.query_typed(&sql, &[]).await?;
     Ok(rows.iter().map(|row| get(row, 0).map(WorkerId)).collect::<Result<_, _>>()?)
