@@ -110,6 +110,11 @@ impl PostgresStore {
         Ok(Self { settings, schema, pool, queue, workers, own, ended, queued, announced, background })
     }
 
+    /// How a worker of this process ends.
+    fn ending(&self) -> End {
+        if self.own.held.was_untold() { End::Doubtful } else { End::Done }
+    }
+
     async fn ask<T>(
         &self,
         operation: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Operation,
@@ -217,8 +222,7 @@ impl Store for PostgresStore {
         let connection = self.connection().await?;
         let said = |error| failed(error, &self.settings.describe());
         // What is claimed in its name, or may be, is for others to find by its row.
-        let end = if self.own.held.was_untold() { End::Doubtful } else { End::Done };
-        workers::end(&**connection, &self.schema, &[worker], end).await.map_err(said)?;
+        workers::end(&**connection, &self.schema, &[worker], self.ending()).await.map_err(said)?;
         if self.own.held.of(worker) == 0 {
             workers::forget(&**connection, &self.schema, &[worker]).await.map_err(said)?;
         }
@@ -321,7 +325,7 @@ impl Store for PostgresStore {
         let ended: Vec<WorkerId> =
             self.ended.lock().unwrap_or_else(PoisonError::into_inner).drain().collect();
         if !ended.is_empty() {
-            let done = workers::end(&**connection, schema, &ended, End::Doubtful).await;
+            let done = workers::end(&**connection, schema, &ended, self.ending()).await;
             done.map_err(|error| {
                 self.ended.lock().unwrap_or_else(PoisonError::into_inner).extend(ended);
                 failed(error, &self.settings.describe())
