@@ -20,7 +20,7 @@ use crate::step_error::StepError;
 /// ```
 /// use tasker_runtime::{Transaction, step_handler};
 ///
-/// #[step_handler("Docs::Pay")]
+/// #[step_handler("Docs::PayOrder")]
 /// async fn pay(#[input("order")] order: i64, #[input("cents")] cents: i64, transaction: Transaction) {
 ///     transaction.execute("UPDATE shop.orders SET paid = $2 WHERE number = $1", [order, cents]);
 /// }
