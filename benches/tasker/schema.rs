@@ -8,6 +8,11 @@ pub struct Schema<'a> {
 }
 
 impl<'a> Schema<'a> {
+    /// The URL without what the store alone understands.
+    fn server(&self) -> &str {
+        self.database.split_once('?').map_or(self.database, |(server, _)| server)
+    }
+
     pub fn new(database: &'a str) -> Self {
         Self { database, name: format!("tasker_bench_{}", uuid::Uuid::now_v7().simple()) }
     }
@@ -19,7 +24,7 @@ impl<'a> Schema<'a> {
     }
 
     pub async fn remove(&self) {
-        let (client, driver) = tokio_postgres::connect(self.database, NoTls).await.unwrap();
+        let (client, driver) = tokio_postgres::connect(self.server(), NoTls).await.unwrap();
         let driver = tokio::spawn(driver);
         client.batch_execute(&format!("DROP SCHEMA {} CASCADE", self.name)).await.unwrap();
         drop(client);

@@ -15,7 +15,7 @@ const PLANNING: &str = "-c enable_seqscan=off -c enable_mergejoin=off -c random_
 pub(super) struct Connection {
     pub(super) client: Client,
     /// By the parts that they consist of.
-    pub(super) statements: HashMap<u16, Statement>,
+    pub(super) statements: HashMap<u32, Statement>,
     /// As SQL has it.
     pub(super) schema: String,
     pub(super) prepared: bool,

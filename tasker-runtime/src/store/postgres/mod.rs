@@ -5,6 +5,7 @@ mod batch;
 mod connection;
 mod held;
 mod in_transaction;
+mod lanes;
 mod load;
 mod notices;
 mod operate;
@@ -26,7 +27,7 @@ use async_trait::async_trait;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
 use jiff::Timestamp;
 use tasker_template::StepIndex;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_postgres::NoTls;
 use tokio_postgres::types::{ToSql, Type};
@@ -39,6 +40,7 @@ use crate::store::{
 };
 use connection::Connection;
 pub use in_transaction::Executor;
+use lanes::{Lanes, Shared};
 use operation::Operation;
 use session::{Session, Trouble, Workers};
 use settings::Settings;
@@ -55,7 +57,7 @@ pub struct PostgresStore {
     settings: Arc<Settings>,
     schema: String,
     pool: Pool,
-    queue: mpsc::Sender<Operation>,
+    lanes: Lanes,
     /// Workers of this process that are alive.
     workers: Workers,
     own: Own,
@@ -92,36 +94,39 @@ impl PostgresStore {
         schema::migrate(&mut connection.client, &settings).await?;
         let (workers, queued, announced) = (Workers::default(), Arc::default(), Arc::default());
         let own = Own::default();
-        let session = Session::new(connection, Arc::clone(&workers), own.held.clone(), Arc::clone(&queued));
-        let (queue, waiting) = mpsc::channel(writer::QUEUE);
-        // Two are taken: one writes, and one listens.
+        let shared =
+            Shared::new(settings.writers, Arc::clone(&workers), own.held.clone(), Arc::clone(&queued));
+        let shared = Arc::new(shared);
+        let mut connections = vec![connection];
+        while connections.len() < settings.writers {
+            connections.push(connect(&settings).await?);
+        }
+        // The others write, and one listens.
         let fast = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(settings.config.clone(), NoTls, fast);
-        let pool = Pool::builder(manager).max_size(settings.connections - 2).build();
+        let pool = Pool::builder(manager).max_size(settings.connections - settings.writers - 1).build();
         let pool = pool.map_err(|error| StoreError::Open { what: what.clone(), source: Box::new(error) })?;
         let background = vec![
             tokio::spawn(notices::announce(pool.clone(), settings.schema.clone(), Arc::clone(&queued))),
             tokio::spawn(notices::listen(Arc::clone(&settings), Arc::clone(&announced))),
             tokio::spawn(notices::beat(pool.clone(), Arc::clone(&settings), own.clone())),
         ];
-        // Ends when the queue is dropped, and not before it is empty.
-        tokio::spawn(writer::write_until_closed(session, waiting, Arc::clone(&settings)));
+        let mut queues = Vec::new();
+        for (lane, connection) in connections.into_iter().enumerate() {
+            let session = Session::new(connection, lane, Arc::clone(&shared));
+            let (queue, waiting) = mpsc::channel(writer::QUEUE);
+            // Ends when its queue is dropped, and not before it is empty.
+            tokio::spawn(writer::write_until_closed(session, waiting, Arc::clone(&settings)));
+            queues.push(queue);
+        }
+        let lanes = Lanes::new(queues);
         let (schema, ended) = (settings.quoted_schema(), Mutex::default());
-        Ok(Self { settings, schema, pool, queue, workers, own, ended, queued, announced, background })
+        Ok(Self { settings, schema, pool, lanes, workers, own, ended, queued, announced, background })
     }
 
     /// How a worker of this process ends.
     fn ending(&self) -> End {
         if self.own.held.was_untold() { End::Doubtful } else { End::Done }
-    }
-
-    async fn ask<T>(
-        &self,
-        operation: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> Operation,
-    ) -> Result<T, StoreError> {
-        let (answer, answered) = oneshot::channel();
-        self.queue.send(operation(answer)).await.map_err(|_| StoreError::Closed)?;
-        answered.await.map_err(|_| StoreError::Closed)?
     }
 
     async fn connection(&self) -> Result<Object, StoreError> {
@@ -263,7 +268,7 @@ impl Store for PostgresStore {
     }
 
     async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Created, StoreError> {
-        self.ask(|answer| Operation::Create(task, claim, answer)).await
+        self.lanes.ask(task.id, |answer| Operation::Create(task, claim, answer)).await
     }
 
     fn creation(&self, task: &NewTaskRecord) -> Result<String, StoreError> {
@@ -271,16 +276,17 @@ impl Store for PostgresStore {
     }
 
     async fn claim(&self, claim: ClaimRequest) -> Result<Claimed, StoreError> {
-        self.ask(|answer| Operation::Claim(claim, answer)).await
+        self.lanes.ask_any(|answer| Operation::Claim(claim, answer)).await
     }
 
     async fn finish(&self, attempt: FinishedAttempt, claim: ClaimRequest) -> Result<Finished, StoreError> {
+        let task = attempt.claim.task;
         if attempt.claim.worker == claim.worker || !claim.any {
-            return self.ask(|answer| Operation::Finish(attempt, claim, answer)).await;
+            return self.lanes.ask(task, |answer| Operation::Finish(attempt, claim, answer)).await;
         }
         // What follows comes into the queue for another worker, and is claimed from there.
         let nothing = ClaimRequest { limit: 0, any: false, ..claim.clone() };
-        let mut finished = self.ask(|answer| Operation::Finish(attempt, nothing, answer)).await?;
+        let mut finished = self.lanes.ask(task, |answer| Operation::Finish(attempt, nothing, answer)).await?;
         if let Finished::Recorded { claimed, .. } = &mut finished {
             *claimed = Claimed { next_due: None, ..self.claim(claim).await? };
         }
@@ -293,11 +299,12 @@ impl Store for PostgresStore {
         due_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.ask(|answer| Operation::Release(claims, due_at, now, answer)).await
+        let release = |claims, answer| Operation::Release(claims, due_at, now, answer);
+        self.lanes.ask_each(claims, release).await.map(drop)
     }
 
     async fn lost(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError> {
-        self.ask(|answer| Operation::Lost(claims, answer)).await
+        Ok(self.lanes.ask_each(claims, Operation::Lost).await?.concat())
     }
 
     async fn act(&self, action: ActionRequest) -> Result<Acted, StoreError> {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_postgres::types::Type;
 
@@ -18,7 +18,7 @@ use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::state::TaskState;
 use crate::store::postgres::batch::{Batch, Written};
 use crate::store::postgres::connection::Connection;
-use crate::store::postgres::held::Held;
+use crate::store::postgres::lanes::Shared;
 use crate::store::postgres::load::{self, Ended, Hold};
 use crate::store::postgres::operation::Operation;
 use crate::store::postgres::own_writes;
@@ -120,6 +120,9 @@ struct Sweep {
 /// How long after a connection was lost its last statement may still be done.
 const LAST_SWEEP: Duration = Duration::from_secs(64);
 
+/// How long to wait for other writers to be quiet.
+const QUIET: Duration = Duration::from_millis(200);
+
 /// No task has this epoch.
 const NEVER: i32 = -1;
 
@@ -145,30 +148,27 @@ enum Outcome {
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) connection: Connection,
-    workers: Workers,
+    /// Which of the writers this is.
+    lane: usize,
+    shared: Arc<Shared>,
     tasks: HashMap<TaskId, Known>,
     /// Templates that are there; they are never deleted.
     templates: HashSet<TemplateId>,
-    /// The claims that somebody here was told of.
-    held: Held,
     /// The claims whose attempts may have been recorded by a statement that was not answered.
     doubted: HashSet<Claim>,
     sweep: Option<Sweep>,
-    /// Called when steps have come into the queue that others may want.
-    queued: Arc<Notify>,
 }
 
 impl Session {
-    pub(super) fn new(connection: Connection, workers: Workers, held: Held, queued: Arc<Notify>) -> Self {
-        let (tasks, templates) = (HashMap::new(), HashSet::new());
-        let doubted = HashSet::new();
-        Self { connection, workers, tasks, templates, held, doubted, sweep: None, queued }
+    pub(super) fn new(connection: Connection, lane: usize, shared: Arc<Shared>) -> Self {
+        let (tasks, templates, doubted) = (HashMap::new(), HashSet::new(), HashSet::new());
+        Self { connection, lane, shared, tasks, templates, doubted, sweep: None }
     }
 
     /// These operations may have been done, although no answer came; or will be, for a statement that
     /// waits for a lock outlives its connection.
     pub(super) fn doubt(&mut self, operations: &[Operation]) {
-        self.held.set_untold();
+        self.shared.held.set_untold();
         self.sweep = Some(Sweep { since: Instant::now(), after: Duration::ZERO });
         self.doubted.extend(operations.iter().filter_map(|operation| match operation {
             Operation::Finish(attempt, ..) => Some(attempt.claim),
@@ -188,6 +188,16 @@ impl Session {
         &mut self,
         operations: Vec<Operation>,
     ) -> std::result::Result<Vec<Operation>, (Vec<Operation>, Trouble)> {
+        let shared = Arc::clone(&self.shared);
+        let _not_quiet = shared.quiet.read().await;
+        self.perform_anyway(operations).await
+    }
+
+    async fn perform_anyway(
+        &mut self,
+        operations: Vec<Operation>,
+    ) -> std::result::Result<Vec<Operation>, (Vec<Operation>, Trouble)> {
+        self.note_claims(self.shared.told(self.lane));
         let mut touched = BTreeMap::new();
         let tried = self.attempt(&operations, &mut touched).await;
         let (outcomes, written, next_due) = match tried {
@@ -208,7 +218,7 @@ impl Session {
         let all_good = present.iter().all(|task| good.contains(task) || created.contains(task));
         let mut queue = Queue {
             request: queue_request(&operations).cloned(),
-            claims: self.note_claims(written.claims).into(),
+            claims: self.pass_on(written.claims).into(),
             more: written.more || !all_good,
         };
         let mut again = Vec::new();
@@ -228,7 +238,8 @@ impl Session {
             }
         }
         if !queue.claims.is_empty() {
-            // Nobody has been told of them.
+            // Nobody has been told of them. A task of another writer's is read under its lock, for it
+            // is not known here.
             let (answer, _) = oneshot::channel();
             let now = queue.request.map(|request| request.now).unwrap_or_default();
             again.push(Operation::Release(queue.claims.into(), None, now, answer));
@@ -264,7 +275,7 @@ impl Session {
             let ours = |claim: &Claim| claim.worker == request.worker && claim.claimed_at == task.created_at;
             let claims = own.progress.claims().filter(ours);
             let claimed = Claimed { claims: claims.collect(), ..Claimed::default() };
-            self.held.extend(claimed.claims.iter().copied());
+            self.shared.held.extend(claimed.claims.iter().copied());
             return Ok(Some(Created::New(claimed)));
         }
         let hash: &[u8] = task.identity.as_ref().map_or(&[], |identity| identity.as_slice());
@@ -286,6 +297,9 @@ impl Session {
         if since.elapsed() < after {
             return;
         }
+        let shared = Arc::clone(&self.shared);
+        // Another writer's statement may have to wait for a lock: then we look when there is time again.
+        let Ok(_quiet) = tokio::time::timeout(QUIET, shared.quiet.write()).await else { return };
         match self.hand_back_untold(Timestamp::now()).await {
             Ok(()) if after >= LAST_SWEEP => self.sweep = None,
             Ok(()) => {
@@ -300,17 +314,18 @@ impl Session {
     /// the answer did not arrive.
     async fn hand_back_untold(&mut self, now: Timestamp) -> std::result::Result<(), Trouble> {
         let workers: Vec<WorkerId> =
-            self.workers.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
+            self.shared.workers.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
         let Connection { client, schema, .. } = &self.connection;
         let claims = workers::claims_of(client, schema, &workers).await?;
-        let untold: Vec<Claim> = claims.into_iter().filter(|claim| !self.held.contains(claim)).collect();
+        let untold: Vec<Claim> =
+            claims.into_iter().filter(|claim| !self.shared.held.contains(claim)).collect();
         let mut operations = Vec::new();
         if !untold.is_empty() {
             let (answer, _) = oneshot::channel();
             operations.push(Operation::Release(untold, None, now, answer));
         }
         while !operations.is_empty() {
-            operations = self.perform(operations).await.map_err(|(_, trouble)| trouble)?;
+            operations = self.perform_anyway(operations).await.map_err(|(_, trouble)| trouble)?;
         }
         Ok(())
     }
@@ -461,7 +476,7 @@ impl Session {
         let rows = rows?;
         committed?;
         if batch.queues() {
-            self.queued.notify_one();
+            self.shared.queued.notify_one();
         }
         let next_due = next?.first().map(|row| maybe_time(row, 0)).transpose()?.flatten();
         Ok((batch.read(&rows)?, next_due))
@@ -528,21 +543,30 @@ impl Session {
 
     /// Keeps what is known of tasks that somebody here works on.
     fn remember(&mut self, touched: BTreeMap<TaskId, Touched>, good: &HashSet<TaskId>) {
-        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let workers = self.shared.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (task, touched) in touched {
             let is_ours = touched.progress.claims().any(|claim| workers.contains(&claim.worker));
-            if good.contains(&task) && is_ours {
+            if good.contains(&task) && is_ours && self.shared.is_of(task, self.lane) {
                 let epoch = touched.new_epoch();
                 self.tasks.insert(task, Known { progress: touched.progress, epoch });
             }
         }
     }
 
+    /// Tells the tasks' writers what was claimed from the queue.
+    fn pass_on(&mut self, claims: Vec<Claim>) -> Vec<Claim> {
+        let (own, others): (Vec<Claim>, Vec<Claim>) =
+            claims.iter().partition(|claim| self.shared.is_of(claim.task, self.lane));
+        others.into_iter().for_each(|claim| self.shared.tell(claim));
+        self.note_claims(own);
+        claims
+    }
+
     /// Notes what was claimed from the queue, where the task is known.
-    fn note_claims(&mut self, claims: Vec<Claim>) -> Vec<Claim> {
-        for claim in &claims {
+    fn note_claims(&mut self, claims: Vec<Claim>) {
+        for claim in claims {
             if let Some(known) = self.tasks.get_mut(&claim.task) {
-                let same = known.progress.claim(claim.step, claim.worker, claim.claimed_at) == *claim;
+                let same = known.progress.claim(claim.step, claim.worker, claim.claimed_at) == claim;
                 // It is written down already.
                 let written: std::result::Result<(), ()> = known.progress.write_down(|_, _| Ok(()));
                 if !same || written.is_err() {
@@ -550,12 +574,11 @@ impl Session {
                 }
             }
         }
-        claims
     }
 
     fn let_go(&mut self, claims: &[Claim]) {
         for claim in claims {
-            self.held.remove(claim);
+            self.shared.held.remove(claim);
             self.doubted.remove(claim);
         }
     }
@@ -567,7 +590,7 @@ impl Session {
         queue: &mut Queue,
         next_due: Option<Timestamp>,
     ) {
-        let told = |session: &mut Self, claims: &[Claim]| session.held.extend(claims.iter().copied());
+        let told = |session: &mut Self, claims: &[Claim]| session.shared.held.extend(claims.iter().copied());
         match (operation, outcome) {
             (Operation::Create(.., answer), Outcome::Created(claimed)) => {
                 told(self, &claimed.claims);

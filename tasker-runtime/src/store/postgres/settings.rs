@@ -16,6 +16,8 @@ pub(super) struct Settings {
     pub(super) lease: Duration,
     /// At most this many connections.
     pub(super) connections: usize,
+    /// So many of them write, each the tasks of its own.
+    pub(super) writers: usize,
     /// Whether statements are prepared once for each connection. Some proxies cannot keep that.
     pub(super) prepared: bool,
     /// Whether one of the connections listens for announcements.
@@ -24,6 +26,9 @@ pub(super) struct Settings {
 
 /// One connection writes and one listens: a query needs a third.
 const FEWEST_CONNECTIONS: usize = 3;
+/// Where there are enough connections, the statement of one writer is under way while that of another is
+/// put together.
+const WRITERS: usize = 2;
 
 /// A connection on which nothing is acknowledged for this long is broken.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -31,13 +36,14 @@ const SILENCE: Duration = Duration::from_secs(10);
 const LIBRARY_KEEPALIVES_IDLE: Duration = Duration::from_secs(2 * 60 * 60);
 
 impl Settings {
-    /// Reads `postgres://USER@HOST/DATABASE?schema=…&lease=…&connections=…&prepared=…&listen=…`. What
-    /// else the query part has is PostgreSQL's own.
+    /// Reads `postgres://USER@HOST/DATABASE?schema=…&lease=…&connections=…&prepared=…&listen=…`, and `writers=…`.
+    /// What else the query part has is PostgreSQL's own.
     pub(super) fn parse(url: &str) -> Result<Self, StoreError> {
         let (head, query) = url.split_once('?').unwrap_or((url, ""));
         let wrong = |reason: String| StoreError::Open { what: head.to_owned(), source: reason.into() };
         let (mut schema, mut lease) = ("tasker".to_owned(), Duration::from_secs(15));
         let (mut connections, mut prepared, mut listen) = (8, true, true);
+        let mut writers = None;
         let mut others = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -59,6 +65,10 @@ impl Settings {
                     let most = most.filter(|most| *most >= FEWEST_CONNECTIONS);
                     let reason = || wrong(format!("write `connections=N`, from {FEWEST_CONNECTIONS} up"));
                     connections = most.ok_or_else(reason)?;
+                }
+                "writers" => {
+                    let count = number().and_then(|number| usize::try_from(number).ok());
+                    writers = Some(count.ok_or_else(|| wrong("write `writers=N`, from 1 up".to_owned()))?);
                 }
                 "prepared" => prepared = yes()?,
                 "listen" => listen = yes()?,
@@ -95,7 +105,14 @@ impl Settings {
         if config.get_keepalives_interval().is_none() {
             config.keepalives_interval(SILENCE / 5);
         }
-        Ok(Self { config, schema, lease, connections, prepared, listen })
+        let most = connections - 2;
+        if writers.is_some_and(|writers| writers > most) {
+            return Err(wrong(format!(
+                "`connections={connections}` leave room for `writers={most}` at most"
+            )));
+        }
+        let writers = writers.unwrap_or(WRITERS.min(most));
+        Ok(Self { config, schema, lease, connections, writers, prepared, listen })
     }
 
     /// The store as people call it; no password.
@@ -151,6 +168,8 @@ mod tests {
         for (query, says) in [
             ("lease=soon", "write `lease=SECONDS`, from 1 up"),
             ("connections=1", "write `connections=N`, from 3 up"),
+            ("writers=0", "write `writers=N`, from 1 up"),
+            ("connections=4&writers=3", "leave room for `writers=2`"),
             ("listen=maybe", "write `listen=true` or `listen=false`"),
             ("colour=red", "colour"),
             ("sslmode=require", "not supported yet"),

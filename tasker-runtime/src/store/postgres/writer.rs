@@ -32,6 +32,13 @@ pub(super) async fn write_until_closed(
     let mut batch = Vec::new();
     let writer = Writer { settings };
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
+        // What is about to be asked for by others that run already comes along.
+        tokio::task::yield_now().await;
+        while batch.len() < BATCH
+            && let Ok(operation) = waiting.try_recv()
+        {
+            batch.push(operation);
+        }
         // Statements of the application's own may fail, and take their transaction with them.
         let (alone, together): (Vec<_>, Vec<_>) =
             batch.drain(..).partition(|operation| !operation.own_writes().is_empty());
