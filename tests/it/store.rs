@@ -43,7 +43,7 @@ mod postgres_unprepared {
 
     tasker_runtime::store_conformance!({
         let schema = Schema::new();
-        let url = schema.url_with("prepared=false&listen=false");
+        let url = schema.url_with("prepared=false&listen=false&writers=1");
         (Arc::new(PostgresStore::open(&url).await.unwrap()), schema)
     });
 }
