@@ -15,7 +15,8 @@ const WAITING: u32 = 20_000;
 /// Tasks that are run.
 const RUN: u32 = 50;
 
-fn fill(schema: &str) -> String {
+/// Statements that put them into a schema.
+pub fn fill(schema: &str) -> String {
     format!(
         "INSERT INTO {schema}.task
             (id, template_id, state, priority, correlation_id, created_at, settled_at, context)

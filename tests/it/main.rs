@@ -19,6 +19,7 @@ mod log;
 mod new_task_cli;
 mod operate;
 mod own_writes;
+mod plans;
 #[path = "../postgres/mod.rs"]
 mod postgres;
 mod program;

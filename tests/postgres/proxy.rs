@@ -1,7 +1,7 @@
 //! A network that a test can break: passes connections on to a server, until it is told otherwise.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -22,7 +22,11 @@ pub struct Proxy {
     address: SocketAddr,
     state: watch::Sender<State>,
     refused: Arc<Notify>,
+    heard: Heard,
 }
+
+/// What the server has said, by connection, for as long as somebody wants to know.
+type Heard = Arc<Mutex<Option<Vec<Arc<Mutex<Vec<u8>>>>>>>;
 
 #[derive(Clone, Copy, Debug)]
 struct State {
@@ -39,6 +43,8 @@ impl Proxy {
         let (state, watched) = watch::channel(State { mode: Mode::Forward, severed: 0 });
         let refused = Arc::new(Notify::new());
         let tell = Arc::clone(&refused);
+        let heard = Heard::default();
+        let hearing = Arc::clone(&heard);
         tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
@@ -46,11 +52,15 @@ impl Proxy {
                     drop(client);
                     tell.notify_waiters();
                 } else {
-                    tokio::spawn(carry(client, server, watched.clone()));
+                    let said = hearing.lock().unwrap().as_mut().map(|all| {
+                        all.push(Arc::default());
+                        Arc::clone(&all[all.len() - 1])
+                    });
+                    tokio::spawn(carry(client, server, watched.clone(), said));
                 }
             }
         });
-        Self { address, state, refused }
+        Self { address, state, refused, heard }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -59,6 +69,17 @@ impl Proxy {
 
     pub fn set(&self, mode: Mode) {
         self.state.send_modify(|state| state.mode = mode);
+    }
+
+    /// Keeps what the server says on connections that are opened from now on.
+    pub fn listen(&self) {
+        self.heard.lock().unwrap().get_or_insert_default();
+    }
+
+    /// What the server has said, by connection.
+    pub fn heard(&self) -> Vec<Vec<u8>> {
+        let heard = self.heard.lock().unwrap();
+        heard.iter().flatten().map(|said| said.lock().unwrap().clone()).collect()
     }
 
     /// Closes all connections.
@@ -72,7 +93,12 @@ impl Proxy {
     }
 }
 
-async fn carry(client: TcpStream, server: SocketAddr, mut state: watch::Receiver<State>) {
+async fn carry(
+    client: TcpStream,
+    server: SocketAddr,
+    mut state: watch::Receiver<State>,
+    said: Option<Arc<Mutex<Vec<u8>>>>,
+) {
     let severed = state.borrow().severed;
     let Ok(server) = TcpStream::connect(server).await else { return };
     client.set_nodelay(true).unwrap();
@@ -81,16 +107,24 @@ async fn carry(client: TcpStream, server: SocketAddr, mut state: watch::Receiver
     let (from_server, to_server) = server.into_split();
     let (there, back) = (state.clone(), state.clone());
     tokio::select! {
-        () = pump(from_client, to_server, there) => {}
-        () = pump(from_server, to_client, back) => {}
+        () = pump(from_client, to_server, there, None) => {}
+        () = pump(from_server, to_client, back, said) => {}
         _ = state.wait_for(|state| state.severed != severed) => {}
     }
 }
 
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<State>) {
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut state: watch::Receiver<State>,
+    kept: Option<Arc<Mutex<Vec<u8>>>>,
+) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         let passes = state.wait_for(|state| state.mode != Mode::Stall).await.is_ok();
+        if let Some(kept) = &kept {
+            kept.lock().unwrap().extend_from_slice(&buffer[..count]);
+        }
         if !passes || to.write_all(&buffer[..count]).await.is_err() {
             return;
         }
