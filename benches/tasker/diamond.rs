@@ -48,6 +48,9 @@ pub struct Options {
     /// The PostgreSQL database; the measurement has a schema of its own in it
     #[arg(long, default_value = "postgres://postgres@127.0.0.1:5432/postgres")]
     database: String,
+    /// A schema of it that is there already, or that is to stay
+    #[arg(long)]
+    schema: Option<String>,
     /// Where the database is written; a directory on the disk that is to be measured
     #[arg(long, default_value = "target")]
     directory: PathBuf,
@@ -347,7 +350,10 @@ pub fn round(value: f64) -> f64 {
 pub async fn run(options: &Options) {
     let directory = tempfile::tempdir_in(&options.directory).unwrap();
     let file = options.file.clone().unwrap_or_else(|| directory.path().join("bench.db"));
-    let schema = Schema::new(&options.database);
+    let schema = match &options.schema {
+        Some(name) => Schema::named(&options.database, name),
+        None => Schema::new(&options.database),
+    };
     let (url, store) = match options.store {
         Store::Memory => ("memory:".to_owned(), "memory"),
         Store::Sqlite => (format!("sqlite://{}", file.display()), "SQLite file (WAL, synchronous=FULL)"),

@@ -9,7 +9,10 @@
 )]
 
 mod diamond;
+mod fleet;
 mod grown;
+mod history;
+mod recovery;
 mod schema;
 mod shape;
 mod steady;
@@ -34,8 +37,14 @@ struct Options {
 enum Case {
     /// The five-step diamond in a closed loop
     Diamond(diamond::Options),
+    /// Several processes on one PostgreSQL schema
+    Fleet(fleet::Options),
     /// The diamond on a file that holds many finished tasks
     Grown(grown::Options),
+    /// The diamond on a PostgreSQL schema that holds many finished and waiting tasks, and on an empty one
+    History(history::Options),
+    /// How long the steps of a killed worker wait
+    Recovery(recovery::Options),
     /// One task of many steps
     Shape(shape::Options),
     /// The diamond for a while, with old tasks deleted
@@ -49,7 +58,10 @@ fn main() {
     match options.case {
         None => table::print(&options.table),
         Some(Case::Diamond(options)) => diamond::run(&options),
+        Some(Case::Fleet(options)) => fleet::run(&options),
         Some(Case::Grown(options)) => grown::run(&options),
+        Some(Case::History(options)) => history::run(&options),
+        Some(Case::Recovery(options)) => recovery::run(&options),
         Some(Case::Shape(options)) => shape::run(&options),
         Some(Case::Steady(options)) => steady::run(&options),
         Some(Case::Waiting(options)) => waiting::run(&options),

@@ -5,6 +5,8 @@ use tokio_postgres::NoTls;
 pub struct Schema<'a> {
     database: &'a str,
     name: String,
+    /// Whether it was there before, or is to stay.
+    stays: bool,
 }
 
 impl<'a> Schema<'a> {
@@ -14,7 +16,16 @@ impl<'a> Schema<'a> {
     }
 
     pub fn new(database: &'a str) -> Self {
-        Self { database, name: format!("tasker_bench_{}", uuid::Uuid::now_v7().simple()) }
+        Self { database, name: format!("tasker_bench_{}", uuid::Uuid::now_v7().simple()), stays: false }
+    }
+
+    /// One that is there, or that is to stay.
+    pub fn named(database: &'a str, name: &str) -> Self {
+        Self { database, name: name.to_owned(), stays: true }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The URL of a store in it.
@@ -23,11 +34,29 @@ impl<'a> Schema<'a> {
         format!("{}{joint}schema={}", self.database, self.name)
     }
 
-    pub async fn remove(&self) {
+    /// Runs statements in it.
+    pub async fn execute(&self, sql: &str) {
         let (client, driver) = tokio_postgres::connect(self.server(), NoTls).await.unwrap();
         let driver = tokio::spawn(driver);
-        client.batch_execute(&format!("DROP SCHEMA {} CASCADE", self.name)).await.unwrap();
+        client.batch_execute(&format!("SET search_path = {}; {sql}", self.name)).await.unwrap();
         drop(client);
         let _ = driver.await;
+    }
+
+    /// The number that a query finds in it.
+    pub async fn number(&self, query: &str) -> i64 {
+        let (client, driver) = tokio_postgres::connect(self.server(), NoTls).await.unwrap();
+        let driver = tokio::spawn(driver);
+        client.batch_execute(&format!("SET search_path = {}", self.name)).await.unwrap();
+        let number = client.query_one(query, &[]).await.unwrap().get(0);
+        drop(client);
+        let _ = driver.await;
+        number
+    }
+
+    pub async fn remove(&self) {
+        if !self.stays {
+            self.execute(&format!("DROP SCHEMA {} CASCADE", self.name)).await;
+        }
     }
 }

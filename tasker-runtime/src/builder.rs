@@ -210,7 +210,8 @@ impl Builder {
     }
 
     /// How often to look for workers that died, whose work is then taken over; every 5 seconds unless
-    /// said otherwise. At least a millisecond and at most a day.
+    /// said otherwise. At least a millisecond and at most a day; on PostgreSQL at most half of the
+    /// `lease` in the store's URL.
     ///
     /// ```
     /// use std::time::Duration;

@@ -142,14 +142,15 @@ async fn prepare(engine: &Engine, job: &Job) -> Result<Option<Prepared>, StoreEr
     let (store, claim) = (&*engine.store, &job.claim);
     let bound = engine.templates.get(claim.template, store).await?;
     engine.room.learn(&bound);
+    let reads = &bound.steps[claim.step as usize].facts.reads;
     let task = match &job.task {
         Some(task) => Arc::clone(task),
-        None => match engine.tasks.get(claim.task, store).await? {
+        None => match engine.tasks.get(claim.task, reads, store).await? {
             Some(task) => task,
             None => return Ok(None),
         },
     };
-    let inputs = task.results(&bound.steps[claim.step as usize].facts.reads, store).await?;
+    let inputs = task.results(reads, store).await?;
     Ok(Some(Prepared { bound, task, inputs }))
 }
 

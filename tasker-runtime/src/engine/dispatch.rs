@@ -38,7 +38,9 @@ pub(super) async fn reap(engine: Weak<Engine>, stopping: CancellationToken) {
     loop {
         let Some(strong) = engine.upgrade() else { return };
         strong.end_abandoned().await;
-        let pause = strong.about(strong.settings.reap_interval);
+        // A short lease is of no use to those who look less often than it ends.
+        let shortest = strong.store.lease().map_or(Duration::MAX, |lease| lease / 2);
+        let pause = strong.about(strong.settings.reap_interval.min(shortest));
         drop(strong);
         tokio::select! {
             () = stopping.cancelled() => return,

@@ -112,19 +112,24 @@ impl ActiveTasks {
         task
     }
 
-    /// `None` when the store has no such task.
+    /// With the results that a step reads, where the store is asked. `None` when it has no such task.
     pub(crate) async fn get(
         &self,
         id: TaskId,
+        reads: &[(String, StepIndex)],
         store: &dyn Store,
     ) -> Result<Option<Arc<ActiveTask>>, StoreError> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).and_then(Weak::upgrade);
         if known.is_some() {
             return Ok(known);
         }
-        let Some(inputs) = store.inputs(id, &[]).await? else { return Ok(None) };
-        let TaskInputs { context, correlation_id, .. } = inputs;
-        Ok(Some(self.insert(TaskFacts { id, correlation_id, context }, None)))
+        let steps: Vec<StepIndex> = reads.iter().map(|(_, step)| *step).collect();
+        let Some(inputs) = store.inputs(id, &steps).await? else { return Ok(None) };
+        let TaskInputs { context, correlation_id, results, .. } = inputs;
+        let task = self.insert(TaskFacts { id, correlation_id, context }, None);
+        let results = steps.into_iter().zip(results);
+        task.memory().results.extend(results.filter_map(|(step, result)| Some((step, result?))));
+        Ok(Some(task))
     }
 
     /// Whether a step of the task is under way here, so that the task has not settled.

@@ -25,6 +25,7 @@ pub mod conformance;
 use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -119,6 +120,12 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// A worker of this process has ended without signing off: what it left is
     /// [`abandoned`](Self::abandoned). Does nothing for a worker that has retired.
     fn worker_gone(&self, worker: WorkerId);
+
+    /// For how long a worker that is not heard of any more counts as alive; `None` when its end is
+    /// noticed at once.
+    fn lease(&self) -> Option<Duration> {
+        None
+    }
 
     /// The claims of workers that are gone, to be ended as crashed.
     async fn abandoned(&self) -> Result<Vec<Claim>, StoreError>;

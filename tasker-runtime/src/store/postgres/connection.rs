@@ -6,11 +6,6 @@ use tokio_postgres::{Client, NoTls, Statement};
 
 use crate::store::postgres::settings::Settings;
 
-/// A prepared statement is planned once, and perhaps while the tables are empty: it must not come to read
-/// all of a table that has grown since. Every statement of ours finds its rows by an index. A proxy
-/// that takes no such settings keeps no prepared statements either.
-const PLANNING: &str = "-c enable_seqscan=off -c enable_mergejoin=off -c random_page_cost=1 -c jit=off";
-
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) client: Client,
@@ -25,12 +20,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) async fn open(settings: &Settings) -> Result<Self, tokio_postgres::Error> {
-        let mut config = settings.config.clone();
-        if settings.prepared {
-            let given = config.get_options().map(|given| format!("{given} ")).unwrap_or_default();
-            config.options(format!("{given}{PLANNING}"));
-        }
-        let (client, driver) = config.connect(NoTls).await?;
+        let (client, driver) = settings.planned().connect(NoTls).await?;
         tokio::spawn(async move {
             if let Err(error) = driver.await {
                 tracing::debug!(%error, "a connection to PostgreSQL ended");

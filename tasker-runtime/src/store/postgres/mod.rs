@@ -5,6 +5,7 @@ mod batch;
 mod connection;
 mod held;
 mod in_transaction;
+mod inputs;
 mod lanes;
 mod load;
 mod notices;
@@ -22,12 +23,13 @@ mod writer;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
 use jiff::Timestamp;
 use tasker_template::StepIndex;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_postgres::NoTls;
 use tokio_postgres::types::{ToSql, Type};
@@ -40,6 +42,7 @@ use crate::store::{
 };
 use connection::Connection;
 pub use in_transaction::Executor;
+use inputs::Wanted;
 use lanes::{Lanes, Shared};
 use operation::Operation;
 use session::{Session, Trouble, Workers};
@@ -58,6 +61,7 @@ pub struct PostgresStore {
     schema: String,
     pool: Pool,
     lanes: Lanes,
+    asked: mpsc::Sender<Wanted>,
     /// Workers of this process that are alive.
     workers: Workers,
     own: Own,
@@ -103,7 +107,7 @@ impl PostgresStore {
         }
         // The others write, and one listens.
         let fast = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(settings.config.clone(), NoTls, fast);
+        let manager = Manager::from_config(settings.planned(), NoTls, fast);
         let pool = Pool::builder(manager).max_size(settings.connections - settings.writers - 1).build();
         let pool = pool.map_err(|error| StoreError::Open { what: what.clone(), source: Box::new(error) })?;
         let background = vec![
@@ -120,8 +124,10 @@ impl PostgresStore {
             queues.push(queue);
         }
         let lanes = Lanes::new(queues);
+        let (asked, waiting) = mpsc::channel(inputs::QUEUE);
+        tokio::spawn(inputs::answer_until_closed(pool.clone(), Arc::clone(&settings), waiting));
         let (schema, ended) = (settings.quoted_schema(), Mutex::default());
-        Ok(Self { settings, schema, pool, lanes, workers, own, ended, queued, announced, background })
+        Ok(Self { settings, schema, pool, lanes, asked, workers, own, ended, queued, announced, background })
     }
 
     /// How a worker of this process ends.
@@ -326,6 +332,10 @@ impl Store for PostgresStore {
         operate::prune(&**connection, &self.schema, &prune).await.map_err(|trouble| self.said(trouble))
     }
 
+    fn lease(&self) -> Option<Duration> {
+        Some(self.settings.lease)
+    }
+
     async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {
         let connection = self.connection().await?;
         let schema = &self.schema;
@@ -352,8 +362,10 @@ impl Store for PostgresStore {
     }
 
     async fn inputs(&self, task: TaskId, steps: &[StepIndex]) -> Result<Option<TaskInputs>, StoreError> {
-        let connection = self.connection().await?;
-        read::inputs(&**connection, &self.schema, task, steps).await.map_err(|trouble| self.said(trouble))
+        let (answer, answered) = oneshot::channel();
+        let wanted = Wanted { task, steps: steps.to_vec(), answer };
+        self.asked.send(wanted).await.map_err(|_| StoreError::Closed)?;
+        answered.await.map_err(|_| StoreError::Closed)?
     }
 
     async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {

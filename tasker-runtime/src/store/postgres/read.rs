@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tasker_template::StepIndex;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{GenericClient, Row};
 use uuid::Uuid;
@@ -11,9 +10,9 @@ use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::state::{AttemptOutcome, TaskState};
 use crate::store::postgres::load::{self, Hold};
 use crate::store::postgres::session::Trouble;
-use crate::store::postgres::values::{Result, get, int, json, maybe_time, number, time, unreadable};
+use crate::store::postgres::values::{Result, get, json, maybe_time, number, time, unreadable};
 use crate::store::{
-    ActionRecord, AttemptRecord, StepRecord, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord,
+    ActionRecord, AttemptRecord, StepRecord, TaskFilter, TaskHead, TaskRecord, TemplateRecord,
 };
 
 type Answer<T> = std::result::Result<T, Trouble>;
@@ -28,42 +27,6 @@ pub(super) async fn template(
     let Some(row) = rows.first() else { return Ok(None) };
     let (namespace, name) = (get(row, 0)?, get(row, 1)?);
     Ok(Some(Arc::new(TemplateRecord { id, namespace, name, version: get(row, 2)?, snapshot: get(row, 3)? })))
-}
-
-pub(super) async fn inputs(
-    client: &impl GenericClient,
-    schema: &str,
-    task: TaskId,
-    steps: &[StepIndex],
-) -> Answer<Option<TaskInputs>> {
-    let head = format!("SELECT context::text, correlation_id, created_at FROM {schema}.task WHERE id = $1");
-    let results = format!(
-        "SELECT step, result::text
-        FROM {schema}.attempt
-        WHERE task_id = $1 AND step = ANY ($2) AND instance = 0 AND result IS NOT NULL"
-    );
-    let numbers: Vec<i32> = steps.iter().map(|step| int(*step)).collect();
-    let of_task: [(&(dyn ToSql + Sync), Type); 1] = [(&task.0, Type::UUID)];
-    let of_steps: [(&(dyn ToSql + Sync), Type); 2] = [(&task.0, Type::UUID), (&numbers, Type::INT4_ARRAY)];
-    let results = async {
-        if steps.is_empty() { Ok(Vec::new()) } else { client.query_typed(&results, &of_steps).await }
-    };
-    let (heads, results) = tokio::try_join!(client.query_typed(&head, &of_task), results)?;
-    let Some(head) = heads.first() else { return Ok(None) };
-    let mut found = vec![None; steps.len()];
-    for row in &results {
-        let (step, result) = (number(row, 0)?, json(get(row, 1)?)?);
-        for (slot, _) in found.iter_mut().zip(steps).filter(|(_, wanted)| **wanted == step) {
-            *slot = Some(result.clone());
-        }
-    }
-    let context = json(get(head, 0)?)?;
-    Ok(Some(TaskInputs {
-        context,
-        correlation_id: get(head, 1)?,
-        created_at: time(head, 2)?,
-        results: found,
-    }))
 }
 
 const HEAD: &str = "id, template_id, state, correlation_id, context::text, created_at, settled_at, priority,

@@ -35,7 +35,22 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// What the library has when the URL does not say.
 const LIBRARY_KEEPALIVES_IDLE: Duration = Duration::from_secs(2 * 60 * 60);
 
+/// A prepared statement is planned once, and perhaps while the tables are empty: it must not come to read
+/// all of a table that has grown since. Every statement of ours finds its rows by an index. A proxy
+/// that takes no such settings keeps no prepared statements either.
+const PLANNING: &str = "-c enable_seqscan=off -c enable_mergejoin=off -c random_page_cost=1 -c jit=off";
+
 impl Settings {
+    /// How to connect for statements that are prepared.
+    pub(super) fn planned(&self) -> tokio_postgres::Config {
+        let mut config = self.config.clone();
+        if self.prepared {
+            let given = config.get_options().map(|given| format!("{given} ")).unwrap_or_default();
+            config.options(format!("{given}{PLANNING}"));
+        }
+        config
+    }
+
     /// Reads `postgres://USER@HOST/DATABASE?schema=…&lease=…&connections=…&prepared=…&listen=…`, and `writers=…`.
     /// What else the query part has is PostgreSQL's own.
     pub(super) fn parse(url: &str) -> Result<Self, StoreError> {
