@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tasker_runtime::store::{PermitRequest, Store as _, Wanted};
 use tasker_runtime::{
-    Builder, Clock, Error, FleetLimit, LimitKind, MemoryStore, StepContext, StepResult, TaskId, Tasker,
+    Builder, Clock, Error, FleetLimit, LimitKind, MemoryStore, PostgresStore, StepContext, StepResult,
+    TaskId, Tasker, WorkerId, WorkerInfo,
 };
 use tokio::time::Instant;
 
@@ -324,6 +326,25 @@ async fn what_cannot_be_set_or_removed_says_why() {
     assert_eq!(remove("a").await, "there is no limit on namespace `a`; there are limits on: callable `a`");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_leaves_gives_back_what_does_not_run() {
+    let (fleet, gauge) = (Fleet::new(), Gauge::default());
+    let client = fleet.client().await;
+    client.set_limit(charge().concurrency(4)).await.unwrap();
+    let worker = fleet.worker(&gauge, ms(3_000)).await;
+    create(&worker, 3).await;
+    tokio::time::sleep(ms(2_900)).await;
+    create(&worker, 1).await;
+    tokio::time::sleep(ms(200)).await;
+    // Three have just ended.
+    assert_eq!((gauge.highest(), held(&client).await), (4, (4, 1, 0)));
+    let leaving = tokio::spawn(async move { worker.shutdown().await });
+    tokio::time::sleep(ms(50)).await;
+    assert_eq!(held(&client).await, (1, 1, 0));
+    leaving.await.unwrap();
+    assert_eq!((gauge.count(), held(&client).await), (4, (0, 0, 0)));
+}
+
 /// Three workers, each with a connection of its own, on one store that is shared with other processes.
 async fn workers_of_one_store_keep_to_a_limit(url: &str) {
     let gauge = Gauge::default();
@@ -353,6 +374,36 @@ async fn workers_of_one_file_keep_to_a_limit() {
     let directory = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", directory.path().join("t.db").display());
     workers_of_one_store_keep_to_a_limit(&url).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_is_taken_for_dead_starts_nothing_new_until_it_is_heard_of() {
+    let schema = Schema::new();
+    let store = PostgresStore::open(&schema.url()).await.unwrap();
+    store.set_limit(charge().concurrency(2)).await.unwrap();
+    let (silent, other) = (WorkerId::random(), WorkerId::random());
+    for worker in [silent, other] {
+        store.register_worker(worker, WorkerInfo::here(), Timestamp::UNIX_EPOCH).await.unwrap();
+    }
+    let hold = async |worker, keep, wanted| {
+        let wanted = vec![Wanted { kind: charge().kind, keep, wanted, starts: 0 }];
+        let request = PermitRequest { worker, wanted, now: Timestamp::UNIX_EPOCH };
+        let answer = store.permits(request).await.unwrap();
+        assert_eq!(answer.lasts, Some(Duration::from_secs(15)));
+        (answer.granted[0].held, answer.granted[0].most)
+    };
+    assert_eq!(hold(silent, 0, 2).await, (2, Some(2)));
+    let silence = format!(
+        "UPDATE {}.worker SET beat_at = beat_at - interval '1 minute' WHERE id = '{silent}'",
+        schema.name()
+    );
+    schema.execute(&silence).await;
+    assert_eq!(hold(other, 0, 2).await, (2, Some(2)));
+    assert_eq!(hold(silent, 1, 2).await, (1, Some(0)));
+    // It is heard of again, and what runs there counts.
+    store.workers().await.unwrap();
+    assert_eq!(hold(silent, 1, 2).await, (1, Some(0)));
+    assert_eq!(hold(other, 0, 2).await, (1, Some(1)));
 }
 
 fn limit(arguments: &[&str], store: &str) -> std::process::Output {

@@ -14,6 +14,8 @@ use crate::store::{PermitRequest, StoreError, Wanted};
 const AGAIN: Duration = Duration::from_millis(250);
 /// What is held is looked over this often: what is not used goes back, and somebody else may want a part.
 const RENEW: Duration = Duration::from_secs(1);
+/// A worker that leaves waits for the store no longer than this.
+const LAST_WORD: Duration = Duration::from_secs(1);
 /// How long to leave a store alone that has just failed.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
 
@@ -34,7 +36,7 @@ pub(super) async fn keep(engine: Weak<Engine>, stopping: CancellationToken) {
                 Err(error) => {
                     tracing::warn!(worker = %strong.worker, %error, "the store could not be asked for permits");
                     tokio::select! {
-                        () = stopping.cancelled() => return,
+                        () = stopping.cancelled() => {}
                         () = tokio::time::sleep(AFTER_ERROR) => {}
                     }
                 }
@@ -47,7 +49,12 @@ pub(super) async fn keep(engine: Weak<Engine>, stopping: CancellationToken) {
         let room = Arc::clone(&strong.room);
         drop(strong);
         tokio::select! {
-            () = stopping.cancelled() => return,
+            () = stopping.cancelled() => {
+                if let Some(engine) = engine.upgrade() {
+                    engine.leave_permits(pace).await;
+                }
+                return;
+            }
             () = room.asks.notified() => {}
             () = tokio::time::sleep_until(next) => {}
         }
@@ -66,5 +73,15 @@ impl Engine {
         self.room.learn_limits(&answer.limits);
         self.room.take(&answer);
         Ok(())
+    }
+
+    /// Gives back what does not run: while the last attempts end, others may have it.
+    async fn leave_permits(&self, pace: Pace) {
+        let wanted = self.room.ask_for_what_runs(pace);
+        if !wanted.is_empty()
+            && let Ok(Err(error)) = tokio::time::timeout(LAST_WORD, self.ask(wanted)).await
+        {
+            tracing::debug!(worker = %self.worker, %error, "permits are given back when the worker is gone");
+        }
     }
 }

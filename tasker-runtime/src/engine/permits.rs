@@ -23,8 +23,10 @@ pub(super) struct Permits {
     held: u32,
     /// With so many attempts running or more, none starts; `None` without a limit on that.
     most: Option<u32>,
-    /// Until when they hold if the store does not answer.
-    until: Option<Instant>,
+    /// For how long they hold after the store was asked, if it does not answer again.
+    lasts: Option<Duration>,
+    /// When the store was asked, of what it has answered last.
+    held_since: Instant,
     slots: StartSlots,
     /// When the kind was last found to be full, while more of it is taken to be wanted.
     crowded: Option<Instant>,
@@ -69,7 +71,8 @@ impl Permits {
             limit,
             held: 0,
             most,
-            until: None,
+            lasts: None,
+            held_since: now,
             slots: StartSlots::default(),
             crowded: (running > 0).then_some(now),
             refused: 0,
@@ -127,7 +130,7 @@ impl Permits {
     }
 
     fn has_lapsed(&self, now: Instant) -> bool {
-        self.until.is_some_and(|until| until <= now)
+        self.lasts.is_some_and(|lasts| self.held_since + lasts <= now)
     }
 
     /// An attempt starts; `running` counts it.
@@ -167,7 +170,9 @@ impl Permits {
 
     /// When the store is to be asked; `None` while there is nothing to ask for.
     pub(super) fn ask_at(&self, running: u32, most_here: u32, pace: Pace) -> Option<Instant> {
-        let renew = self.asked.as_ref().map(|asked| asked.at + pace.renew);
+        // In time for another try.
+        let renew = self.lasts.map_or(pace.renew, |lasts| pace.renew.min(lasts / 3));
+        let renew = self.asked.as_ref().map(|asked| asked.at + renew);
         [self.needs_at(running, most_here), renew].into_iter().flatten().min()
     }
 
@@ -218,6 +223,13 @@ impl Permits {
         Some(Wanted { kind: self.limit.kind.clone(), keep, wanted, starts })
     }
 
+    /// What to ask for when nothing more is to start here: what runs, and no more.
+    pub(super) fn ask_for_what_runs(&mut self, running: u32, pace: Pace, now: Instant) -> Option<Wanted> {
+        self.asked.as_ref()?;
+        (self.crowded, self.refused, self.peaks) = (None, 0, [0; 2]);
+        self.ask(running, running, pace, now)
+    }
+
     /// The store has answered. `lasts` is from the moment of asking on.
     pub(super) fn take(&mut self, granted: &Granted, lasts: Option<Duration>, now: Instant) {
         let Some(asked) = &mut self.asked else { return };
@@ -235,7 +247,7 @@ impl Permits {
             self.asked = None;
             return;
         }
-        self.until = lasts.map(|lasts| asked.at + lasts);
+        (self.lasts, self.held_since) = (lasts, asked.at);
         asked.granted = granted.starts;
         asked.is_enough =
             granted.most.is_none_or(|most| most >= asked.wanted) && granted.starts >= asked.starts;

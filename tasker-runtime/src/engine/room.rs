@@ -70,7 +70,7 @@ enum Bound {
     /// This worker's, by its builder.
     Own { most: u32, full_at: Option<Instant> },
     /// All workers' together.
-    Fleet(Permits),
+    Fleet(Box<Permits>),
 }
 
 /// Whether a step may run.
@@ -220,19 +220,22 @@ impl Room {
             return false;
         }
         let now = Instant::now();
-        let mut was_full = false;
+        let (mut was_full, mut has_room) = (false, false);
         for limit in &step.under {
             let limit = &mut inner.limits[*limit];
             let full = limit.room(now) == 0;
             limit.leave(now);
             was_full |= full;
+            has_room |= full && limit.room(now) > 0;
         }
         if was_full {
             // What is no longer used may be somebody else's.
             self.call_if_urgent(inner, now);
+        }
+        if has_room {
             inner.renew(now);
         }
-        was_full
+        has_room
     }
 
     /// Takes note of the limits that the store has.
@@ -255,7 +258,8 @@ impl Room {
                 None => {
                     let of_kind = inner.steps.values().filter(|step| step.falls_under(&limit.kind));
                     let running = of_kind.map(|step| step.running).sum();
-                    let bound = Bound::Fleet(Permits::new(limit.clone(), running, now));
+                    let permits = Permits::new(limit.clone(), running, now);
+                    let bound = Bound::Fleet(Box::new(permits));
                     inner.limits.push(Limit { kind: limit.kind.clone(), running, bound });
                 }
             }
@@ -298,6 +302,17 @@ impl Room {
         }
         let fleet = inner.limits.iter_mut().filter_map(|limit| match &mut limit.bound {
             Bound::Fleet(permits) => permits.ask(limit.running, most_here, pace, now),
+            Bound::Own { .. } => None,
+        });
+        fleet.collect()
+    }
+
+    /// What to ask the store for when nothing more is to start here.
+    pub(super) fn ask_for_what_runs(&self, pace: Pace) -> Vec<Wanted> {
+        let mut inner = self.lock();
+        let now = Instant::now();
+        let fleet = inner.limits.iter_mut().filter_map(|limit| match &mut limit.bound {
+            Bound::Fleet(permits) => permits.ask_for_what_runs(limit.running, pace, now),
             Bound::Own { .. } => None,
         });
         fleet.collect()
@@ -349,7 +364,7 @@ impl Inner {
 
     fn fleet(&self) -> impl Iterator<Item = (&Permits, u32)> {
         self.limits.iter().filter_map(|limit| match &limit.bound {
-            Bound::Fleet(permits) => Some((permits, limit.running)),
+            Bound::Fleet(permits) => Some((&**permits, limit.running)),
             Bound::Own { .. } => None,
         })
     }
