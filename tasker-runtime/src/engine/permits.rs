@@ -268,3 +268,160 @@ impl Permits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::clock::later;
+    use crate::id::WorkerId;
+    use crate::store::LimitKind;
+    use crate::store::limit::{Holder, Ledger};
+
+    const PACE: Pace = Pace { again: Duration::from_millis(250), renew: Duration::from_secs(1) };
+
+    fn limit() -> FleetLimit {
+        FleetLimit::new(LimitKind::Callable("a".to_owned()))
+    }
+
+    /// A store with one limit, and workers that ask it.
+    struct Model {
+        limit: FleetLimit,
+        holders: Vec<Holder>,
+        next_start: Option<Timestamp>,
+        now: Timestamp,
+        workers: Vec<Worker>,
+    }
+
+    struct Worker {
+        id: WorkerId,
+        permits: Permits,
+        running: u32,
+        /// An answer that is on its way.
+        answer: Option<Granted>,
+    }
+
+    impl Model {
+        fn new(limit: FleetLimit, workers: usize, now: Instant) -> Self {
+            let worker = |_| {
+                let permits = Permits::new(limit.clone(), 0, now);
+                Worker { id: WorkerId::random(), permits, running: 0, answer: None }
+            };
+            let (workers, next_start) = ((0..workers).map(worker).collect(), None);
+            Self { limit, holders: Vec::new(), next_start, now: Timestamp::UNIX_EPOCH, workers }
+        }
+
+        fn ask(&mut self, index: usize, now: Instant) {
+            let worker = &mut self.workers[index];
+            let Some(wanted) = worker.permits.ask(worker.running, 100, PACE, now) else { return };
+            let (limit, holders) = (&self.limit, &self.holders[..]);
+            let ledger = Ledger { limit, holders, next_start: self.next_start, now: self.now };
+            let decision = ledger.decide(worker.id, &wanted);
+            self.next_start = decision.next_start.or(self.next_start);
+            self.holders.retain(|holder| holder.worker != worker.id);
+            self.holders.push(decision.holder);
+            worker.answer = Some(decision.granted);
+        }
+
+        /// What must be true at any moment.
+        fn holds(&self) {
+            let most = self.limit.concurrency.unwrap();
+            let held: u32 = self.holders.iter().map(|holder| holder.held).sum();
+            assert!(held <= most, "{held} of {most} are held");
+            for worker in self.workers.iter().filter(|worker| worker.running > 0) {
+                let own = self.holders.iter().find(|holder| holder.worker == worker.id).unwrap();
+                assert!(worker.running <= own.held, "{} run with {}", worker.running, own.held);
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whatever_is_asked_answered_and_lost_no_more_runs_than_is_held() {
+        let mut started = 0;
+        for seed in 0..40 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut model = Model::new(limit().concurrency(random.u32(1..6)), 3, Instant::now());
+            for _ in 0..600 {
+                let now = Instant::now();
+                let index = random.usize(..3);
+                let worker = &mut model.workers[index];
+                match random.u32(..12) {
+                    0..5 if worker.permits.room(worker.running, now) > 0 => {
+                        worker.running += 1;
+                        started += 1;
+                        worker.permits.enter(worker.running, now);
+                    }
+                    0..5 => worker.permits.refuse(now),
+                    5..8 => worker.running -= u32::from(worker.running > 0),
+                    8 => {
+                        let pause = Duration::from_millis(random.u64(..400));
+                        tokio::time::advance(pause).await;
+                        model.now = later(model.now, pause);
+                    }
+                    _ => match worker.answer.take() {
+                        // One that is lost is never heard of.
+                        Some(answer) if random.u32(..5) > 0 => worker.permits.take(&answer, None, now),
+                        Some(_) => {}
+                        None => model.ask(index, now),
+                    },
+                }
+                let worker = &mut model.workers[index];
+                worker.permits.pass_time(worker.running, now);
+                model.holds();
+            }
+        }
+        assert!(started > 1_000, "{started}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn permits_that_nobody_uses_go_back() {
+        let begun = Instant::now();
+        let mut model = Model::new(limit().concurrency(4), 1, begun);
+        let step = |model: &mut Model| {
+            let now = Instant::now();
+            let worker = &mut model.workers[0];
+            worker.permits.pass_time(worker.running, now);
+            if worker.permits.ask_at(worker.running, 100, PACE).is_some_and(|at| at <= now) {
+                model.ask(0, now);
+                let worker = &mut model.workers[0];
+                let answer = worker.answer.take().unwrap();
+                worker.permits.take(&answer, None, now);
+            }
+        };
+        step(&mut model);
+        assert!(model.holders.is_empty(), "nothing is wanted");
+        (0..3).for_each(|_| model.workers[0].permits.refuse(begun));
+        assert!(model.workers[0].permits.is_passed(0, begun));
+        step(&mut model);
+        assert_eq!((model.holders[0].held, model.workers[0].permits.is_passed(0, begun)), (3, false));
+        tokio::time::advance(Duration::from_millis(900)).await;
+        step(&mut model);
+        assert_eq!(model.holders[0].held, 3);
+        for _ in 0..4 {
+            tokio::time::advance(Duration::from_millis(500)).await;
+            step(&mut model);
+        }
+        assert_eq!(model.holders[0].held, 0);
+        // Nothing is asked any more, until a claim is refused.
+        assert_eq!(model.workers[0].permits.ask_at(0, 100, PACE), None);
+        assert!(!model.workers[0].permits.is_passed(0, Instant::now()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_store_has_not_confirmed_within_a_lease_is_not_used() {
+        let now = Instant::now();
+        let mut permits = Permits::new(limit().concurrency(2), 0, now);
+        permits.refuse(now);
+        permits.ask(0, 100, PACE, now).unwrap();
+        let kind = limit().kind;
+        let granted = Granted { kind, held: 1, most: Some(1), starts: 0, first_in: Duration::ZERO };
+        permits.take(&granted, Some(Duration::from_secs(3)), now);
+        assert_eq!(permits.room(0, now + Duration::from_millis(2_999)), 1);
+        assert_eq!(permits.room(0, now + Duration::from_secs(3)), 0);
+        // It asks well before.
+        assert_eq!(permits.ask_at(0, 100, PACE), Some(now + Duration::from_secs(1)));
+        permits.take(&granted, Some(Duration::from_millis(600)), now);
+        assert_eq!(permits.ask_at(0, 100, PACE), Some(now + Duration::from_millis(200)));
+    }
+}
