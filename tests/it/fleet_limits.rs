@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tasker_runtime::store::{PermitRequest, Store as _, Wanted};
 use tasker_runtime::{
-    Builder, Clock, Error, FleetLimit, LimitKind, MemoryStore, PostgresStore, StepContext, StepResult,
-    TaskId, Tasker, WorkerId, WorkerInfo,
+    Builder, Clock, Error, FleetLimit, LimitKind, MemoryStore, PostgresStore, SqliteStore, StepContext,
+    StepResult, TaskId, Tasker, WorkerId, WorkerInfo,
 };
 use tokio::time::Instant;
 
@@ -374,6 +374,56 @@ async fn workers_of_one_file_keep_to_a_limit() {
     let directory = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", directory.path().join("t.db").display());
     workers_of_one_store_keep_to_a_limit(&url).await;
+}
+
+#[tokio::test]
+async fn a_file_that_two_processes_have_open_grants_what_memory_grants() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || SqliteStore::open(directory.path().join("t.db")).unwrap();
+    let (memory, files) = (MemoryStore::new(), [open(), open()]);
+    let mut random = fastrand::Rng::with_seed(11);
+    let mut now = Timestamp::from_second(1_800_000_000).unwrap();
+    let kinds = [charge().kind, LimitKind::Namespace("a".to_owned())];
+    let mut workers = Vec::new();
+    for _ in 0..150 {
+        while workers.len() < 3 {
+            let worker = WorkerId::random();
+            memory.register_worker(worker, WorkerInfo::here(), now).await.unwrap();
+            files[0].register_worker(worker, WorkerInfo::here(), now).await.unwrap();
+            workers.push(worker);
+        }
+        let (file, index) = (&files[random.usize(..2)], random.usize(..3));
+        match random.u32(..20) {
+            0 => {
+                let mut limit =
+                    FleetLimit::new(kinds[random.usize(..2)].clone()).concurrency(random.u32(..6));
+                limit.rate = random.bool().then(|| "3/s".parse().unwrap());
+                memory.set_limit(limit.clone()).await.unwrap();
+                file.set_limit(limit).await.unwrap();
+            }
+            1 => {
+                let kind = kinds[random.usize(..2)].clone();
+                let removed = memory.remove_limit(kind.clone()).await.unwrap();
+                assert_eq!(removed, file.remove_limit(kind).await.unwrap());
+            }
+            2 => {
+                let worker = workers.swap_remove(index);
+                memory.retire_worker(worker).await.unwrap();
+                files[0].retire_worker(worker).await.unwrap();
+            }
+            3..8 => now += ms(random.u64(..900)),
+            _ => {
+                let wanted = kinds.iter().map(|kind| {
+                    let (keep, wanted, starts) = (random.u32(..2), random.u32(..5), random.u32(..3));
+                    Wanted { kind: kind.clone(), keep, wanted: wanted.max(keep), starts }
+                });
+                let request = PermitRequest { worker: workers[index], wanted: wanted.collect(), now };
+                let expected = memory.permits(request.clone()).await.unwrap();
+                assert_eq!(format!("{expected:?}"), format!("{:?}", file.permits(request).await.unwrap()));
+            }
+        }
+        assert_eq!(memory.limits().await.unwrap(), file.limits().await.unwrap());
+    }
 }
 
 #[tokio::test]
