@@ -288,14 +288,16 @@ impl Builder {
         self
     }
 
-    /// At most this many attempts at a time of steps in templates of this namespace, at least 1.
+    /// At most this many attempts at a time of steps in templates of this namespace in this worker, at
+    /// least 1. [`Tasker::set_limit`] limits all workers together.
     #[must_use]
     pub fn namespace_concurrency(mut self, namespace: impl Into<String>, attempts: usize) -> Self {
         self.settings.kinds.insert(LimitKind::Namespace(namespace.into()), attempts.max(1));
         self
     }
 
-    /// At most this many attempts at a time of steps that this callable runs, at least 1.
+    /// At most this many attempts at a time of steps that this callable runs in this worker, at least 1.
+    /// [`Tasker::set_limit`] limits all workers together.
     ///
     /// ```
     /// let builder = tasker_runtime::Tasker::builder().callable_concurrency("Payments::Charge", 4);
