@@ -13,6 +13,7 @@
 mod follow;
 mod graph;
 mod launch;
+mod limit;
 mod migrate;
 mod new_task;
 mod report;
@@ -74,6 +75,8 @@ enum Command {
     Task(task::Options),
     /// Run steps with the handlers of this program until SIGTERM or ctrl-C, or list the workers of a store
     Worker(worker::Options),
+    /// Limit how many steps of a kind run at a time, and how often they start, over all workers of a store
+    Limit(limit::Options),
     /// Bring the schema of a store up to date, or print what that takes
     Migrate(migrate::Options),
     /// What is no command is a path to run.
@@ -100,6 +103,7 @@ pub async fn main(builder: Builder) -> ExitCode {
         Command::Run(options) => run::run(builder, options).await,
         Command::Task(options) => task::run(builder, options).await,
         Command::Worker(options) => worker::run(builder, options).await,
+        Command::Limit(options) => limit::run(builder, options).await,
         Command::Migrate(options) => migrate::run(&options).await,
         Command::Path(words) => match run::Options::from_words(words) {
             Ok(options) => run::run(builder, options).await,

@@ -11,13 +11,13 @@ use tasker_template::{Diagnostics, LoadedTemplate, Plan, nearest, read_file, rea
 use crate::bind::{self, BoundTemplate, Templates};
 use crate::build_error::{BuildError, BuildFault};
 use crate::clock::Clock;
-use crate::engine::{Engine, Kind, Settings};
+use crate::engine::{Engine, Settings};
 use crate::handler::{Registration, States, StepContext, StepHandler};
 use crate::limits;
 use crate::registry::{DEFAULT_METHOD, Handler, Key, Registry, erased};
 use crate::step_error::StepError;
-use crate::store::Store;
 use crate::store::location::Location;
+use crate::store::{LimitKind, Store};
 use crate::tasker::Tasker;
 
 /// Where tasks are kept when the application does not say.
@@ -289,21 +289,23 @@ impl Builder {
         self
     }
 
-    /// At most this many attempts at a time of steps in templates of this namespace, at least 1.
+    /// At most this many attempts at a time of steps in templates of this namespace in this worker, at
+    /// least 1. [`Tasker::set_limit`] limits all workers together.
     #[must_use]
     pub fn namespace_concurrency(mut self, namespace: impl Into<String>, attempts: usize) -> Self {
-        self.settings.kinds.insert(Kind::Namespace(namespace.into()), attempts.max(1));
+        self.settings.kinds.insert(LimitKind::Namespace(namespace.into()), attempts.max(1));
         self
     }
 
-    /// At most this many attempts at a time of steps that this callable runs, at least 1.
+    /// At most this many attempts at a time of steps that this callable runs in this worker, at least 1.
+    /// [`Tasker::set_limit`] limits all workers together.
     ///
     /// ```
     /// let builder = tasker_runtime::Tasker::builder().callable_concurrency("Payments::Charge", 4);
     /// ```
     #[must_use]
     pub fn callable_concurrency(mut self, callable: impl Into<String>, attempts: usize) -> Self {
-        self.settings.kinds.insert(Kind::Callable(callable.into()), attempts.max(1));
+        self.settings.kinds.insert(LimitKind::Callable(callable.into()), attempts.max(1));
         self
     }
 

@@ -16,6 +16,7 @@ mod clock;
 mod dead_letter;
 mod engine;
 mod event;
+mod fleet_limits;
 mod handler;
 mod id;
 mod identity;
@@ -51,8 +52,8 @@ pub use stale::{Staleness, Stay, WaitingFor};
 pub use state::{AttemptOutcome, DeadLetterReason, DeadLetterStatus, StepState, TaskState};
 pub use step_error::{BoxError, ErrorKind, ErrorRecord, OrStepError, StepError, StepResult};
 pub use store::{
-    ActionDetails, ActionRecord, MemoryStore, Origin, SqliteStore, StoreError, TaskFilter, WorkerInfo,
-    WorkerRecord,
+    ActionDetails, ActionRecord, FleetLimit, LimitKind, LimitRecord, MemoryStore, Origin, Rate, RateError,
+    SqliteStore, StoreError, TaskFilter, WorkerInfo, WorkerRecord,
 };
 #[cfg(feature = "postgres")]
 pub use store::{Executor, PostgresStore};

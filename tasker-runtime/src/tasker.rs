@@ -23,7 +23,9 @@ use crate::json::Json;
 use crate::limits::Excess;
 use crate::schema::Violations;
 use crate::state::TaskState;
-use crate::store::{NewTaskRecord, Origin, StoreError, TaskFilter, TemplateRecord, WorkerInfo, WorkerRecord};
+use crate::store::{
+    LimitKind, NewTaskRecord, Origin, StoreError, TaskFilter, TemplateRecord, WorkerInfo, WorkerRecord,
+};
 use crate::task::{Task, TaskFailure};
 
 /// A running Tasker. Clones share one engine. When the last is dropped, running handlers are ended at
@@ -166,6 +168,17 @@ pub enum Error {
     /// The statement in the caller's transaction failed.
     #[error("the task could not be created in the transaction: {0}")]
     Transaction(#[source] crate::step_error::BoxError),
+    /// A limit that limits nothing; nothing was set.
+    #[error("the limit on {0} needs a concurrency or a rate")]
+    EmptyLimit(LimitKind),
+    /// There is no limit on this.
+    #[error("there is no limit on {kind}; {known}")]
+    UnknownLimit {
+        /// What was asked for.
+        kind: LimitKind,
+        /// What there is.
+        known: String,
+    },
     /// The priority is out of range.
     #[error("the priority {0} is out of range: -100 to 100")]
     Priority(i32),

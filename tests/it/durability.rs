@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::json;
 use tasker_runtime::store::{
-    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, NewTaskRecord,
-    PruneRequest, Store, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord, WorkerInfo,
-    WorkerRecord,
+    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
+    LimitKind, LimitRecord, NewTaskRecord, PermitRequest, Permits, PruneRequest, Store, TaskFilter, TaskHead,
+    TaskInputs, TaskRecord, TemplateRecord, WorkerInfo, WorkerRecord,
 };
 use tasker_runtime::{
     AttemptOutcome, Builder, Clock, MemoryStore, NewTask, SqliteStore, StepContext, StepResult, StepState,
@@ -391,6 +391,18 @@ impl Store for Flaky {
     }
     async fn prune(&self, prune: PruneRequest) -> Result<usize, StoreError> {
         self.inner.prune(prune).await
+    }
+    async fn set_limit(&self, limit: FleetLimit) -> Result<(), StoreError> {
+        self.inner.set_limit(limit).await
+    }
+    async fn remove_limit(&self, kind: LimitKind) -> Result<bool, StoreError> {
+        self.inner.remove_limit(kind).await
+    }
+    async fn limits(&self) -> Result<Vec<LimitRecord>, StoreError> {
+        self.inner.limits().await
+    }
+    async fn permits(&self, request: PermitRequest) -> Result<Permits, StoreError> {
+        self.inner.permits(request).await
     }
 
     fn worker_gone(&self, worker: WorkerId) {

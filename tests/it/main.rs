@@ -12,6 +12,7 @@ mod example;
 mod faults;
 #[cfg(unix)]
 mod files;
+mod fleet_limits;
 mod growth;
 mod handlers;
 mod history;

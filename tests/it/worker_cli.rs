@@ -1,7 +1,6 @@
 //! `tasker worker`, `worker list` and `migrate`, with real processes.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -320,7 +319,7 @@ fn a_file_is_migrated_once() {
     let path = directory.path().join("t.db");
     migrated(&sqlite(&directory), &["--dry-run"]);
     assert!(!path.exists(), "a dry run makes no file");
-    migrates(&sqlite(&directory), 4, "CREATE TABLE task (");
+    migrates(&sqlite(&directory), 5, "CREATE TABLE task (");
 }
 
 #[test]
@@ -338,20 +337,20 @@ fn an_older_file_is_left_alone_by_a_dry_run() {
     drop(connection);
     let before = std::fs::read(&path).unwrap();
     let plan = migrated(&sqlite(&directory), &["--dry-run"]);
-    assert_eq!((&plan["from"], &plan["to"]), (&json!(1), &json!(4)));
+    assert_eq!((&plan["from"], &plan["to"]), (&json!(1), &json!(5)));
     assert_eq!(std::fs::read(&path).unwrap(), before);
     // What is printed is what brings it up to date.
     let sql: Vec<&str> = plan["sql"].as_array().unwrap().iter().map(|sql| sql.as_str().unwrap()).collect();
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection.execute_batch(&sql.join("\n")).unwrap();
     drop(connection);
-    assert_eq!(migrated(&sqlite(&directory), &[])["from"], 4);
+    assert_eq!(migrated(&sqlite(&directory), &[])["from"], 5);
 }
 
 #[test]
 fn a_schema_is_migrated_once() {
     let schema = Schema::new();
-    migrates(&schema.url(), 1, &format!("CREATE TABLE \"{}\".step (", schema.name()));
+    migrates(&schema.url(), 2, &format!("CREATE TABLE \"{}\".step (", schema.name()));
 }
 
 /// A role that may log in; dropped with this, after what was granted to it.
@@ -413,7 +412,7 @@ fn flow(url: &str) -> tasker_runtime::Builder {
 
 #[tokio::test]
 async fn a_worker_runs_with_no_more_than_the_documented_grants() {
-    use tasker_runtime::{Operator, RetryScope, TaskFilter};
+    use tasker_runtime::{FleetLimit, LimitKind, Operator, RetryScope, TaskFilter};
     let schema = Schema::new();
     let role = Role::new(&schema).await;
     let url = role.url();
@@ -444,6 +443,15 @@ async fn a_worker_runs_with_no_more_than_the_documented_grants() {
         assert_eq!(tasker.wait(*id).await.unwrap().state, TaskState::Complete);
     }
     // What operators do.
+    let limit = FleetLimit::new(LimitKind::Callable("a".to_owned())).concurrency(3);
+    tasker.set_limit(limit.rate("1000/s".parse().unwrap())).await.unwrap();
+    let all_known = async || tasker.limits().await.unwrap().iter().all(|one| one.workers > 0);
+    while !all_known().await {
+        let id = create(false).await;
+        tasker.wait(id).await.unwrap();
+        ids.push(id);
+    }
+    tasker.remove_limit(LimitKind::Callable("a".to_owned())).await.unwrap();
     let by = Operator::new("ada").because("a test");
     let failed = create(true).await;
     assert_eq!(ended(tasker.wait(failed).await).state, TaskState::BlockedByFailures);
@@ -456,8 +464,12 @@ async fn a_worker_runs_with_no_more_than_the_documented_grants() {
     ended(tasker.wait(failed).await);
     tasker.cancel(failed, &by).await.unwrap();
     assert_eq!(
-        tasker.list(TaskFilter { tag: Some("red".into()), ..TaskFilter::default() }).await.unwrap().len(),
-        22
+        tasker
+            .list(TaskFilter { tag: Some("red".into()), limit: 1_000, ..TaskFilter::default() })
+            .await
+            .unwrap()
+            .len(),
+        ids.len() + 2
     );
     assert_eq!(tasker.workers().await.unwrap().len(), 1);
 
@@ -465,7 +477,7 @@ async fn a_worker_runs_with_no_more_than_the_documented_grants() {
     let error = tasker.prune(Duration::ZERO, 100).await.unwrap_err().to_string();
     assert!(error.contains("permission denied"), "{error}");
     schema.execute(&grants("deletes old tasks", &role)).await;
-    assert_eq!(tasker.prune(Duration::ZERO, 100).await.unwrap(), 22);
+    assert_eq!(tasker.prune(Duration::ZERO, 1_000).await.unwrap(), ids.len() + 2);
     tasker.shutdown().await;
     assert!(flow(&url).without_worker().build().await.unwrap().workers().await.unwrap().is_empty());
     role.drop().await;
@@ -474,8 +486,9 @@ async fn a_worker_runs_with_no_more_than_the_documented_grants() {
 #[test]
 fn the_grants_name_every_table() {
     let page = std::fs::read_to_string(root().join("docs/scaling.md")).unwrap();
-    let migration = Path::new("tasker-runtime/src/store/postgres/migrations/001_initial.sql");
-    let tables = std::fs::read_to_string(root().join(migration)).unwrap();
+    let migrations = std::fs::read_dir(root().join("tasker-runtime/src/store/postgres/migrations")).unwrap();
+    let tables: String =
+        migrations.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
     for table in tables.split("CREATE TABLE {schema}.").skip(1).map(|rest| rest.split(' ').next().unwrap()) {
         assert!(page.contains(&format!("tasker.{table}")), "docs/scaling.md grants nothing on `{table}`");
     }

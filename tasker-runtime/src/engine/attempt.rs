@@ -11,6 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use crate::bind::{BoundStep, BoundTemplate};
+use crate::engine::room::{Entry, Place};
 use crate::engine::tasks::ActiveTask;
 use crate::engine::{Engine, settle};
 use crate::event::Event;
@@ -26,11 +27,13 @@ use crate::store::{Claim, StoreError};
 pub(super) struct Job {
     pub(super) claim: Claim,
     task: Option<Arc<ActiveTask>>,
+    /// Its place, when it has one already.
+    place: Option<Place>,
 }
 
 impl Job {
-    pub(super) fn new(claim: Claim, known: Option<&Arc<ActiveTask>>) -> Self {
-        Self { claim, task: known.filter(|task| task.facts.id == claim.task).cloned() }
+    pub(super) fn new(claim: Claim, known: Option<&Arc<ActiveTask>>, place: Option<Place>) -> Self {
+        Self { claim, task: known.filter(|task| task.facts.id == claim.task).cloned(), place }
     }
 }
 
@@ -75,7 +78,7 @@ pub(super) async fn run(engine: Arc<Engine>, job: Job, slot: Option<OwnedSemapho
     let mut next = Some(job);
     while let Some(job) = next.take() {
         if engine.stopping.is_cancelled() {
-            engine.hand_back(job.claim).await;
+            engine.hand_back(vec![job.claim]).await;
             break;
         }
         next = run_one(&engine, job).await;
@@ -86,7 +89,7 @@ pub(super) async fn run(engine: Arc<Engine>, job: Job, slot: Option<OwnedSemapho
     }
 }
 
-async fn run_one(engine: &Arc<Engine>, job: Job) -> Option<Job> {
+async fn run_one(engine: &Arc<Engine>, mut job: Job) -> Option<Job> {
     let claim = job.claim;
     let prepared = match settle::insist(engine, claim, || prepare(engine, &job)).await {
         Some(Ok(prepared)) => prepared?,
@@ -96,13 +99,16 @@ async fn run_one(engine: &Arc<Engine>, job: Job) -> Option<Job> {
             return None;
         }
         None => {
-            engine.hand_back(claim).await;
+            engine.hand_back(vec![claim]).await;
             return None;
         }
     };
+    let place = job.place.take();
     drop(job);
-    let next = match &prepared.bound.steps[claim.step as usize].handler {
-        Some(handler) if engine.room.enter(&claim) => {
+    let enter = || place.map_or_else(|| engine.room.enter(&claim, &engine.wake), Entry::Entered);
+    let handler = prepared.bound.steps[claim.step as usize].handler.as_ref();
+    let next = match handler.map(|handler| (handler, enter())) {
+        Some((handler, Entry::Entered(place))) => {
             let started_at = engine.clock.now();
             engine.emit(|| Event::StepStarted {
                 task: claim.task,
@@ -114,22 +120,24 @@ async fn run_one(engine: &Arc<Engine>, job: Job) -> Option<Job> {
             engine.under_way.begin(claim, lost.clone());
             let answer = call(engine, handler, &claim, &prepared, lost).await;
             engine.under_way.end(&claim);
-            if engine.room.leave(&claim) {
-                engine.wake.notify_one();
-            }
+            drop(place);
             settle::record(engine, claim, &prepared, started_at, answer).await
         }
-        Some(_) => {
-            // As many of its kind as may are running, or it is of another namespace: it waits for one
-            // of them to end, or for another worker.
-            engine.hand_back(claim).await;
+        // As many of its kind as may are running: it waits for one of them to end, or for another worker.
+        Some((_, Entry::Full)) => {
+            engine.refuse(vec![claim]).await;
+            None
+        }
+        // It is of another namespace.
+        Some((_, Entry::Unclear)) => {
+            engine.hand_back(vec![claim]).await;
             None
         }
         None => {
             if engine.room.serves(&prepared.bound.template.namespace) {
                 engine.tell_missing(&prepared.bound.template.steps[claim.step as usize].handler.callable);
             }
-            engine.hand_back(claim).await;
+            engine.hand_back(vec![claim]).await;
             None
         }
     };

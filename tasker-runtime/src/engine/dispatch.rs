@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, settle};
@@ -72,34 +73,52 @@ impl Engine {
     async fn claim_due(self: &Arc<Self>) -> Pause {
         let poll = Pause { longest: self.about(self.settings.poll_interval), due: None };
         while !self.stopping.is_cancelled() {
+            // What there is little room for is claimed apart: most of a large claim would be handed back.
+            let scarce = self.room.scarce();
+            let few = scarce.as_ref().map(|scarce| (scarce.room.min(BATCH), None));
+            let many = (BATCH, scarce.map(|scarce| scarce.without));
+            let (mut more, mut due) = (false, None::<Timestamp>);
+            for (most, passed) in few.into_iter().chain([many]) {
+                let Some(slots) = self.slots_for_claims(most) else { return poll };
+                let mut request = self.request(slots.num_permits(), true);
+                request.passed = passed.unwrap_or(request.passed);
+                match self.store.claim(request).await {
+                    Ok(claimed) => {
+                        self.spawn_all(claimed.claims, None, Some(slots));
+                        more |= claimed.more;
+                        due = due.into_iter().chain(claimed.next_due).min();
+                    }
+                    Err(error) => {
+                        tracing::error!(worker = %self.worker, %error, "due steps could not be claimed; trying again");
+                        return Pause { longest: AFTER_ERROR, due: None };
+                    }
+                }
+            }
+            if !more {
+                return Pause { due, ..poll };
+            }
+            self.backlog.store(true, Ordering::SeqCst);
+        }
+        poll
+    }
+
+    /// Slots for at most so many claims; `None` when nothing is free, and whoever frees one calls.
+    fn slots_for_claims(&self, most: usize) -> Option<OwnedSemaphorePermit> {
+        loop {
             // Half of what is free: while the store is asked, tasks that are created here need slots as well,
             // and without one they come into the queue that is being asked for.
             let free = self.slots.available_permits();
-            let Some(slots) = self.take_slots(free.div_ceil(2).min(BATCH)) else {
-                // Whoever frees a slot looks at this and calls; looking once more closes the gap between the two.
-                self.backlog.store(true, Ordering::SeqCst);
-                match self.slots.available_permits() {
-                    0 => return poll,
-                    _ => continue,
-                }
-            };
-            // Lowered before, and raised after: a step that becomes due in between is not forgotten.
-            self.backlog.store(false, Ordering::SeqCst);
-            match self.store.claim(self.request(slots.num_permits(), true)).await {
-                Ok(claimed) => {
-                    self.spawn_all(claimed.claims, None, Some(slots));
-                    if !claimed.more {
-                        return Pause { due: claimed.next_due, ..poll };
-                    }
-                    self.backlog.store(true, Ordering::SeqCst);
-                }
-                Err(error) => {
-                    tracing::error!(worker = %self.worker, %error, "due steps could not be claimed; trying again");
-                    return Pause { longest: AFTER_ERROR, due: None };
-                }
+            if let Some(slots) = self.take_slots(free.div_ceil(2).min(most)) {
+                // Lowered before, and raised after: a step that becomes due in between is not forgotten.
+                self.backlog.store(false, Ordering::SeqCst);
+                return Some(slots);
+            }
+            // Whoever frees a slot looks at this and calls; looking once more closes the gap between the two.
+            self.backlog.store(true, Ordering::SeqCst);
+            if self.slots.available_permits() == 0 {
+                return None;
             }
         }
-        poll
     }
 
     async fn end_abandoned(self: &Arc<Self>) {

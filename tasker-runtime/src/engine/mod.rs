@@ -2,9 +2,12 @@
 
 mod attempt;
 mod dispatch;
+mod fleet;
 mod housekeeping;
+mod permits;
 mod room;
 mod settle;
+mod start_slots;
 mod tasks;
 mod under_way;
 mod waiters;
@@ -27,12 +30,11 @@ use crate::json::Json;
 use crate::limits::Limits;
 use crate::state::TaskState;
 use crate::store::{
-    Acted, ActionRequest, Claim, ClaimRequest, Created, NewTaskRecord, Store, StoreError, TaskHead,
-    WorkerInfo,
+    Acted, ActionRequest, Claim, ClaimRequest, Created, LimitKind, NewTaskRecord, Store, StoreError,
+    TaskHead, WorkerInfo,
 };
 use attempt::Job;
-pub(crate) use room::Kind;
-use room::Room;
+use room::{Entry, Room};
 use tasks::{ActiveTask, ActiveTasks};
 use under_way::UnderWay;
 pub(crate) use waiters::Waiters;
@@ -58,7 +60,7 @@ pub(crate) struct Settings {
     /// The namespaces that it runs steps of; `None` for all.
     pub(crate) namespaces: Option<BTreeSet<String>>,
     /// At most this many attempts of a kind at a time.
-    pub(crate) kinds: HashMap<Kind, usize>,
+    pub(crate) kinds: HashMap<LimitKind, usize>,
     /// Tasks that have been over for this long are deleted.
     pub(crate) retention: Option<Duration>,
     /// How large contexts and results may be.
@@ -108,7 +110,7 @@ pub(crate) struct Engine {
     running: TaskTracker,
     tasks: ActiveTasks,
     under_way: UnderWay,
-    room: Room,
+    room: Arc<Room>,
     events: broadcast::Sender<Event>,
     /// Callables that were found to have no handler here.
     told: Mutex<HashSet<String>>,
@@ -123,7 +125,7 @@ impl Engine {
         settings: Settings,
         works: bool,
     ) -> Self {
-        let room = Room::new(&settings.kinds, settings.namespaces.clone());
+        let room = Arc::new(Room::new(&settings.kinds, settings.namespaces.clone(), settings.concurrency));
         templates.current().iter().for_each(|bound| room.learn(bound));
         Self {
             store,
@@ -160,9 +162,12 @@ impl Engine {
         }
     }
 
-    /// Makes the worker known, takes over what dead ones left, and begins to claim.
+    /// Makes the worker known, learns the fleet's limits, takes over what dead workers left, and begins to
+    /// claim.
     pub(crate) async fn start(self: &Arc<Self>) -> Result<(), StoreError> {
         self.store.register_worker(self.worker, self.info(), self.clock.now()).await?;
+        self.ask(Vec::new()).await?;
+        self.running.spawn(fleet::keep(Arc::downgrade(self), self.stopping.clone()));
         self.running.spawn(dispatch::dispatch(Arc::downgrade(self), self.stopping.clone()));
         self.running.spawn(dispatch::reap(Arc::downgrade(self), self.stopping.clone()));
         self.running.spawn(housekeeping::watch(Arc::downgrade(self), self.stopping.clone()));
@@ -312,28 +317,49 @@ impl Engine {
         ClaimRequest { worker: self.worker, limit, any, now, passed, namespaces }
     }
 
-    /// Runs each claim on a slot of its own; slots that are left over are free again. `known` is a
-    /// task that need not be asked for, should a claim be one of its steps.
+    /// Runs each claim on a slot of its own; slots that are left over are free again. Those that there is
+    /// no room for are handed back together. `known` is a task that need not be asked for, should a claim be
+    /// one of its steps.
     fn spawn_all(
         self: &Arc<Self>,
         claims: Vec<Claim>,
         known: Option<&Arc<ActiveTask>>,
         mut slots: Option<OwnedSemaphorePermit>,
     ) {
+        let mut refused = Vec::new();
         for claim in claims {
+            let place = match self.room.enter(&claim, &self.wake) {
+                Entry::Entered(place) => Some(place),
+                Entry::Unclear => None,
+                Entry::Full => {
+                    refused.push(claim);
+                    continue;
+                }
+            };
             let slot = slots.as_mut().and_then(|slots| slots.split(1));
-            self.running.spawn(attempt::run(Arc::clone(self), Job::new(claim, known), slot));
+            self.running.spawn(attempt::run(Arc::clone(self), Job::new(claim, known, place), slot));
         }
         drop(slots);
+        if !refused.is_empty() {
+            let engine = Arc::clone(self);
+            self.running.spawn(async move { engine.refuse(refused).await });
+        }
         if self.backlog.load(Ordering::SeqCst) {
             // Somebody may have looked for room while we held more than we needed.
             self.wake.notify_one();
         }
     }
 
-    async fn hand_back(&self, claim: Claim) {
-        let release = || self.store.release(vec![claim], None, self.clock.now());
-        let handed_back = settle::insist(self, claim, release).await;
+    /// Hands claims back that there is no room for. There may be by the time that they are back.
+    async fn refuse(&self, claims: Vec<Claim>) {
+        self.hand_back(claims).await;
+        self.wake.notify_one();
+    }
+
+    async fn hand_back(&self, claims: Vec<Claim>) {
+        let Some(first) = claims.first() else { return };
+        let release = || self.store.release(claims.clone(), None, self.clock.now());
+        let handed_back = settle::insist(self, *first, release).await;
         if !matches!(handed_back, Some(Ok(()))) {
             tracing::warn!(worker = %self.worker, "a claim could not be handed back; it counts as crashed");
         }

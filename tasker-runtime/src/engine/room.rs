@@ -1,25 +1,31 @@
 //! Which kinds of steps this worker takes: those of its namespaces that it has a handler for, and of each
-//! namespace and callable at most as many at a time as the builder says.
+//! namespace and callable at most as many at a time as the builder says, and as the fleet's limits allow.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tasker_template::StepIndex;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::bind::BoundTemplate;
+use crate::engine::permits::{Pace, Permits};
 use crate::id::TemplateId;
-use crate::store::{Claim, Passed};
+use crate::store::{self, Claim, FleetLimit, LimitKind, Passed, Wanted};
 
-/// What a limit is on.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
-    Namespace(String),
-    Callable(String),
-}
+/// A kind that was full so short a while ago is claimed no more of than there is room for.
+const CROWDED: Duration = Duration::from_secs(1);
 
 /// The kinds of steps, and how many of each are under way here.
-#[derive(Debug, Default)]
-pub(crate) struct Room(Mutex<Inner>);
+#[derive(Debug)]
+pub(crate) struct Room {
+    inner: Mutex<Inner>,
+    /// At most so many attempts run here, of all kinds.
+    most_here: u32,
+    /// Tells whoever asks for permits to look.
+    pub(super) asks: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -27,24 +33,97 @@ struct Inner {
     namespaces: Option<BTreeSet<String>>,
     limits: Vec<Limit>,
     known: HashSet<TemplateId>,
-    /// The limits that a step falls under.
-    under: HashMap<(TemplateId, StepIndex), Vec<usize>>,
-    /// Steps without a handler here, and those of other namespaces.
-    others: HashSet<(TemplateId, StepIndex)>,
+    steps: HashMap<(TemplateId, StepIndex), Step>,
     passed: Arc<Passed>,
 }
 
 #[derive(Debug)]
+struct Step {
+    namespace: Arc<str>,
+    callable: Arc<str>,
+    /// Without a handler here, or of another namespace.
+    is_others: bool,
+    /// The limits that it falls under.
+    under: Vec<usize>,
+    running: u32,
+}
+
+impl Step {
+    fn falls_under(&self, kind: &LimitKind) -> bool {
+        match kind {
+            LimitKind::Namespace(namespace) => **namespace == *self.namespace,
+            LimitKind::Callable(callable) => **callable == *self.callable,
+        }
+    }
+}
+
+#[derive(Debug)]
 struct Limit {
-    kind: Kind,
-    most: usize,
-    running: usize,
+    kind: LimitKind,
+    running: u32,
+    bound: Bound,
+}
+
+/// Whose limit it is.
+#[derive(Debug)]
+enum Bound {
+    /// This worker's, by its builder.
+    Own { most: u32, full_at: Option<Instant> },
+    /// All workers' together.
+    Fleet(Box<Permits>),
+}
+
+/// Whether a step may run.
+#[derive(Debug)]
+pub(super) enum Entry {
+    /// It has its place, until that is dropped.
+    Entered(Place),
+    /// As many of its kind are running as may.
+    Full,
+    /// It is another worker's, or nothing is known of it yet.
+    Unclear,
+}
+
+/// The place of a step that runs, or is about to.
+#[derive(Debug)]
+pub(super) struct Place {
+    room: Arc<Room>,
+    step: (TemplateId, StepIndex),
+    /// Tells the dispatcher that there is room again.
+    wake: Arc<Notify>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.room.leave(self.step) {
+            self.wake.notify_one();
+        }
+    }
+}
+
+/// Steps that may be claimed now, though not many of them.
+#[derive(Debug)]
+pub(super) struct Scarce {
+    /// For how many there is room, of each kind.
+    pub(super) room: usize,
+    /// What to pass over so that none of them is claimed.
+    pub(super) without: Arc<Passed>,
 }
 
 impl Room {
-    pub(crate) fn new(limits: &HashMap<Kind, usize>, namespaces: Option<BTreeSet<String>>) -> Self {
-        let limits = limits.iter().map(|(kind, most)| Limit { kind: kind.clone(), most: *most, running: 0 });
-        Self(Mutex::new(Inner { namespaces, limits: limits.collect(), ..Inner::default() }))
+    pub(crate) fn new(
+        limits: &HashMap<LimitKind, usize>,
+        namespaces: Option<BTreeSet<String>>,
+        most_here: usize,
+    ) -> Self {
+        let number = |most: usize| u32::try_from(most).unwrap_or(u32::MAX);
+        let limits = limits.iter().map(|(kind, most)| Limit {
+            kind: kind.clone(),
+            running: 0,
+            bound: Bound::Own { most: number(*most), full_at: None },
+        });
+        let inner = Inner { namespaces, limits: limits.collect(), ..Inner::default() };
+        Self { inner: Mutex::new(inner), most_here: number(most_here), asks: Notify::new() }
     }
 
     /// Whether steps of this namespace are run here.
@@ -59,24 +138,19 @@ impl Room {
             return;
         }
         let is_served = inner.serves(&bound.template.namespace);
+        let namespace: Arc<str> = bound.template.namespace.as_str().into();
         for (index, (step, own)) in (0..).zip(bound.template.steps.iter().zip(&bound.steps)) {
-            let applies = |limit: &Limit| match &limit.kind {
-                Kind::Namespace(namespace) => *namespace == bound.template.namespace,
-                Kind::Callable(callable) => *callable == step.handler.callable,
+            let mut step = Step {
+                namespace: Arc::clone(&namespace),
+                callable: step.handler.callable.as_str().into(),
+                is_others: own.handler.is_none() || !is_served,
+                under: Vec::new(),
+                running: 0,
             };
-            let under: Vec<usize> = (0..)
-                .zip(&inner.limits)
-                .filter(|(_, limit)| applies(limit))
-                .map(|(index, _)| index)
-                .collect();
-            if !under.is_empty() {
-                inner.under.insert((bound.id, index), under);
-            }
-            if own.handler.is_none() || !is_served {
-                inner.others.insert((bound.id, index));
-            }
+            step.under = inner.limits_of(&step);
+            inner.steps.insert((bound.id, index), step);
         }
-        inner.renew();
+        inner.renew(Instant::now());
     }
 
     /// The steps that this worker does not take at the moment.
@@ -84,39 +158,197 @@ impl Room {
         Arc::clone(&self.lock().passed)
     }
 
-    /// Takes up the room of a step, unless there is none.
-    pub(crate) fn enter(&self, claim: &Claim) -> bool {
+    /// Steps of kinds that were full a moment ago and have room again. To claim many of them would be to
+    /// hand most of them back.
+    pub(super) fn scarce(&self) -> Option<Scarce> {
+        let inner = self.lock();
+        let now = Instant::now();
+        let rooms: Vec<Option<u32>> = inner
+            .limits
+            .iter()
+            .map(|limit| Some(limit.room(now)).filter(|room| *room > 0 && limit.is_crowded(now)))
+            .collect();
+        let room = rooms.iter().flatten().min()?;
+        let is_scarce = |step: &Step| step.under.iter().any(|limit| rooms[*limit].is_some());
+        let scarce = inner.steps.iter().filter(|(_, step)| is_scarce(step)).map(|(key, _)| *key);
+        let without = Arc::new(inner.passed.iter().copied().chain(scarce).collect());
+        Some(Scarce { room: usize::try_from(*room).unwrap_or(usize::MAX), without })
+    }
+
+    /// Takes up the room of a step, unless there is none. What is given wakes whoever waits for room.
+    pub(super) fn enter(self: &Arc<Self>, claim: &Claim, wake: &Arc<Notify>) -> Entry {
         let mut inner = self.lock();
         let inner = &mut *inner;
-        if inner.others.contains(&(claim.template, claim.step)) {
-            return false;
+        let key = (claim.template, claim.step);
+        let Some(step) = inner.steps.get_mut(&key) else { return Entry::Unclear };
+        if step.is_others {
+            return Entry::Unclear;
         }
-        let Some(under) = inner.under.get(&(claim.template, claim.step)) else { return true };
-        if under.iter().any(|limit| inner.limits[*limit].is_full()) {
-            return false;
+        if !step.under.is_empty() {
+            let now = Instant::now();
+            let full = step.under.iter().find(|limit| inner.limits[**limit].room(now) == 0);
+            if let Some(full) = full {
+                inner.limits[*full].refuse(now);
+                self.call_if_urgent(inner, now);
+                inner.renew(now);
+                return Entry::Full;
+            }
+            let mut is_full = false;
+            for limit in &step.under {
+                let limit = &mut inner.limits[*limit];
+                limit.enter(now);
+                is_full |= limit.room(now) == 0;
+            }
+            step.running += 1;
+            if is_full {
+                self.call_if_urgent(inner, now);
+                inner.renew(now);
+            }
+        } else {
+            step.running += 1;
         }
-        under.iter().for_each(|limit| inner.limits[*limit].running += 1);
-        if under.iter().any(|limit| inner.limits[*limit].is_full()) {
-            inner.renew();
-        }
-        true
+        Entry::Entered(Place { room: Arc::clone(self), step: key, wake: Arc::clone(wake) })
     }
 
     /// Gives the room of a step back; whether others of its kind may have waited for it.
-    pub(crate) fn leave(&self, claim: &Claim) -> bool {
+    fn leave(&self, key: (TemplateId, StepIndex)) -> bool {
         let mut inner = self.lock();
         let inner = &mut *inner;
-        let Some(under) = inner.under.get(&(claim.template, claim.step)) else { return false };
-        let was_full = under.iter().any(|limit| inner.limits[*limit].is_full());
-        under.iter().for_each(|limit| inner.limits[*limit].running -= 1);
-        if was_full {
-            inner.renew();
+        let Some(step) = inner.steps.get_mut(&key) else { return false };
+        step.running -= 1;
+        if step.under.is_empty() {
+            return false;
         }
-        was_full
+        let now = Instant::now();
+        let (mut was_full, mut has_room) = (false, false);
+        for limit in &step.under {
+            let limit = &mut inner.limits[*limit];
+            let full = limit.room(now) == 0;
+            limit.leave(now);
+            was_full |= full;
+            has_room |= full && limit.room(now) > 0;
+        }
+        if was_full {
+            // What is no longer used may be somebody else's.
+            self.call_if_urgent(inner, now);
+        }
+        if has_room {
+            inner.renew(now);
+        }
+        has_room
+    }
+
+    /// Takes note of the limits that the store has.
+    pub(super) fn learn_limits(&self, limits: &[FleetLimit]) {
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        let now = Instant::now();
+        let is_there = |kind: &LimitKind| limits.iter().any(|limit| limit.kind == *kind);
+        let before = inner.limits.len();
+        inner.limits.retain(|limit| matches!(limit.bound, Bound::Own { .. }) || is_there(&limit.kind));
+        let mut has_changed = inner.limits.len() != before;
+        for limit in limits {
+            let known = inner.limits.iter_mut().find_map(|known| match &mut known.bound {
+                Bound::Fleet(permits) if known.kind == limit.kind => Some(permits),
+                _ => None,
+            });
+            match known {
+                Some(permits) if permits.limit() == limit => continue,
+                Some(permits) => permits.change(limit.clone(), now),
+                None => {
+                    let of_kind = inner.steps.values().filter(|step| step.falls_under(&limit.kind));
+                    let running = of_kind.map(|step| step.running).sum();
+                    let permits = Permits::new(limit.clone(), running, now);
+                    let bound = Bound::Fleet(Box::new(permits));
+                    inner.limits.push(Limit { kind: limit.kind.clone(), running, bound });
+                }
+            }
+            has_changed = true;
+        }
+        if has_changed {
+            let mut steps = std::mem::take(&mut inner.steps);
+            steps.values_mut().for_each(|step| step.under = inner.limits_of(step));
+            inner.steps = steps;
+            inner.renew(now);
+        }
+    }
+
+    /// Lets go of what has expired; whether steps may be claimed now that could not before.
+    pub(super) fn pass_time(&self) -> bool {
+        let mut inner = self.lock();
+        let now = Instant::now();
+        for limit in &mut inner.limits {
+            if let Bound::Fleet(permits) = &mut limit.bound {
+                permits.pass_time(limit.running, now);
+            }
+        }
+        let before = Arc::clone(&inner.passed);
+        if !inner.has_fleet() {
+            return false;
+        }
+        inner.renew(now);
+        before.iter().any(|step| !inner.passed.contains(step))
+    }
+
+    /// What to ask the store for, if it is time to.
+    pub(super) fn ask(&self, pace: Pace) -> Vec<Wanted> {
+        let mut inner = self.lock();
+        let (now, most_here) = (Instant::now(), self.most_here);
+        if !inner
+            .fleet()
+            .any(|(permits, running)| permits.ask_at(running, most_here, pace).is_some_and(|at| at <= now))
+        {
+            return Vec::new();
+        }
+        let fleet = inner.limits.iter_mut().filter_map(|limit| match &mut limit.bound {
+            Bound::Fleet(permits) => permits.ask(limit.running, most_here, pace, now),
+            Bound::Own { .. } => None,
+        });
+        fleet.collect()
+    }
+
+    /// What to ask the store for when nothing more is to start here.
+    pub(super) fn ask_for_what_runs(&self, pace: Pace) -> Vec<Wanted> {
+        let mut inner = self.lock();
+        let now = Instant::now();
+        let fleet = inner.limits.iter_mut().filter_map(|limit| match &mut limit.bound {
+            Bound::Fleet(permits) => permits.ask_for_what_runs(limit.running, pace, now),
+            Bound::Own { .. } => None,
+        });
+        fleet.collect()
+    }
+
+    /// The store has answered.
+    pub(super) fn take(&self, answer: &store::Permits) {
+        let mut inner = self.lock();
+        let now = Instant::now();
+        for granted in &answer.granted {
+            let limit = inner.limits.iter_mut().find(|limit| limit.kind == granted.kind && limit.is_fleet());
+            if let Some(Limit { bound: Bound::Fleet(permits), .. }) = limit {
+                permits.take(granted, answer.lasts, now);
+            }
+        }
+    }
+
+    /// When there is something to do: to ask, or to see that a start is due.
+    pub(super) fn next(&self, pace: Pace) -> Option<Instant> {
+        let inner = self.lock();
+        let now = Instant::now();
+        let times = inner.fleet().flat_map(|(permits, running)| {
+            [permits.ask_at(running, self.most_here, pace), permits.changes_at(now)]
+        });
+        times.flatten().min()
+    }
+
+    /// Calls whoever asks for permits, if that cannot wait.
+    fn call_if_urgent(&self, inner: &Inner, now: Instant) {
+        if inner.fleet().any(|(permits, running)| permits.is_urgent(running, self.most_here, now)) {
+            self.asks.notify_one();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -125,15 +357,79 @@ impl Inner {
         self.namespaces.as_ref().is_none_or(|served| served.contains(namespace))
     }
 
-    fn renew(&mut self) {
-        let full =
-            self.under.iter().filter(|(_, under)| under.iter().any(|limit| self.limits[*limit].is_full()));
-        self.passed = Arc::new(full.map(|(step, _)| *step).chain(self.others.iter().copied()).collect());
+    fn limits_of(&self, step: &Step) -> Vec<usize> {
+        let limits = (0..).zip(&self.limits).filter(|(_, limit)| step.falls_under(&limit.kind));
+        limits.map(|(index, _)| index).collect()
+    }
+
+    fn fleet(&self) -> impl Iterator<Item = (&Permits, u32)> {
+        self.limits.iter().filter_map(|limit| match &limit.bound {
+            Bound::Fleet(permits) => Some((&**permits, limit.running)),
+            Bound::Own { .. } => None,
+        })
+    }
+
+    fn has_fleet(&self) -> bool {
+        self.fleet().next().is_some()
+    }
+
+    fn renew(&mut self, now: Instant) {
+        let passed: Vec<bool> = self.limits.iter().map(|limit| limit.is_passed(now)).collect();
+        let is_passed = |step: &Step| step.is_others || step.under.iter().any(|limit| passed[*limit]);
+        let steps = self.steps.iter().filter(|(_, step)| is_passed(step)).map(|(key, _)| *key);
+        self.passed = Arc::new(steps.collect());
     }
 }
 
 impl Limit {
-    fn is_full(&self) -> bool {
-        self.running >= self.most
+    fn is_fleet(&self) -> bool {
+        matches!(self.bound, Bound::Fleet(_))
+    }
+
+    /// How many more may start.
+    fn room(&self, now: Instant) -> u32 {
+        match &self.bound {
+            Bound::Own { most, .. } => most.saturating_sub(self.running),
+            Bound::Fleet(permits) => permits.room(self.running, now),
+        }
+    }
+
+    fn is_passed(&self, now: Instant) -> bool {
+        match &self.bound {
+            Bound::Own { most, .. } => self.running >= *most,
+            Bound::Fleet(permits) => permits.is_passed(self.running, now),
+        }
+    }
+
+    fn is_crowded(&self, now: Instant) -> bool {
+        match &self.bound {
+            Bound::Own { full_at, .. } => full_at.is_some_and(|at| now.duration_since(at) < CROWDED),
+            Bound::Fleet(permits) => permits.is_crowded(now),
+        }
+    }
+
+    fn enter(&mut self, now: Instant) {
+        self.running += 1;
+        match &mut self.bound {
+            Bound::Own { most, full_at } if self.running >= *most => *full_at = Some(now),
+            Bound::Own { .. } => {}
+            Bound::Fleet(permits) => permits.enter(self.running, now),
+        }
+    }
+
+    fn refuse(&mut self, now: Instant) {
+        match &mut self.bound {
+            Bound::Own { full_at, .. } => *full_at = Some(now),
+            Bound::Fleet(permits) => permits.refuse(now),
+        }
+    }
+
+    fn leave(&mut self, now: Instant) {
+        if let Bound::Own { most, full_at } = &mut self.bound
+            && self.running >= *most
+        {
+            *full_at = Some(now);
+        }
+        self.running -= 1;
     }
 }

@@ -56,7 +56,7 @@ pub(super) async fn record(
     let now = engine.clock.now();
     let (ending, followers) = match answer {
         Answer::Interrupted => {
-            engine.hand_back(claim).await;
+            engine.hand_back(vec![claim]).await;
             return None;
         }
         Answer::Lost => {
@@ -125,7 +125,7 @@ pub(super) async fn record(
             claimed.claims
         }
     };
-    let next = claims.pop().map(|claim| Job::new(claim, Some(&prepared.task)));
+    let next = claims.pop().map(|claim| Job::new(claim, Some(&prepared.task), None));
     // `room` counted our own slot, which `next` keeps: there is one for each of the others.
     engine.spawn_all(claims, Some(&prepared.task), slots);
     next

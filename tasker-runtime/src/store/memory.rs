@@ -10,11 +10,13 @@ use tasker_template::StepIndex;
 use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::json::Json;
 use crate::state::{StepState, TaskState};
+use crate::store::limit::{Holder, Ledger};
 use crate::store::progress::{Change, Progress};
 use crate::store::{
     Acted, ActionRecord, ActionRequest, AttemptRecord, Claim, ClaimRequest, Claimed, Created, Ending,
-    Finished, FinishedAttempt, Identity, NewTaskRecord, PruneRequest, StepRecord, Store, StoreError,
-    TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord, WorkerInfo, WorkerRecord,
+    Finished, FinishedAttempt, FleetLimit, Identity, LimitKind, LimitRecord, NewTaskRecord, PermitRequest,
+    Permits, PruneRequest, StepRecord, Store, StoreError, TaskFilter, TaskHead, TaskInputs, TaskRecord,
+    TemplateRecord, WorkerInfo, WorkerRecord,
 };
 
 /// Keeps tasks in memory, and loses them with the process.
@@ -39,6 +41,14 @@ struct Inner {
     identities: HashMap<Identity, TaskId>,
     queues: Queues,
     workers: BTreeMap<WorkerId, Worker>,
+    limits: BTreeMap<LimitKind, LimitEntry>,
+}
+
+#[derive(Debug)]
+struct LimitEntry {
+    limit: FleetLimit,
+    next_start: Option<Timestamp>,
+    holders: Vec<Holder>,
 }
 
 /// Where workers find steps that nobody has claimed.
@@ -361,6 +371,46 @@ impl Store for MemoryStore {
             queues.follow(&mut entry.progress);
         }
         Ok(ids.len())
+    }
+
+    async fn set_limit(&self, limit: FleetLimit) -> Result<(), StoreError> {
+        let mut inner = self.lock();
+        let new = || LimitEntry { limit: limit.clone(), next_start: None, holders: Vec::new() };
+        inner.limits.entry(limit.kind.clone()).or_insert_with(new).limit = limit.clone();
+        Ok(())
+    }
+
+    async fn remove_limit(&self, kind: LimitKind) -> Result<bool, StoreError> {
+        Ok(self.lock().limits.remove(&kind).is_some())
+    }
+
+    async fn limits(&self) -> Result<Vec<LimitRecord>, StoreError> {
+        let inner = self.lock();
+        let alive = |holder: &&Holder| inner.workers.get(&holder.worker).is_some_and(|worker| worker.alive);
+        let record = |entry: &LimitEntry| {
+            LimitRecord::new(entry.limit.clone(), entry.holders.iter().filter(alive).copied())
+        };
+        Ok(inner.limits.values().map(record).collect())
+    }
+
+    async fn permits(&self, request: PermitRequest) -> Result<Permits, StoreError> {
+        let mut inner = self.lock();
+        let Inner { limits, workers, .. } = &mut *inner;
+        let is_alive = |worker: &WorkerId| workers.get(worker).is_some_and(|worker| worker.alive);
+        let mut granted = Vec::new();
+        for asked in &request.wanted {
+            let Some(entry) = limits.get_mut(&asked.kind) else { continue };
+            entry.holders.retain(|holder| is_alive(&holder.worker));
+            let LimitEntry { limit, next_start, holders } = entry;
+            let ledger = Ledger { limit, holders, next_start: *next_start, now: request.now };
+            let decision = ledger.decide(request.worker, asked);
+            *next_start = decision.next_start.or(*next_start);
+            holders.retain(|holder| holder.worker != request.worker);
+            holders.extend(Some(decision.holder).filter(|holder| !holder.is_idle()));
+            granted.push(decision.granted);
+        }
+        let limits = limits.values().map(|entry| entry.limit.clone()).collect();
+        Ok(Permits { limits, granted, lasts: None })
     }
 
     async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {

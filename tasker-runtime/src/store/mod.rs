@@ -10,6 +10,7 @@ mod failpoint;
 mod failpoint {
     pub(super) fn pass(_: &str) {}
 }
+pub(crate) mod limit;
 pub(crate) mod location;
 pub(crate) mod memory;
 mod migration;
@@ -39,6 +40,9 @@ use crate::state::{AttemptOutcome, StepState, TaskState};
 use crate::step_error::ErrorRecord;
 
 pub use action::{Acted, Action, ActionDetails, ActionRecord, ActionRequest, Refusal};
+pub use limit::{
+    FleetLimit, Granted, LimitKind, LimitRecord, PermitRequest, Permits, Rate, RateError, Wanted,
+};
 pub use memory::MemoryStore;
 pub use migration::{Migration, migrate, plan_migration};
 #[cfg(feature = "postgres")]
@@ -116,6 +120,21 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Deletes tasks that are over, with all that belongs to them: how many.
     async fn prune(&self, prune: PruneRequest) -> Result<usize, StoreError>;
+
+    /// Sets a limit that holds for all workers together, in the place of the one that there is on its kind.
+    async fn set_limit(&self, limit: FleetLimit) -> Result<(), StoreError>;
+
+    /// Removes a limit: whether there was one.
+    async fn remove_limit(&self, kind: LimitKind) -> Result<bool, StoreError>;
+
+    /// The limits, with what workers that are alive use of them.
+    async fn limits(&self) -> Result<Vec<LimitRecord>, StoreError>;
+
+    /// Grants permits and starts to a worker, and takes back what it no longer wants. The permits of all
+    /// workers that are alive are never more than a limit has, unless it was lowered, or one was taken
+    /// for dead and keeps some in use; those of dead workers are free. No start is granted twice. It asks
+    /// once at a time.
+    async fn permits(&self, request: PermitRequest) -> Result<Permits, StoreError>;
 
     /// A worker of this process has ended without signing off: what it left is
     /// [`abandoned`](Self::abandoned). Does nothing for a worker that has retired.

@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::store::{
-    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, MemoryStore,
-    NewTaskRecord, PruneRequest, Store, StoreError, TaskFilter, TaskHead, TaskInputs, TaskRecord,
-    TemplateRecord, WorkerInfo, WorkerRecord,
+    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
+    LimitKind, LimitRecord, MemoryStore, NewTaskRecord, PermitRequest, Permits, PruneRequest, Store,
+    StoreError, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord, WorkerInfo, WorkerRecord,
 };
 use crate::task::Task;
 
@@ -194,6 +194,22 @@ impl Store for MortalStore {
             self.pass(CrashPoint::After(self.next()), "claiming")?;
         }
         Ok(claimed)
+    }
+
+    async fn set_limit(&self, limit: FleetLimit) -> Result<(), StoreError> {
+        self.alive()?.set_limit(limit).await
+    }
+
+    async fn remove_limit(&self, kind: LimitKind) -> Result<bool, StoreError> {
+        self.alive()?.remove_limit(kind).await
+    }
+
+    async fn limits(&self) -> Result<Vec<LimitRecord>, StoreError> {
+        self.alive()?.limits().await
+    }
+
+    async fn permits(&self, request: PermitRequest) -> Result<Permits, StoreError> {
+        self.alive()?.permits(request).await
     }
 
     fn worker_gone(&self, worker: WorkerId) {

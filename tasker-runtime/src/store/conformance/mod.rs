@@ -12,6 +12,7 @@
 mod claims;
 mod course;
 mod keeping;
+mod limits;
 mod operators;
 mod workers;
 
@@ -32,6 +33,7 @@ use crate::store::{
 pub use claims::*;
 pub use course::*;
 pub use keeping::*;
+pub use limits::*;
 pub use operators::*;
 pub use workers::*;
 
@@ -84,6 +86,15 @@ macro_rules! store_conformance {
             old_tasks_are_pruned_with_all_that_is_theirs,
             workers_are_listed_with_what_they_have_claimed,
             a_dead_worker_is_listed_while_something_is_claimed_in_its_name,
+            limits_are_kept_and_removed,
+            permits_are_never_more_than_the_limit,
+            who_has_none_is_left_a_part,
+            the_permits_of_a_dead_worker_are_free,
+            a_lowered_limit_lets_what_runs_end,
+            a_limit_that_is_set_again_counts_from_nothing,
+            starts_are_spaced_and_granted_once,
+            a_paused_kind_uses_no_starts,
+            any_history_of_asking_keeps_to_the_limit,
         }
     };
     (@ $make:expr => $($case:ident,)*) => {

@@ -1,4 +1,4 @@
-//! Tasks in PostgreSQL: any number of processes share the work. One connection writes, in group
+//! Tasks in PostgreSQL: any number of processes share the work. Two connections write, in group
 //! commits; reads and rare operations have a pool.
 
 mod batch;
@@ -7,6 +7,7 @@ mod held;
 mod in_transaction;
 mod inputs;
 mod lanes;
+mod limits;
 mod load;
 mod notices;
 mod operate;
@@ -36,9 +37,9 @@ use tokio_postgres::types::{ToSql, Type};
 
 use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::store::{
-    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, Migration,
-    NewTaskRecord, PruneRequest, Store, StoreError, TaskFilter, TaskHead, TaskInputs, TaskRecord,
-    TemplateRecord, WorkerInfo, WorkerRecord,
+    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
+    LimitKind, LimitRecord, Migration, NewTaskRecord, PermitRequest, Permits, PruneRequest, Store,
+    StoreError, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord, WorkerInfo, WorkerRecord,
 };
 use connection::Connection;
 pub use in_transaction::Executor;
@@ -334,6 +335,27 @@ impl Store for PostgresStore {
 
     fn lease(&self) -> Option<Duration> {
         Some(self.settings.lease)
+    }
+
+    async fn set_limit(&self, limit: FleetLimit) -> Result<(), StoreError> {
+        let connection = self.connection().await?;
+        limits::set(&**connection, &self.schema, &limit).await.map_err(|trouble| self.said(trouble))
+    }
+
+    async fn remove_limit(&self, kind: LimitKind) -> Result<bool, StoreError> {
+        let mut connection = self.connection().await?;
+        limits::remove(&mut connection, &self.schema, &kind).await.map_err(|trouble| self.said(trouble))
+    }
+
+    async fn limits(&self) -> Result<Vec<LimitRecord>, StoreError> {
+        let connection = self.connection().await?;
+        limits::records(&**connection, &self.schema).await.map_err(|trouble| self.said(trouble))
+    }
+
+    async fn permits(&self, request: PermitRequest) -> Result<Permits, StoreError> {
+        let mut connection = self.connection().await?;
+        let granted = limits::permits(&mut connection, &self.settings, &self.schema, &request).await;
+        granted.map_err(|trouble| self.said(trouble))
     }
 
     async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {

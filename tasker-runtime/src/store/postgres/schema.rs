@@ -15,8 +15,11 @@ struct Migration {
     works_with: i32,
 }
 
-const MIGRATIONS: [Migration; 1] =
-    [Migration { sql: include_str!("migrations/001_initial.sql"), works_with: 1 }];
+const MIGRATIONS: [Migration; 2] = [
+    Migration { sql: include_str!("migrations/001_initial.sql"), works_with: 1 },
+    // Version 1 knows no limits, and does not keep to them.
+    Migration { sql: include_str!("migrations/002_limits.sql"), works_with: 1 },
+];
 
 /// What a schema is at.
 struct Marks {

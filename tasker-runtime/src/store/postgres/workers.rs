@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::id::{TaskId, WorkerId};
 use crate::store::postgres::held::Held;
+use crate::store::postgres::limits;
 use crate::store::postgres::load::{self, Hold};
 use crate::store::postgres::session::Trouble;
 use crate::store::postgres::values::{get, int, maybe_time, number, time};
@@ -148,7 +149,8 @@ pub(super) async fn end(
         End::Doubtful => "clock_timestamp() - lease - interval '1 second'",
     };
     let sql = format!("UPDATE {schema}.worker SET beat_at = {last} WHERE id = ANY ($1)");
-    client.query_typed(&sql, &[(&ids, Type::UUID_ARRAY)]).await.map(drop)
+    client.query_typed(&sql, &[(&ids, Type::UUID_ARRAY)]).await?;
+    limits::give_back(client, schema, workers).await
 }
 
 /// Workers that have not been heard of for as long as their lease, but for those that were found to hold
@@ -182,7 +184,8 @@ pub(super) async fn forget(
         SET idle_at = clock_timestamp()
         WHERE id = ANY ($1) AND id NOT IN (SELECT id FROM old) AND beat_at < clock_timestamp() - lease"
     );
-    client.query_typed(&sql, &[(&ids, Type::UUID_ARRAY)]).await.map(drop)
+    client.query_typed(&sql, &[(&ids, Type::UUID_ARRAY)]).await?;
+    limits::give_back(client, schema, workers).await
 }
 
 /// What is claimed in the names of these workers. Asked only after a worker has died or a connection

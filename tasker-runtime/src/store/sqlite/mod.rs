@@ -1,6 +1,7 @@
 //! Tasks in a SQLite file: one thread writes, in group commits; readers have connections of their own.
 
 mod checkpoint;
+mod limits;
 mod liveness;
 mod load;
 mod operate;
@@ -24,9 +25,9 @@ use tokio::sync::Semaphore;
 
 use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::store::{
-    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, Migration,
-    NewTaskRecord, PruneRequest, Store, StoreError, TaskFilter, TaskHead, TaskInputs, TaskRecord,
-    TemplateRecord, WorkerInfo, WorkerRecord,
+    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
+    LimitKind, LimitRecord, Migration, NewTaskRecord, PermitRequest, Permits, PruneRequest, Store,
+    StoreError, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord, WorkerInfo, WorkerRecord,
 };
 use liveness::Liveness;
 use session::Session;
@@ -260,6 +261,29 @@ impl Store for SqliteStore {
         let pruned = self.write(move |session| operate::prune(session, &old, &prune)).await?;
         *sweep = next;
         Ok(pruned)
+    }
+
+    async fn set_limit(&self, limit: FleetLimit) -> Result<(), StoreError> {
+        self.write(move |session| limits::set(session, &limit)).await
+    }
+
+    async fn remove_limit(&self, kind: LimitKind) -> Result<bool, StoreError> {
+        self.write(move |session| limits::remove(session, &kind)).await
+    }
+
+    async fn limits(&self) -> Result<Vec<LimitRecord>, StoreError> {
+        let liveness = self.liveness.clone();
+        self.read(move |connection| limits::records(connection, |worker| liveness.is_alive(worker))).await
+    }
+
+    async fn permits(&self, request: PermitRequest) -> Result<Permits, StoreError> {
+        if request.wanted.is_empty() {
+            let limits = self.read(limits::all).await?;
+            return Ok(Permits { limits, ..Permits::default() });
+        }
+        let liveness = self.liveness.clone();
+        let is_alive = move |worker| liveness.is_alive(worker);
+        self.write(move |session| limits::permits(session, &request, &is_alive)).await
     }
 
     async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {

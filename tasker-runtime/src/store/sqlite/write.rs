@@ -53,6 +53,7 @@ pub(super) fn forget_workers(
         read::claims_of(connection, &dead)?.into_iter().map(|claim| claim.worker).collect();
     let forgotten: Vec<_> = dead.into_iter().filter(|worker| !held.contains(worker)).collect();
     for worker in &forgotten {
+        execute(connection, "DELETE FROM permit WHERE worker_id = ?1", params![blob(&worker.0)])?;
         execute(connection, "DELETE FROM worker WHERE id = ?1", params![blob(&worker.0)])?;
     }
     Ok(forgotten)
