@@ -297,12 +297,11 @@ impl Session {
         if since.elapsed() < after {
             return;
         }
-        let shared = Arc::clone(&self.shared);
-        // Another writer's statement may have to wait for a lock: then we look when there is time again.
-        let Ok(_quiet) = tokio::time::timeout(QUIET, shared.quiet.write()).await else { return };
         match self.hand_back_untold(Timestamp::now()).await {
-            Ok(()) if after >= LAST_SWEEP => self.sweep = None,
-            Ok(()) => {
+            // Another writer's statement may have to wait for a lock: we look when there is time again.
+            Ok(false) => {}
+            Ok(true) if after >= LAST_SWEEP => self.sweep = None,
+            Ok(true) => {
                 let after = (after * 2).clamp(Duration::from_millis(500), LAST_SWEEP);
                 self.sweep = Some(Sweep { since, after });
             }
@@ -311,23 +310,31 @@ impl Session {
     }
 
     /// Hands back what is claimed in the name of workers of this process and nobody here was told of:
-    /// the answer did not arrive.
-    async fn hand_back_untold(&mut self, now: Timestamp) -> std::result::Result<(), Trouble> {
+    /// the answer did not arrive. `false` when other writers were too busy.
+    async fn hand_back_untold(&mut self, now: Timestamp) -> std::result::Result<bool, Trouble> {
         let workers: Vec<WorkerId> =
             self.shared.workers.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
         let Connection { client, schema, .. } = &self.connection;
-        let claims = workers::claims_of(client, schema, &workers).await?;
-        let untold: Vec<Claim> =
-            claims.into_iter().filter(|claim| !self.shared.held.contains(claim)).collect();
-        let mut operations = Vec::new();
-        if !untold.is_empty() {
-            let (answer, _) = oneshot::channel();
-            operations.push(Operation::Release(untold, None, now, answer));
+        let mut untold = workers::claims_of(client, schema, &workers).await?;
+        let shared = Arc::clone(&self.shared);
+        let is_untold = |claim: &Claim| !shared.held.contains(claim);
+        untold.retain(is_untold);
+        if untold.is_empty() {
+            return Ok(true);
         }
+        // Some of them may be what another writer is just being told of. What has ended since then does
+        // not hold any more, and is passed over.
+        let Ok(_quiet) = tokio::time::timeout(QUIET, shared.quiet.write()).await else { return Ok(false) };
+        untold.retain(is_untold);
+        if untold.is_empty() {
+            return Ok(true);
+        }
+        let (answer, _) = oneshot::channel();
+        let mut operations = vec![Operation::Release(untold, None, now, answer)];
         while !operations.is_empty() {
             operations = self.perform_anyway(operations).await.map_err(|(_, trouble)| trouble)?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Applies the operations to what is known, and writes that down.
