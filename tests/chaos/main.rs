@@ -95,7 +95,7 @@ impl Scene {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let proxy = runtime.block_on(Proxy::start(cluster.address()));
         let directory = Directory(Some(tempfile::tempdir().unwrap()));
-        let url = format!("postgres://postgres@{}/postgres?lease=1&connections=4", proxy.address());
+        let url = format!("postgres://postgres@{}/postgres?lease=1&connections=5", proxy.address());
         let creator = Worker::spawn("creator", &url, &directory);
         let workers = (0..WORKERS).map(|_| Worker::spawn("worker", &url, &directory)).collect();
         let (network, counts) = (None, BTreeMap::new());

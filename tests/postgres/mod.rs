@@ -47,7 +47,7 @@ impl Schema {
     pub fn url_with(&self, settings: &str) -> String {
         let joint = if server().contains('?') { '&' } else { '?' };
         let more = if settings.is_empty() { String::new() } else { format!("&{settings}") };
-        format!("{}{joint}schema={}&connections=4{more}", server(), self.0)
+        format!("{}{joint}schema={}&connections=5{more}", server(), self.0)
     }
 
     /// The URL of a store in this schema, reached at another address.

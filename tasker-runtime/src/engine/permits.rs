@@ -170,8 +170,8 @@ impl Permits {
 
     /// When the store is to be asked; `None` while there is nothing to ask for.
     pub(super) fn ask_at(&self, running: u32, most_here: u32, pace: Pace) -> Option<Instant> {
-        // In time for another try.
-        let renew = self.lasts.map_or(pace.renew, |lasts| pace.renew.min(lasts / 3));
+        // In time for another try, and not without a pause when little time is left.
+        let renew = self.lasts.map_or(pace.renew, |lasts| pace.renew.min(pace.again.max(lasts / 3)));
         let renew = self.asked.as_ref().map(|asked| asked.at + renew);
         [self.needs_at(running, most_here), renew].into_iter().flatten().min()
     }
@@ -186,7 +186,7 @@ impl Permits {
         let Some(asked) = &self.asked else {
             return (self.crowded.is_some() || running > 0).then_some(self.window);
         };
-        if self.held > running.max(self.most.unwrap_or(running)) {
+        if self.most.is_some_and(|most| self.held > running.max(most)) {
             return Some(asked.at);
         }
         let wants_permits = self.most.is_some_and(|most| running >= most && most < most_here);

@@ -35,6 +35,8 @@ struct Inner {
     known: HashSet<TemplateId>,
     steps: HashMap<(TemplateId, StepIndex), Step>,
     passed: Arc<Passed>,
+    /// Whether a step has left `passed` that nobody was told of.
+    freed: bool,
 }
 
 #[derive(Debug)]
@@ -282,12 +284,10 @@ impl Room {
                 permits.pass_time(limit.running, now);
             }
         }
-        let before = Arc::clone(&inner.passed);
-        if !inner.has_fleet() {
-            return false;
+        if inner.has_fleet() {
+            inner.renew(now);
         }
-        inner.renew(now);
-        before.iter().any(|step| !inner.passed.contains(step))
+        std::mem::take(&mut inner.freed)
     }
 
     /// What to ask the store for, if it is time to.
@@ -377,7 +377,9 @@ impl Inner {
         let passed: Vec<bool> = self.limits.iter().map(|limit| limit.is_passed(now)).collect();
         let is_passed = |step: &Step| step.is_others || step.under.iter().any(|limit| passed[*limit]);
         let steps = self.steps.iter().filter(|(_, step)| is_passed(step)).map(|(key, _)| *key);
-        self.passed = Arc::new(steps.collect());
+        let passed: Passed = steps.collect();
+        self.freed |= self.passed.iter().any(|step| !passed.contains(step));
+        self.passed = Arc::new(passed);
     }
 }
 

@@ -15,13 +15,13 @@ use crate::id::TaskId;
 use crate::json::Json;
 use crate::store::postgres::session::Trouble;
 use crate::store::postgres::settings::Settings;
-use crate::store::postgres::values::{Result, get, int, json, number, said, time};
+use crate::store::postgres::values::{Result, failed, get, int, json, number, time};
 use crate::store::{StoreError, TaskInputs};
 
 /// Callers beyond this many wait before they may ask.
 pub(super) const QUEUE: usize = 1_024;
 /// At most this many share a question.
-const BATCH: usize = 256;
+const BATCH: usize = 64;
 
 /// What a step needs, and who waits for it.
 #[derive(Debug)]
@@ -39,24 +39,42 @@ pub(super) async fn answer_until_closed(
 ) {
     let mut batch = Vec::new();
     while asked.recv_many(&mut batch, BATCH).await > 0 {
-        let found = match pool.get().await {
-            Ok(connection) => find(&connection, &settings, &batch).await.map_err(|trouble| match trouble {
-                Trouble::Database(error) => said(&error),
-                Trouble::Store(error) => error.to_string(),
-            }),
-            Err(error) => Err(error.to_string()),
-        };
-        for Wanted { task, steps, answer } in batch.drain(..) {
-            let inputs = match &found {
-                Ok(found) => found.inputs(task, &steps),
-                Err(reason) => {
+        match pool.get().await {
+            Ok(connection) => answer_all(&connection, &settings, &mut batch).await,
+            Err(error) => {
+                let reason = error.to_string();
+                for wanted in batch.drain(..) {
                     let (what, source) = (settings.describe(), reason.clone().into());
-                    Err(StoreError::Database { what, source })
+                    wanted.tell(Err(StoreError::Database { what, source }));
                 }
-            };
-            // Whoever asked may have stopped waiting.
-            let _ = answer.send(inputs);
+            }
         }
+    }
+}
+
+async fn answer_all(connection: &Object, settings: &Settings, batch: &mut Vec<Wanted>) {
+    if let Ok(found) = find(connection, settings, batch).await {
+        for wanted in batch.drain(..) {
+            let inputs = found.inputs(wanted.task, &wanted.steps);
+            wanted.tell(inputs);
+        }
+    }
+    // One of them may be to blame, or the connection: then each is told so.
+    for wanted in batch.drain(..) {
+        let found = find(connection, settings, std::slice::from_ref(&wanted)).await;
+        let inputs = match found {
+            Ok(found) => found.inputs(wanted.task, &wanted.steps),
+            Err(Trouble::Database(error)) => Err(failed(error, &settings.describe())),
+            Err(Trouble::Store(error)) => Err(error),
+        };
+        wanted.tell(inputs);
+    }
+}
+
+impl Wanted {
+    fn tell(self, inputs: Result<Option<TaskInputs>>) {
+        // Whoever asked may have stopped waiting.
+        let _ = self.answer.send(inputs);
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, RwLock, mpsc, oneshot};
 use crate::id::TaskId;
 use crate::store::postgres::held::Held;
 use crate::store::postgres::operation::Operation;
-use crate::store::postgres::session::Workers;
+use crate::store::postgres::session::{Sweep, Workers};
 use crate::store::postgres::values::Result;
 use crate::store::{Claim, StoreError};
 
@@ -27,6 +27,8 @@ pub(super) struct Shared {
     /// Held by all while their statements are under way, and by one alone that looks for claims that nobody
     /// was told of: those of a statement that has not been answered yet are none.
     pub(super) quiet: RwLock<()>,
+    /// When to look for claims that nobody was told of.
+    pub(super) sweep: Mutex<Option<Sweep>>,
     /// For each writer: what others have claimed from the queue of its tasks.
     taken: Vec<Mutex<Vec<Claim>>>,
 }
@@ -90,7 +92,7 @@ impl Lanes {
 impl Shared {
     pub(super) fn new(lanes: usize, workers: Workers, held: Held, queued: Arc<Notify>) -> Self {
         let taken = (0..lanes).map(|_| Mutex::default()).collect();
-        Self { workers, held, queued, quiet: RwLock::default(), taken }
+        Self { workers, held, queued, quiet: RwLock::default(), sweep: Mutex::default(), taken }
     }
 
     /// Whether the task is that writer's.

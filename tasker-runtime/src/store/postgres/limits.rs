@@ -32,8 +32,14 @@ pub(super) async fn set(client: &impl GenericClient, schema: &str, limit: &Fleet
 }
 
 /// Whether there was one.
-pub(super) async fn remove(client: &mut Client, schema: &str, kind: &LimitKind) -> Answer<bool> {
+pub(super) async fn remove(
+    client: &mut Client,
+    settings: &Settings,
+    schema: &str,
+    kind: &LimitKind,
+) -> Answer<bool> {
     let transaction = client.transaction().await?;
+    transaction.batch_execute(&settings.bound_transaction()).await?;
     let (word, name) = (kind.word(), kind.name());
     let values: [(&(dyn ToSql + Sync), Type); 2] = [(&word, Type::TEXT), (&name, Type::TEXT)];
     let sql = format!("DELETE FROM {schema}.fleet_limit WHERE kind = $1 AND name = $2 RETURNING kind");
@@ -79,16 +85,19 @@ pub(super) async fn permits(
     schema: &str,
     request: &PermitRequest,
 ) -> Answer<Permits> {
-    let lasts = Some(settings.lease);
     if request.wanted.is_empty() {
-        return Ok(Permits { limits: all(client, schema).await?, granted: Vec::new(), lasts });
+        return Ok(Permits { limits: all(client, schema).await?, granted: Vec::new(), lasts: None });
     }
     let (kinds, names): (Vec<&str>, Vec<&str>) =
         request.wanted.iter().map(|wanted| (wanted.kind.word(), wanted.kind.name())).unzip();
     let asked: [(&(dyn ToSql + Sync), Type); 2] = [(&kinds, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)];
     let is_asked = "(kind, name) IN (SELECT * FROM unnest($1, $2))";
     let transaction = client.transaction().await?;
-    transaction.batch_execute(&settings.bound_transaction()).await?;
+    // Whoever stalls in here holds up all others that ask, and they must be heard of meanwhile.
+    let most = (settings.lease / 4).as_millis();
+    let bounds =
+        format!("SET LOCAL idle_in_transaction_session_timeout = {most}; SET LOCAL lock_timeout = {most}");
+    transaction.batch_execute(&bounds).await?;
     let sql = format!(
         "SELECT kind, name, concurrency, every, next_start
         FROM {schema}.fleet_limit
@@ -101,8 +110,10 @@ pub(super) async fn permits(
     let sql =
         format!("{} AND (permit.kind, permit.name) IN (SELECT * FROM unnest($1, $2))", of_living(schema));
     let now = format!(
-        "SELECT clock_timestamp(), EXISTS (
-            SELECT FROM {schema}.worker WHERE id = $1 AND beat_at >= clock_timestamp() - lease
+        "SELECT clock_timestamp(), (
+            SELECT extract(epoch FROM beat_at + lease - clock_timestamp())::float8
+            FROM {schema}.worker
+            WHERE id = $1 AND beat_at >= clock_timestamp() - lease
         )"
     );
     let own: [(&(dyn ToSql + Sync), Type); 1] = [(&request.worker.0, Type::UUID)];
@@ -110,10 +121,12 @@ pub(super) async fn permits(
     let (rows, now) =
         tokio::try_join!(transaction.query_typed(&sql, &asked), transaction.query_typed(&now, &own))?;
     let holders = rows.iter().map(holder).collect::<Answer<Vec<_>>>()?;
-    let (now, is_alive) = match now.first() {
-        Some(row) => (time(row, 0)?, get::<bool>(row, 1)?),
+    // Others count what it holds for as long as it counts as alive, and no longer.
+    let (now, alive_for) = match now.first() {
+        Some(row) => (time(row, 0)?, get::<Option<f64>>(row, 1)?),
         None => return Err(Trouble::Store(unreadable("time", "no row"))),
     };
+    let lasts = Some(Duration::try_from_secs_f64(alive_for.unwrap_or(0.0)).unwrap_or_default());
     let mut decisions = Vec::new();
     for row in &locked {
         let (limit, next_start) = (limit(row)?, maybe_time(row, 4)?);
@@ -123,7 +136,7 @@ pub(super) async fn permits(
         let ledger = Ledger { limit: &limit, holders: &own, next_start, now };
         // Others do not count what a worker holds that is taken for dead: until it is heard of again it
         // gets nothing new.
-        let wanted = if is_alive { wanted.clone() } else { wanted.but_nothing_new() };
+        let wanted = if alive_for.is_some() { wanted.clone() } else { wanted.but_nothing_new() };
         decisions.push(ledger.decide(request.worker, &wanted));
     }
     write(&transaction, schema, &decisions).await?;

@@ -344,7 +344,8 @@ impl Store for PostgresStore {
 
     async fn remove_limit(&self, kind: LimitKind) -> Result<bool, StoreError> {
         let mut connection = self.connection().await?;
-        limits::remove(&mut connection, &self.schema, &kind).await.map_err(|trouble| self.said(trouble))
+        let removed = limits::remove(&mut connection, &self.settings, &self.schema, &kind).await;
+        removed.map_err(|trouble| self.said(trouble))
     }
 
     async fn limits(&self) -> Result<Vec<LimitRecord>, StoreError> {

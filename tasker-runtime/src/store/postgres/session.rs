@@ -112,9 +112,15 @@ struct Touched {
 
 /// When to look for claims that nobody was told of, after a connection was lost.
 #[derive(Clone, Copy, Debug)]
-struct Sweep {
+pub(super) struct Sweep {
     since: Instant,
     after: Duration,
+}
+
+impl Sweep {
+    fn is_due(&self) -> bool {
+        self.since.elapsed() >= self.after
+    }
 }
 
 /// How long after a connection was lost its last statement may still be done.
@@ -122,6 +128,9 @@ const LAST_SWEEP: Duration = Duration::from_secs(64);
 
 /// How long to wait for other writers to be quiet.
 const QUIET: Duration = Duration::from_millis(200);
+
+/// When to look again after that was not to be.
+const BUSY: Duration = Duration::from_secs(1);
 
 /// No task has this epoch.
 const NEVER: i32 = -1;
@@ -156,20 +165,20 @@ pub(super) struct Session {
     templates: HashSet<TemplateId>,
     /// The claims whose attempts may have been recorded by a statement that was not answered.
     doubted: HashSet<Claim>,
-    sweep: Option<Sweep>,
 }
 
 impl Session {
     pub(super) fn new(connection: Connection, lane: usize, shared: Arc<Shared>) -> Self {
         let (tasks, templates, doubted) = (HashMap::new(), HashSet::new(), HashSet::new());
-        Self { connection, lane, shared, tasks, templates, doubted, sweep: None }
+        Self { connection, lane, shared, tasks, templates, doubted }
     }
 
     /// These operations may have been done, although no answer came; or will be, for a statement that
     /// waits for a lock outlives its connection.
     pub(super) fn doubt(&mut self, operations: &[Operation]) {
         self.shared.held.set_untold();
-        self.sweep = Some(Sweep { since: Instant::now(), after: Duration::ZERO });
+        let sweep = Sweep { since: Instant::now(), after: Duration::ZERO };
+        *self.shared.sweep.lock().unwrap_or_else(PoisonError::into_inner) = Some(sweep);
         self.doubted.extend(operations.iter().filter_map(|operation| match operation {
             Operation::Finish(attempt, ..) => Some(attempt.claim),
             _ => None,
@@ -291,22 +300,24 @@ impl Session {
     }
 
     /// Looks for what is claimed without anybody here having been told, and looks again after a while,
-    /// for as long as a statement of a lost connection may still be under way.
+    /// for as long as a statement of a lost connection may still be under way. Whichever writer is at
+    /// work when it is time does this for all.
     pub(super) async fn sweep(&mut self) {
-        let Some(Sweep { since, after }) = self.sweep else { return };
-        if since.elapsed() < after {
-            return;
-        }
-        match self.hand_back_untold(Timestamp::now()).await {
+        let shared = Arc::clone(&self.shared);
+        let next = || shared.sweep.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(sweep) = next().take_if(|sweep| sweep.is_due()) else { return };
+        let after = match self.hand_back_untold(Timestamp::now()).await {
+            Ok(true) if sweep.after >= LAST_SWEEP => return,
+            Ok(true) => (sweep.after * 2).clamp(Duration::from_millis(500), LAST_SWEEP),
             // Another writer's statement may have to wait for a lock: we look when there is time again.
-            Ok(false) => {}
-            Ok(true) if after >= LAST_SWEEP => self.sweep = None,
-            Ok(true) => {
-                let after = (after * 2).clamp(Duration::from_millis(500), LAST_SWEEP);
-                self.sweep = Some(Sweep { since, after });
+            Ok(false) => sweep.since.elapsed() + BUSY,
+            Err(trouble) => {
+                tracing::warn!(?trouble, "claims could not be looked for; trying again");
+                sweep.since.elapsed() + BUSY
             }
-            Err(trouble) => tracing::warn!(?trouble, "claims could not be looked for; trying again"),
-        }
+        };
+        // Another connection may have been lost in the meantime.
+        next().get_or_insert(Sweep { after, ..sweep });
     }
 
     /// Hands back what is claimed in the name of workers of this process and nobody here was told of:

@@ -120,7 +120,8 @@ impl Settings {
         if config.get_keepalives_interval().is_none() {
             config.keepalives_interval(SILENCE / 5);
         }
-        let most = connections - 2;
+        // The others listen, read and say that the worker is alive: none of that is to wait for the other.
+        let most = connections.saturating_sub(3).max(1);
         if writers.is_some_and(|writers| writers > most) {
             return Err(wrong(format!(
                 "`connections={connections}` leave room for `writers={most}` at most"
@@ -184,7 +185,7 @@ mod tests {
             ("lease=soon", "write `lease=SECONDS`, from 1 up"),
             ("connections=1", "write `connections=N`, from 3 up"),
             ("writers=0", "write `writers=N`, from 1 up"),
-            ("connections=4&writers=3", "leave room for `writers=2`"),
+            ("connections=5&writers=3", "leave room for `writers=2`"),
             ("listen=maybe", "write `listen=true` or `listen=false`"),
             ("colour=red", "colour"),
             ("sslmode=require", "not supported yet"),
