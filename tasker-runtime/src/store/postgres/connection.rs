@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use tokio_postgres::{Client, NoTls, Statement};
+use tokio_postgres::{Client, Statement};
 
+use crate::store::postgres::dial::drive;
 use crate::store::postgres::settings::Settings;
 
 /// A prepared statement is planned once, and perhaps while the tables are empty: it must not come to read
@@ -30,12 +31,8 @@ impl Connection {
             let given = config.get_options().map(|given| format!("{given} ")).unwrap_or_default();
             config.options(format!("{given}{PLANNING}"));
         }
-        let (client, driver) = config.connect(NoTls).await?;
-        tokio::spawn(async move {
-            if let Err(error) = driver.await {
-                tracing::debug!(%error, "a connection to PostgreSQL ended");
-            }
-        });
+        let (client, driver) = settings.dial.connect(&config).await?;
+        tokio::spawn(drive(driver));
         Ok(Self {
             client,
             statements: HashMap::new(),
