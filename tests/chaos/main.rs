@@ -13,7 +13,6 @@
     reason = "a test fails by panicking, and tells what it does"
 )]
 
-mod cluster;
 #[allow(dead_code, reason = "others use the rest")]
 #[path = "../postgres/mod.rs"]
 mod postgres;
@@ -32,7 +31,7 @@ use tasker_runtime::{TaskFilter, TaskState, Tasker};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use cluster::Cluster;
+use postgres::cluster::Cluster;
 use postgres::proxy::{Mode, Proxy};
 use processes::check::Snapshot;
 use processes::ledger::Ledger;

@@ -31,6 +31,8 @@ mod store_model;
 mod support;
 mod task_cli;
 mod testing;
+#[cfg(unix)]
+mod tls;
 mod transaction;
 mod unreadable;
 mod worker_cli;

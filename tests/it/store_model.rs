@@ -275,6 +275,22 @@ proptest! {
     }
 }
 
+/// What a store knows of a task may be out of date, and what it claims from the queue is newer.
+#[test]
+fn a_late_answer_to_a_step_that_an_operator_resolved_changes_nothing() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let schema = Schema::new();
+    let open = || runtime.block_on(PostgresStore::open(&schema.url())).unwrap();
+    let stores: [Arc<dyn Store>; 2] = [Arc::new(open()), Arc::new(open())];
+    let claim = || Operation::Claim { room: 3 };
+    let resolve = |step| Operation::Act { task: 0, step, kind: 6 };
+    // Steps 0 and 1 are claimed when they are resolved, and step 2, which waited for both, when they answer.
+    let late = [0, 1].map(|which| Operation::Repeat { which });
+    let history: Vec<_> = [claim(), resolve(0), resolve(1), claim()].into_iter().chain(late).collect();
+    let graph = Graph::new(vec![vec![], vec![], vec![0, 1]]);
+    runtime.block_on(compare_with_memory(stores, graph, &history));
+}
+
 /// On one schema for all histories: making one takes longer than a history does.
 #[test]
 fn postgres_answers_as_memory_does() {

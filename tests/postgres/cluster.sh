@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # A PostgreSQL of one's own, for tests. As root it runs as another user, which PostgreSQL insists on.
 #
-#   cluster.sh programs                    where PostgreSQL's programs are
+#   cluster.sh programs                    where PostgreSQL's programs are: TASKER_POSTGRES_PROGRAMS, if set
 #   cluster.sh start DIRECTORY PORT        starts a server, in a new directory or one of before
 #   cluster.sh stop DIRECTORY [MODE]       stops it: fast, or immediate as a crash would
 set -euo pipefail
 
 programs() {
     local directory
-    for directory in "$(dirname "$(readlink -f "$(command -v initdb)")" 2>/dev/null)" \
+    for directory in "${TASKER_POSTGRES_PROGRAMS:-}" "$(dirname "$(readlink -f "$(command -v initdb)")" 2>/dev/null)" \
         $(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -rV); do
         if [ -x "$directory/initdb" ] && [ -x "$directory/pg_ctl" ]; then
             echo "$directory"

@@ -3,6 +3,8 @@
 //! The server is `TASKER_TEST_DATABASE_URL`, else the one on this machine's standard port; `test.sh`
 //! starts one where there is none, by `server.sh`.
 
+#[allow(dead_code, reason = "others use the rest")]
+pub mod cluster;
 pub mod proxy;
 
 use std::net::{SocketAddr, ToSocketAddrs as _};

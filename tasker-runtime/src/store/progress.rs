@@ -414,10 +414,13 @@ impl Progress {
             return true;
         }
         match self.steps.get_mut(&dependent.step) {
-            Some(progress) => {
+            Some(progress) if progress.state == StepState::Pending => {
                 progress.waiting_for -= 1;
                 progress.waiting_for == 0
             }
+            // It was claimed from the queue, and what else is known here is older than that: it waits for
+            // nobody any more.
+            Some(_) => false,
             None => {
                 let waiting_for = self.undone(&dependent.parents);
                 if waiting_for > 0 {

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use tokio_postgres::{Client, NoTls, Statement};
+use tokio_postgres::{Client, Statement};
 
+use crate::store::postgres::dial::drive;
 use crate::store::postgres::settings::Settings;
 
 #[derive(Debug)]
@@ -20,12 +21,8 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) async fn open(settings: &Settings) -> Result<Self, tokio_postgres::Error> {
-        let (client, driver) = settings.planned().connect(NoTls).await?;
-        tokio::spawn(async move {
-            if let Err(error) = driver.await {
-                tracing::debug!(%error, "a connection to PostgreSQL ended");
-            }
-        });
+        let (client, driver) = settings.dial.connect(&settings.planned()).await?;
+        tokio::spawn(drive(driver));
         Ok(Self {
             client,
             statements: HashMap::new(),

@@ -3,6 +3,8 @@
 
 mod batch;
 mod connection;
+mod dial;
+mod encryption;
 mod held;
 mod in_transaction;
 mod inputs;
@@ -17,6 +19,11 @@ mod read;
 mod schema;
 mod session;
 mod settings;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
 mod values;
 mod workers;
 mod writer;
@@ -32,10 +39,10 @@ use jiff::Timestamp;
 use tasker_template::StepIndex;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio_postgres::NoTls;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::id::{TaskId, TemplateId, WorkerId};
+use crate::store::location::blocking;
 use crate::store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
     LimitKind, LimitRecord, Migration, NewTaskRecord, PermitRequest, Permits, PruneRequest, Store,
@@ -81,10 +88,18 @@ impl PostgresStore {
     /// in seconds (15), `connections` at most (8), `prepared=false` for proxies that cannot keep
     /// prepared statements, `listen=false` for those that cannot pass notifications on.
     ///
+    /// `sslmode` is libpq's: `disable`, `prefer`, `require`, `verify-ca` or `verify-full`, with the
+    /// authorities' certificates from `sslrootcert=PATH`, in PEM format, or from the machine by
+    /// `sslrootcert=system`, which is what `verify-full` takes when there is no path. They are read
+    /// here, and not again. Without `sslmode` it is `verify-full` where `sslrootcert` is given, `disable` for
+    /// a host that is this machine (`localhost`, a loopback address), and `prefer` for all others. A Unix
+    /// socket never has TLS. Takes the feature `tls`; without it `prefer` does without TLS, and what is
+    /// stricter is refused.
+    ///
     /// # Errors
     ///
-    /// When the URL cannot be read, the database cannot be reached, or the schema is of a newer
-    /// version that this program cannot work with.
+    /// When the URL or a file that it names cannot be read, the database cannot be reached as safely as
+    /// the URL says, or the schema is of a newer version that this program cannot work with.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), tasker_runtime::StoreError> {
@@ -93,7 +108,7 @@ impl PostgresStore {
     /// # Ok(()) }
     /// ```
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let settings = Arc::new(Settings::parse(url)?);
+        let settings = Arc::new(read(url).await?);
         let what = settings.describe();
         let mut connection = connect(&settings).await?;
         schema::migrate(&mut connection.client, &settings).await?;
@@ -108,7 +123,7 @@ impl PostgresStore {
         }
         // The others write, and one listens.
         let fast = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(settings.planned(), NoTls, fast);
+        let manager = Manager::from_connect(settings.planned(), settings.dial.clone(), fast);
         let pool = Pool::builder(manager).max_size(settings.connections - settings.writers - 1).build();
         let pool = pool.map_err(|error| StoreError::Open { what: what.clone(), source: Box::new(error) })?;
         let background = vec![
@@ -161,11 +176,17 @@ impl PostgresStore {
     }
 }
 
+/// What a URL says, with the certificates that it names.
+async fn read(url: &str) -> Result<Settings, StoreError> {
+    let url = url.to_owned();
+    blocking(move || Settings::parse(&url)).await
+}
+
 async fn connect(settings: &Settings) -> Result<Connection, StoreError> {
     Connection::open(settings).await.map_err(|error| {
         let source = match error.as_db_error() {
             Some(said) => said.message().to_owned().into(),
-            None => error.into(),
+            None => tls::explain(&error).map_or_else(|| error.into(), Into::into),
         };
         StoreError::Open { what: settings.describe(), source }
     })
@@ -173,7 +194,7 @@ async fn connect(settings: &Settings) -> Result<Connection, StoreError> {
 
 /// Brings the schema up to date.
 pub(super) async fn migrate(url: &str) -> Result<Migration, StoreError> {
-    let settings = Settings::parse(url)?;
+    let settings = read(url).await?;
     let mut connection = connect(&settings).await?;
     let (from, sql) = schema::migrate(&mut connection.client, &settings).await?;
     Ok(migration(&settings, from, sql))
@@ -181,7 +202,7 @@ pub(super) async fn migrate(url: &str) -> Result<Migration, StoreError> {
 
 /// What [`migrate`] would do.
 pub(super) async fn plan_migration(url: &str) -> Result<Migration, StoreError> {
-    let settings = Settings::parse(url)?;
+    let settings = read(url).await?;
     let connection = connect(&settings).await?;
     let (from, sql) = schema::plan(&connection.client, &settings).await?;
     Ok(migration(&settings, from, sql))

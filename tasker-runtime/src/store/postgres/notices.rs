@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use deadpool_postgres::Pool;
 use tokio::sync::Notify;
+use tokio_postgres::AsyncMessage;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{AsyncMessage, NoTls};
 
 use crate::store::postgres::settings::{Settings, quoted};
 use crate::store::postgres::workers::{self, Own};
@@ -40,7 +40,7 @@ pub(super) async fn listen(settings: Arc<Settings>, announced: Arc<Notify>) {
     }
     let listen = format!("LISTEN {}", quoted(&channel(&settings.schema)));
     loop {
-        if let Ok((client, mut connection)) = settings.config.connect(NoTls).await {
+        if let Ok((client, mut connection)) = settings.dial.connect(&settings.config).await {
             let told = Arc::clone(&announced);
             let driver = async move {
                 while let Some(Ok(message)) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use tokio_postgres::config::{Host, SslMode};
+use percent_encoding::percent_decode_str;
+use tokio_postgres::config::Host;
 
 use crate::store::StoreError;
+use crate::store::postgres::dial::Dial;
+use crate::store::postgres::encryption::{Encryption, Roots};
 
 /// How a store connects, and how its workers are told apart from dead ones.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) config: tokio_postgres::Config,
+    pub(super) dial: Dial,
     /// The schema that holds our tables.
     pub(super) schema: String,
     /// A worker that has not been heard of for this long is dead.
@@ -36,8 +40,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 const LIBRARY_KEEPALIVES_IDLE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// A prepared statement is planned once, and perhaps while the tables are empty: it must not come to read
-/// all of a table that has grown since. Every statement of ours finds its rows by an index. A proxy
-/// that takes no such settings keeps no prepared statements either.
+/// all of a table that has grown since. Every statement of ours finds its rows by an index.
 const PLANNING: &str = "-c enable_seqscan=off -c enable_mergejoin=off -c random_page_cost=1 -c jit=off";
 
 impl Settings {
@@ -51,14 +54,16 @@ impl Settings {
         config
     }
 
-    /// Reads `postgres://USER@HOST/DATABASE?schema=…&lease=…&connections=…&prepared=…&listen=…`, and `writers=…`.
-    /// What else the query part has is PostgreSQL's own.
+    /// Reads `postgres://USER@HOST/DATABASE?schema=…&lease=…&connections=…&prepared=…&listen=…`, and `writers=…`,
+    /// `sslmode=…&sslrootcert=…`, with the certificates. What else the query part has is PostgreSQL's own.
     pub(super) fn parse(url: &str) -> Result<Self, StoreError> {
         let (head, query) = url.split_once('?').unwrap_or((url, ""));
-        let wrong = |reason: String| StoreError::Open { what: head.to_owned(), source: reason.into() };
+        let wrong =
+            |reason: String| StoreError::Open { what: without_password(head, query), source: reason.into() };
         let (mut schema, mut lease) = ("tasker".to_owned(), Duration::from_secs(15));
         let (mut connections, mut prepared, mut listen) = (8, true, true);
         let mut writers = None;
+        let (mut mode, mut roots) = (None, None);
         let mut others = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -87,22 +92,37 @@ impl Settings {
                 }
                 "prepared" => prepared = yes()?,
                 "listen" => listen = yes()?,
+                "sslmode" => mode = Some(value),
+                "sslrootcert" => {
+                    roots = match &*percent_decode_str(value).decode_utf8_lossy() {
+                        "" => {
+                            return Err(wrong("write `sslrootcert=PATH` or `sslrootcert=system`".to_owned()));
+                        }
+                        "system" => Some(Roots::System),
+                        path => Some(Roots::File(path.into())),
+                    };
+                }
                 _ => others.push(pair),
             }
         }
         let rest = if others.is_empty() { head.to_owned() } else { format!("{head}?{}", others.join("&")) };
         let mut config: tokio_postgres::Config = rest.parse().map_err(|error: tokio_postgres::Error| {
-            let reason =
-                std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+            let reason = match std::error::Error::source(&error) {
+                // It may tell of a password.
+                _ if query.contains('@') => {
+                    "in a name or password write `@` as `%40` and `?` as `%3F`".to_owned()
+                }
+                Some(source) => source.to_string(),
+                None => error.to_string(),
+            };
             wrong(format!("the URL cannot be read: {reason}"))
         })?;
-        if config.get_ssl_mode() == SslMode::Require {
-            let reason = "`sslmode=require` is not supported yet; use a local proxy or a private network";
-            return Err(wrong(reason.to_owned()));
-        }
         if config.get_hosts().is_empty() {
             config.host("localhost");
         }
+        let encryption = Encryption::decide(mode, roots, &config).map_err(wrong)?;
+        config.ssl_mode(encryption.mode());
+        let dial = Dial::new(encryption).map_err(wrong)?;
         if config.get_application_name().is_none() {
             config.application_name("tasker");
         }
@@ -128,7 +148,7 @@ impl Settings {
             )));
         }
         let writers = writers.unwrap_or(WRITERS.min(most));
-        Ok(Self { config, schema, lease, connections, writers, prepared, listen })
+        Ok(Self { config, dial, schema, lease, connections, writers, prepared, listen })
     }
 
     /// The store as people call it; no password.
@@ -156,6 +176,15 @@ impl Settings {
     /// The schema's name as SQL has it.
     pub(super) fn quoted_schema(&self) -> String {
         quoted(&self.schema)
+    }
+}
+
+/// A URL that cannot be read, as far as it can be shown: a password may hold what ends one.
+fn without_password(head: &str, query: &str) -> String {
+    match head.rsplit_once('@') {
+        _ if query.contains('@') => "a PostgreSQL store".to_owned(),
+        Some((_, place)) => format!("postgres://{place}"),
+        None => head.to_owned(),
     }
 }
 
@@ -188,10 +217,18 @@ mod tests {
             ("connections=5&writers=3", "leave room for `writers=2`"),
             ("listen=maybe", "write `listen=true` or `listen=false`"),
             ("colour=red", "colour"),
-            ("sslmode=require", "not supported yet"),
+            ("sslmode=full", "write `disable`, `prefer`, `require`, `verify-ca` or `verify-full`"),
+            ("sslrootcert=", "write `sslrootcert=PATH`"),
+            ("sslrootcert=%2Fno%2Fwhere", "/no/where"),
         ] {
-            let error = Settings::parse(&format!("postgres://localhost/x?{query}")).unwrap_err().to_string();
-            assert!(error.contains(says), "{error}");
+            let url = format!("postgres://ada:secret@db.example/x?{query}");
+            let error = Settings::parse(&url).unwrap_err().to_string();
+            assert!(error.contains(says) && error.contains("db.example/x"), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+        for url in ["postgres://ada:se@cret?x@db/x?lease=soon", "postgres://ada:se?cret@db/x?colour=red"] {
+            let error = Settings::parse(url).unwrap_err().to_string();
+            assert!(!error.contains("cret"), "{error}");
         }
     }
 

@@ -8,6 +8,7 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checke
 
 use crate::json::Json;
 use crate::store::StoreError;
+use crate::store::postgres::tls;
 
 pub(super) type Result<T> = std::result::Result<T, StoreError>;
 
@@ -85,7 +86,8 @@ pub(super) fn unreadable(what: &'static str, value: impl ToString) -> StoreError
 pub(super) fn failed(error: tokio_postgres::Error, what: &str) -> StoreError {
     let what = what.to_owned();
     let Some(state) = error.code() else {
-        return StoreError::Database { what, source: Box::new(error) };
+        let source = tls::explain(&error).map_or_else(|| error.into(), Into::into);
+        return StoreError::Database { what, source };
     };
     if ["22", "23", "54"].iter().any(|class| state.code().starts_with(class)) {
         return StoreError::Refused { what, source: said(&error).into() };

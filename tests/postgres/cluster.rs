@@ -1,7 +1,7 @@
 //! A PostgreSQL that may be restarted: nobody else's.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -23,6 +23,11 @@ impl Cluster {
 
     pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// Where its files are.
+    pub fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
     }
 
     /// Stops it, in order or as a crash would, and starts it again.
