@@ -210,3 +210,52 @@ async fn another_worker_takes_over_from_one_that_is_not_heard_of() {
     stalled.shutdown().await;
     other.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_store_that_cannot_record_all_claims_nothing_from_the_queue() {
+    let (schema, proxy) = (Schema::new(), Proxy::start(address()).await);
+    let application = schema.name();
+    let settings = format!("lease=600&writers=2&application_name={application}");
+    let store = Arc::new(PostgresStore::open(&schema.url_at(proxy.address(), &settings)).await.unwrap());
+    let (graph, worker) = (Graph::new(vec![vec![]]), WorkerId::random());
+    store.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
+    store.put_template(record()).await.unwrap();
+    let create = async |any, limit| {
+        let request = ClaimRequest { any, limit, ..request(worker, 0) };
+        new(store.create_task(new_record(&graph, 0), request).await.unwrap())
+    };
+    // One of the second writer's, who writes the tasks with odd ids.
+    let held = loop {
+        let claimed = create(false, 1).await;
+        if claimed.claims[0].task.0.as_u128() % 2 == 1 {
+            break claimed.claims[0];
+        }
+    };
+    create(false, 0).await;
+
+    // The writers were the first to connect.
+    let second = "SELECT pg_terminate_backend(pid)
+        FROM (
+            SELECT pid FROM pg_stat_activity WHERE application_name = $1 ORDER BY backend_start LIMIT 1 OFFSET 1
+        ) AS second";
+    proxy.set(Mode::Refuse);
+    let (client, driver) = tokio_postgres::connect(server(), NoTls).await.unwrap();
+    let driver = tokio::spawn(driver);
+    assert!(client.query_one(second, &[&application]).await.unwrap().get::<_, bool>(0));
+    let refused = proxy.refused();
+    let finishing = {
+        let (store, attempt) = (Arc::clone(&store), end(held, 1, graph.complete(0, "1")));
+        tokio::spawn(async move { store.finish(attempt, request(worker, 1)).await })
+    };
+    refused.await;
+    let claimed = store.claim(request(worker, 1)).await.unwrap();
+    assert!(claimed.claims.is_empty() && !claimed.more, "{claimed:?}");
+
+    proxy.set(Mode::Forward);
+    let finished = finishing.await.unwrap().unwrap();
+    let Finished::Recorded { claimed, .. } = finished else { panic!("{finished:?}") };
+    // It asked for what is in the queue as well, and may have it now.
+    assert_eq!(claimed.claims.len(), 1);
+    drop(client);
+    driver.await.unwrap().unwrap();
+}

@@ -1,6 +1,7 @@
 //! The writers of a process, each with a connection of its own: while the statement of one is under way,
 //! that of another is put together. A task's operations are always one writer's, in their order.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, RwLock, mpsc, oneshot};
@@ -27,6 +28,8 @@ pub(super) struct Shared {
     /// Held by all while their statements are under way, and by one alone that looks for claims that nobody
     /// was told of: those of a statement that has not been answered yet are none.
     pub(super) quiet: RwLock<()>,
+    /// For each writer: whether it has lost its connection, and has no other yet.
+    away: Vec<AtomicBool>,
     /// When to look for claims that nobody was told of.
     pub(super) sweep: Mutex<Option<Sweep>>,
     /// For each writer: what others have claimed from the queue of its tasks.
@@ -92,7 +95,22 @@ impl Lanes {
 impl Shared {
     pub(super) fn new(lanes: usize, workers: Workers, held: Held, queued: Arc<Notify>) -> Self {
         let taken = (0..lanes).map(|_| Mutex::default()).collect();
-        Self { workers, held, queued, quiet: RwLock::default(), sweep: Mutex::default(), taken }
+        let away = (0..lanes).map(|_| AtomicBool::default()).collect();
+        Self { workers, held, queued, quiet: RwLock::default(), away, sweep: Mutex::default(), taken }
+    }
+
+    pub(super) fn set_away(&self, lane: usize, is_away: bool) {
+        self.away[lane].store(is_away, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_away(&self, lane: usize) -> bool {
+        self.away[lane].load(Ordering::SeqCst)
+    }
+
+    /// Whether all writers can write. Otherwise nothing is claimed from the queue: it could be run, and not
+    /// be recorded.
+    pub(super) fn is_whole(&self) -> bool {
+        self.away.iter().all(|away| !away.load(Ordering::SeqCst))
     }
 
     /// Whether the task is that writer's.

@@ -176,6 +176,7 @@ impl Session {
     /// These operations may have been done, although no answer came; or will be, for a statement that
     /// waits for a lock outlives its connection.
     pub(super) fn doubt(&mut self, operations: &[Operation]) {
+        self.shared.set_away(self.lane, true);
         self.shared.held.set_untold();
         let sweep = Sweep { since: Instant::now(), after: Duration::ZERO };
         *self.shared.sweep.lock().unwrap_or_else(PoisonError::into_inner) = Some(sweep);
@@ -185,10 +186,16 @@ impl Session {
         }));
     }
 
+    /// Whether its connection was lost, and there is no other yet.
+    pub(super) fn is_away(&self) -> bool {
+        self.shared.is_away(self.lane)
+    }
+
     /// Goes on with another connection; what is known of tasks may be out of date.
     pub(super) fn reconnected(&mut self, connection: Connection) {
         self.connection = connection;
         self.tasks.clear();
+        self.shared.set_away(self.lane, false);
     }
 
     /// Does a batch of operations, and answers those that are done. The others are to be done once
@@ -207,8 +214,9 @@ impl Session {
         operations: Vec<Operation>,
     ) -> std::result::Result<Vec<Operation>, (Vec<Operation>, Trouble)> {
         self.note_claims(self.shared.told(self.lane));
+        let serving = queue_request(&operations).filter(|_| self.shared.is_whole()).cloned();
         let mut touched = BTreeMap::new();
-        let tried = self.attempt(&operations, &mut touched).await;
+        let tried = self.attempt(&operations, serving.as_ref(), &mut touched).await;
         let (outcomes, written, next_due) = match tried {
             Ok(done) => done,
             Err(trouble) => return Err((operations, trouble)),
@@ -226,7 +234,7 @@ impl Session {
         // Nothing comes from the queue when a task was not as it was thought to be.
         let all_good = present.iter().all(|task| good.contains(task) || created.contains(task));
         let mut queue = Queue {
-            request: queue_request(&operations).cloned(),
+            request: serving,
             claims: self.pass_on(written.claims).into(),
             more: written.more || !all_good,
         };
@@ -352,6 +360,7 @@ impl Session {
     async fn attempt(
         &mut self,
         operations: &[Operation],
+        serving: Option<&ClaimRequest>,
         touched: &mut BTreeMap<TaskId, Touched>,
     ) -> std::result::Result<(Vec<Outcome>, Written, Option<Timestamp>), Trouble> {
         self.learn_templates(operations).await?;
@@ -372,7 +381,7 @@ impl Session {
             if in_transaction {
                 self.load(&missing, touched).await?;
             }
-            self.apply_and_write(operations, touched, in_transaction).await
+            self.apply_and_write(operations, serving, touched, in_transaction).await
         }
         .await;
         if done.is_err() && in_transaction {
@@ -415,11 +424,11 @@ impl Session {
     async fn apply_and_write(
         &mut self,
         operations: &[Operation],
+        serving: Option<&ClaimRequest>,
         touched: &mut BTreeMap<TaskId, Touched>,
         in_transaction: bool,
     ) -> std::result::Result<(Vec<Outcome>, Written, Option<Timestamp>), Trouble> {
         let mut batch = Batch::default();
-        let queue_request = queue_request(operations).cloned();
         let mut room = 0;
         let mut due = None;
         let mut outcomes = Vec::with_capacity(operations.len());
@@ -428,9 +437,9 @@ impl Session {
             if matches!(outcome, Outcome::Recorded(_)) {
                 own_writes::run(&self.connection.client, operation.own_writes()).await?;
             }
-            let wants = operation.queue_request().filter(|request| shares(request, queue_request.as_ref()));
+            let wants = operation.queue_request().filter(|request| shares(request, serving));
             let outcome = match (operation, wants) {
-                (Operation::Claim(..), None) => Outcome::Later,
+                (Operation::Claim(..), None) if serving.is_some() => Outcome::Later,
                 // One that turns out to be stale is handed nothing.
                 (_, Some(request)) if matches!(outcome, Outcome::Recorded(_) | Outcome::Queued) => {
                     room += request.limit.saturating_sub(outcome.claimed());
@@ -446,7 +455,7 @@ impl Session {
         for touched in touched.values_mut() {
             touched.write_down(&mut batch);
         }
-        if let Some(request) = &queue_request {
+        if let Some(request) = serving {
             batch.claim(request, room);
         }
         let (written, next_due) = self.write(&batch, due, in_transaction).await?;

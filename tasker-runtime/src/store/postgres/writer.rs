@@ -12,6 +12,7 @@ use crate::store::postgres::connection::Connection;
 use crate::store::postgres::operation::Operation;
 use crate::store::postgres::session::{Session, Trouble};
 use crate::store::postgres::settings::Settings;
+use crate::store::postgres::tls;
 use crate::store::postgres::values::{failed, is_broken, is_passing};
 
 /// Callers beyond this many wait before they may queue.
@@ -31,7 +32,10 @@ pub(super) async fn write_until_closed(
 ) {
     let mut batch = Vec::new();
     let writer = Writer { settings };
-    while waiting.recv_many(&mut batch, BATCH).await > 0 {
+    while let Some(count) = writer.next(&mut session, &mut waiting, &mut batch).await {
+        if count == 0 {
+            continue;
+        }
         // What is about to be asked for by others that run already comes along.
         tokio::task::yield_now().await;
         while batch.len() < BATCH
@@ -54,6 +58,28 @@ struct Writer {
 }
 
 impl Writer {
+    /// Waits for operations: how many. `None` when nobody can ask any more. A writer whose connection
+    /// was lost tries to get another meanwhile, for the others claim nothing until it has.
+    async fn next(
+        &self,
+        session: &mut Session,
+        waiting: &mut mpsc::Receiver<Operation>,
+        batch: &mut Vec<Operation>,
+    ) -> Option<usize> {
+        if !session.is_away() {
+            return Some(waiting.recv_many(batch, BATCH).await).filter(|count| *count > 0);
+        }
+        match tokio::time::timeout(PAUSES.1, waiting.recv_many(batch, BATCH)).await {
+            Ok(count) => Some(count).filter(|count| *count > 0),
+            Err(_) => {
+                if let Ok(connection) = Connection::open(&self.settings).await {
+                    session.reconnected(connection);
+                }
+                Some(0)
+            }
+        }
+    }
+
     async fn write(&self, session: &mut Session, mut batch: Vec<Operation>) {
         let begun = Instant::now();
         while !batch.is_empty() {
@@ -117,7 +143,8 @@ impl Writer {
                     return true;
                 }
                 Err(error) if begun.elapsed() + pause > patience => {
-                    tracing::error!(%error, "PostgreSQL cannot be reached");
+                    let error = tls::explain(&error).unwrap_or_else(|| error.to_string());
+                    tracing::error!(error, "PostgreSQL cannot be reached");
                     return false;
                 }
                 Err(_) => {
