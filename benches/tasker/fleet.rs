@@ -27,6 +27,9 @@ pub struct Options {
     /// Be one of those workers, on this schema
     #[arg(long, hide = true)]
     serve: Option<String>,
+    /// A schema that is there already, or that is to stay
+    #[arg(long)]
+    schema: Option<String>,
     #[arg(long, default_value = "postgres://postgres@127.0.0.1:5432/postgres")]
     database: String,
     /// Where the disk is measured
@@ -40,7 +43,10 @@ pub async fn run(options: &Options) {
         serve(options, schema).await;
         return;
     }
-    let schema = Schema::new(&options.database);
+    let schema = match &options.schema {
+        Some(name) => Schema::named(&options.database, name),
+        None => Schema::new(&options.database),
+    };
     // The schema, before anybody races for it.
     let creator = diamond::builder(&schema.url(), options.concurrency).without_worker();
     let creator = creator.build().await.unwrap();

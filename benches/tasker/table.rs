@@ -7,7 +7,7 @@ use serde_json::Value;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Programs to measure beside: a directory with `peer-lower-sqlite` and `peer-dagrs`
+    /// Programs to measure beside: a directory with `peer-lower-sqlite`, `peer-dagrs` and others
     #[arg(long, value_name = "DIRECTORY")]
     peers: Option<PathBuf>,
     /// Where databases are written
@@ -43,6 +43,7 @@ pub fn print(options: &Options) {
             &["lower-postgres", "--mode", "group"][..],
         ),
         ("PostgreSQL, one at a time", "postgres", "1", "1000", "p50_ms", &["lower-postgres"][..]),
+        ("PostgreSQL, beside DBOS", "postgres", "64", "2000", "tasks_per_s", &["dbos"][..]),
         ("memory, 64 in flight", "memory", "64", "50000", "tasks_per_s", &["dagrs"][..]),
         ("memory, one at a time", "memory", "1", "20000", "p50_ms", &["dagrs"][..]),
     ] {
@@ -82,6 +83,14 @@ pub fn print(options: &Options) {
     {
         println!("{}", here(options, &["shape", shape, "--steps", steps, "--directory"]));
     }
+    for workers in ["1", "2", "4"] {
+        println!("{}", here(options, &["fleet", "--workers", workers, "--directory"]));
+        println!("{}", here(options, &["fleet", "--workers", workers, "--queue", "--directory"]));
+    }
+    if !options.short {
+        println!("{}", here(options, &["history", "--directory"]));
+    }
+    println!("{}", here(options, &["recovery", "--directory"]));
     println!("{}", here(options, &["waiting", "--directory"]));
     println!("{}", here(options, &["steady", "--directory"]));
     for padding in ["0", "4096"] {

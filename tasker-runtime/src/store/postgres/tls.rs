@@ -60,7 +60,10 @@ pub(super) fn explain(error: &tokio_postgres::Error) -> Option<String> {
                 .to_owned()
         }
         Error::InvalidCertificate(CertificateError::NotValidForNameContext { expected, presented }) => {
-            let names = if presented.is_empty() { "no host".to_owned() } else { presented.join(", ") };
+            // As rustls has them: `DnsName("example.com")`.
+            let bare = |name: &String| name.split('"').nth(1).unwrap_or(name).to_owned();
+            let names: Vec<String> = presented.iter().map(bare).collect();
+            let names = if names.is_empty() { "no host".to_owned() } else { names.join(", ") };
             format!(
                 "the server's certificate is not for `{}`: it names {names}; connect by a name that it has, or \
                  do without that check with `sslmode=verify-ca`",

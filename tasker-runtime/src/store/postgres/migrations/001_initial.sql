@@ -48,7 +48,9 @@ CREATE TABLE {schema}.task (
     context json NOT NULL,
     -- Who asked for it, and what for.
     origin json
-) WITH (fillfactor = 80);
+);
+
+-- No room is kept for updates in place, neither here nor in `step`: what they change is in an index.
 
 -- Finished tasks pile up; the others are what lists are asked for.
 CREATE INDEX task_open ON {schema}.task (state, id) WHERE state <> 'complete';
@@ -97,7 +99,6 @@ CREATE TABLE {schema}.step (
     CHECK ((rank IS NOT NULL) = (state IN ('ready', 'waiting_for_retry'))),
     CHECK ((worker_id IS NOT NULL) = (state = 'in_progress'))
 ) WITH (
-    fillfactor = 70,
     -- Rows come and go: without this their remains would pile up in what claims walk over.
     autovacuum_vacuum_scale_factor = 0.0,
     autovacuum_vacuum_threshold = 2000,
