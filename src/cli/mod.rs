@@ -170,12 +170,22 @@ pub fn cannot_start(error: &tasker_runtime::BuildError) -> ExitCode {
     ExitCode::from(CANNOT_START)
 }
 
-/// Opening a file would make an empty one, and a slip in the path look like tasks that are gone.
-fn check_store(url: &str) -> Result<(), String> {
-    match url.strip_prefix("sqlite://") {
-        Some(path) if !Path::new(path).exists() => {
+/// Opening a store would make an empty one, and a slip in its URL look like tasks that are gone.
+async fn check_store(url: &str) -> Result<(), String> {
+    if let Some(path) = url.strip_prefix("sqlite://") {
+        let is_there = Path::new(path).exists();
+        return if is_there {
+            Ok(())
+        } else {
             Err(format!("there is no store `{url}`; `--store` names another"))
-        }
+        };
+    }
+    match tasker_runtime::store::plan_migration(url).await {
+        Ok(plan) if plan.from == 0 && plan.to > 0 => Err(format!(
+            "there is no store in {}; `--store` names another, and `tasker migrate` makes one",
+            plan.store
+        )),
+        // Whoever opens it says what is wrong.
         _ => Ok(()),
     }
 }

@@ -517,6 +517,10 @@ fn the_command_line_sets_limits_of_a_file() {
 #[test]
 fn the_command_line_sets_limits_of_a_database() {
     let schema = Schema::new();
+    let output = limit(&["list"], &schema.url());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains(schema.name()), "{}", text(&output.stderr));
+    assert_eq!(tasker(["migrate", "--store", &schema.url()]).status.code(), Some(0));
     the_command_line_sets_lists_and_removes(&schema.url());
 }
 

@@ -64,7 +64,7 @@ pub(super) async fn run(builder: Builder, options: Options) -> ExitCode {
             Ok(builder) => builder,
             Err(message) => return fail(USAGE, message),
         };
-    } else if let Err(message) = check_store(&options.store) {
+    } else if let Err(message) = check_store(&options.store).await {
         return fail(USAGE, message);
     }
     let tasker = match builder.build().await {

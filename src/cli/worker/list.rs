@@ -20,7 +20,7 @@ pub(super) struct Options {
 }
 
 pub(super) async fn run(builder: Builder, options: &Options) -> ExitCode {
-    if let Err(message) = check_store(&options.store) {
+    if let Err(message) = check_store(&options.store).await {
         return fail(USAGE, message);
     }
     let tasker = match builder.without_worker().store_url(&options.store).build().await {

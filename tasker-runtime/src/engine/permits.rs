@@ -422,6 +422,6 @@ mod tests {
         // It asks well before.
         assert_eq!(permits.ask_at(0, 100, PACE), Some(now + Duration::from_secs(1)));
         permits.take(&granted, Some(Duration::from_millis(600)), now);
-        assert_eq!(permits.ask_at(0, 100, PACE), Some(now + Duration::from_millis(200)));
+        assert_eq!(permits.ask_at(0, 100, PACE), Some(now + Duration::from_millis(250)));
     }
 }

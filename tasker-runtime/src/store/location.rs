@@ -31,7 +31,7 @@ impl Location {
         let path = url.strip_prefix("sqlite://").or(url.strip_prefix("sqlite:"));
         match path.filter(|path| !path.is_empty()) {
             Some(path) => Ok(Self::File(path.into())),
-            None => Err(StoreError::Url { url: url.to_owned() }),
+            None => Err(StoreError::Url { url: without_password(url) }),
         }
     }
 
@@ -46,9 +46,35 @@ impl Location {
     }
 }
 
+/// What was given for a URL, without what may be a password.
+fn without_password(url: &str) -> String {
+    match (url.split_once(':'), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, place))) => format!("{scheme}:…@{place}"),
+        _ => url.to_owned(),
+    }
+}
+
 /// Runs what waits for the disk off the runtime's threads.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_url_is_told_without_the_password() {
+        for (url, told) in [
+            ("mysql://u:s3cr@h/db", "mysql:…@h/db"),
+            ("POSTGRES://ada:s3@cr@h/db", "POSTGRES:…@h/db"),
+            ("postgres:/ada:s3cr@h", "postgres:…@h"),
+            ("orders.db", "orders.db"),
+        ] {
+            let error = Location::parse(url).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{told}`")), "{error}");
+        }
+    }
 }

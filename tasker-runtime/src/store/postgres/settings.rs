@@ -117,6 +117,10 @@ impl Settings {
             };
             wrong(format!("the URL cannot be read: {reason}"))
         })?;
+        let is_cut = |host: &Host| matches!(host, Host::Tcp(name) if name.contains('@'));
+        if config.get_hosts().iter().any(is_cut) {
+            return Err(wrong("an `@` in the user or password is written `%40`".to_owned()));
+        }
         if config.get_hosts().is_empty() {
             config.host("localhost");
         }
@@ -226,7 +230,11 @@ mod tests {
             assert!(error.contains(says) && error.contains("db.example/x"), "{error}");
             assert!(!error.contains("secret"), "{error}");
         }
-        for url in ["postgres://ada:se@cret?x@db/x?lease=soon", "postgres://ada:se?cret@db/x?colour=red"] {
+        for url in [
+            "postgres://ada:se@cret?x@db/x?lease=soon",
+            "postgres://ada:se?cret@db/x?colour=red",
+            "postgres://ada:se@cret@db/x",
+        ] {
             let error = Settings::parse(url).unwrap_err().to_string();
             assert!(!error.contains("cret"), "{error}");
         }
