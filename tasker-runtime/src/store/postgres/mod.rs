@@ -185,6 +185,11 @@ async fn read(url: &str) -> Result<Settings, StoreError> {
 async fn connect(settings: &Settings) -> Result<Connection, StoreError> {
     Connection::open(settings).await.map_err(|error| {
         let source = match error.as_db_error() {
+            // What proxies say to how we ask for plans by index.
+            Some(said) if settings.prepared && said.message().contains("options") => {
+                format!("{}; a proxy that takes none needs `prepared=false` in the URL", said.message())
+                    .into()
+            }
             Some(said) => said.message().to_owned().into(),
             None => tls::explain(&error).map_or_else(|| error.into(), Into::into),
         };
