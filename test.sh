@@ -4,12 +4,15 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-# SQLite is compiled in, which takes a C compiler.
-if ! command -v cc >/dev/null && ! command -v gcc >/dev/null; then
+# SQLite is compiled in, which takes a C compiler; certificates for tests are made by openssl.
+missing=()
+command -v cc >/dev/null || command -v gcc >/dev/null || missing+=(gcc libc6-dev)
+command -v openssl >/dev/null || missing+=(openssl)
+if [ ${#missing[@]} -gt 0 ]; then
     sudo=""
     [ "$(id -u)" = 0 ] || sudo=sudo
     $sudo apt-get update
-    $sudo apt-get install -y gcc libc6-dev
+    $sudo apt-get install -y "${missing[@]}"
 fi
 
 own=$(mktemp -d)
