@@ -7,16 +7,13 @@ use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
 use tasker_runtime::{Builder, Error, FleetLimit, LimitKind, LimitRecord, Rate, Tasker};
 
-use crate::cli::{FAILED, USAGE, cannot_start, check_store, fail, print};
+use crate::cli::at_store::AtStore;
+use crate::cli::{FAILED, fail, print};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Where the tasks are kept: sqlite://PATH or postgres://USER@HOST/DATABASE
-    #[arg(long, global = true, default_value = "sqlite://tasker.db", value_name = "URL")]
-    store: String,
-    /// Print JSON instead
-    #[arg(long, global = true)]
-    json: bool,
+    #[command(flatten)]
+    at: AtStore,
     #[command(subcommand)]
     command: Command,
 }
@@ -70,17 +67,14 @@ struct Set {
 }
 
 pub(super) async fn run(builder: Builder, options: Options) -> ExitCode {
-    if let Err(message) = check_store(&options.store).await {
-        return fail(USAGE, message);
-    }
-    let tasker = match builder.without_worker().store_url(&options.store).build().await {
+    let tasker = match options.at.open(builder).await {
         Ok(tasker) => tasker,
-        Err(error) => return cannot_start(&error),
+        Err(code) => return code,
     };
     let done = match &options.command {
-        Command::Set(limit) => set(&tasker, limit, options.json).await,
-        Command::List => list(&tasker, options.json).await,
-        Command::Remove(on) => remove(&tasker, &on.kind(), options.json).await,
+        Command::Set(limit) => set(&tasker, limit, options.at.json).await,
+        Command::List => list(&tasker, options.at.json).await,
+        Command::Remove(on) => remove(&tasker, &on.kind(), options.at.json).await,
     };
     tasker.shutdown().await;
     match done {

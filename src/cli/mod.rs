@@ -10,6 +10,7 @@
 //! }
 //! ```
 
+mod at_store;
 mod follow;
 mod graph;
 mod launch;
@@ -168,26 +169,6 @@ pub fn factor(text: &str) -> Result<f64, String> {
 pub fn cannot_start(error: &tasker_runtime::BuildError) -> ExitCode {
     say(&format!("{error}\n"));
     ExitCode::from(CANNOT_START)
-}
-
-/// Opening a store would make an empty one, and a slip in its URL look like tasks that are gone.
-async fn check_store(url: &str) -> Result<(), String> {
-    if let Some(path) = url.strip_prefix("sqlite://") {
-        let is_there = Path::new(path).exists();
-        return if is_there {
-            Ok(())
-        } else {
-            Err(format!("there is no store `{url}`; `--store` names another"))
-        };
-    }
-    match tasker_runtime::store::plan_migration(url).await {
-        Ok(plan) if plan.from == 0 && plan.to > 0 => Err(format!(
-            "there is no store in {}; `--store` names another, and `tasker migrate` makes one",
-            plan.store
-        )),
-        // Whoever opens it says what is wrong.
-        _ => Ok(()),
-    }
 }
 
 fn fail(code: u8, message: impl fmt::Display) -> ExitCode {

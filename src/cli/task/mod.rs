@@ -12,17 +12,14 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use tasker_runtime::{Builder, Error, TaskId, Tasker};
 
+use crate::cli::at_store::AtStore;
 use crate::cli::new_task::refused;
-use crate::cli::{USAGE, cannot_start, check_store, fail, print};
+use crate::cli::{USAGE, fail, print};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Where the tasks are kept: sqlite://PATH or postgres://USER@HOST/DATABASE
-    #[arg(long, global = true, default_value = "sqlite://tasker.db", value_name = "URL")]
-    store: String,
-    /// Print JSON instead
-    #[arg(long, global = true)]
-    json: bool,
+    #[command(flatten)]
+    at: AtStore,
     #[command(subcommand)]
     command: Command,
 }
@@ -58,20 +55,19 @@ enum Command {
 }
 
 pub(super) async fn run(builder: Builder, options: Options) -> ExitCode {
-    let mut builder = builder.without_worker().store_url(&options.store);
-    if let Command::Create(create) = &options.command {
-        builder = match create.prepare(builder, &options.store) {
-            Ok(builder) => builder,
+    let opened = match &options.command {
+        // The one that may make a store.
+        Command::Create(create) => match create.prepare(builder, &options.at.store) {
+            Ok(builder) => options.at.open_or_make(builder).await,
             Err(message) => return fail(USAGE, message),
-        };
-    } else if let Err(message) = check_store(&options.store).await {
-        return fail(USAGE, message);
-    }
-    let tasker = match builder.build().await {
-        Ok(tasker) => tasker,
-        Err(error) => return cannot_start(&error),
+        },
+        _ => options.at.open(builder).await,
     };
-    let json = options.json;
+    let tasker = match opened {
+        Ok(tasker) => tasker,
+        Err(code) => return code,
+    };
+    let json = options.at.json;
     let done = match options.command {
         Command::Create(options) => create::create(&tasker, &options, json).await,
         Command::List(options) => list::list(&tasker, &options, json).await,

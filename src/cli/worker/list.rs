@@ -7,25 +7,19 @@ use console::style;
 use serde_json::json;
 use tasker_runtime::{Builder, WorkerRecord};
 
-use crate::cli::{FAILED, USAGE, cannot_start, check_store, fail, print};
+use crate::cli::at_store::AtStore;
+use crate::cli::{FAILED, fail, print};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Where the tasks are kept: sqlite://PATH or postgres://USER@HOST/DATABASE
-    #[arg(long, default_value = "sqlite://tasker.db", value_name = "URL")]
-    store: String,
-    /// Print JSON instead
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    at: AtStore,
 }
 
 pub(super) async fn run(builder: Builder, options: &Options) -> ExitCode {
-    if let Err(message) = check_store(&options.store).await {
-        return fail(USAGE, message);
-    }
-    let tasker = match builder.without_worker().store_url(&options.store).build().await {
+    let tasker = match options.at.open(builder).await {
         Ok(tasker) => tasker,
-        Err(error) => return cannot_start(&error),
+        Err(code) => return code,
     };
     let workers = tasker.workers().await;
     tasker.shutdown().await;
@@ -33,7 +27,7 @@ pub(super) async fn run(builder: Builder, options: &Options) -> ExitCode {
         Ok(workers) => workers,
         Err(error) => return fail(FAILED, error),
     };
-    if options.json {
+    if options.at.json {
         print(&json!({ "workers": workers }).to_string());
         return ExitCode::SUCCESS;
     }

@@ -9,7 +9,8 @@ use tokio::sync::{Notify, RwLock, mpsc, oneshot};
 use crate::id::TaskId;
 use crate::store::postgres::held::Held;
 use crate::store::postgres::operation::Operation;
-use crate::store::postgres::session::{Sweep, Workers};
+use crate::store::postgres::session::Workers;
+use crate::store::postgres::untold::Sweep;
 use crate::store::postgres::values::Result;
 use crate::store::{Claim, StoreError};
 

@@ -12,6 +12,7 @@ use crate::store::limit::{Decision, Holder, Ledger};
 use crate::store::postgres::session::Trouble;
 use crate::store::postgres::settings::Settings;
 use crate::store::postgres::values::{Time, get, int, maybe_time, number, time, unreadable};
+use crate::store::postgres::workers::IS_ALIVE;
 use crate::store::{FleetLimit, LimitKind, LimitRecord, PermitRequest, Permits, Rate};
 
 type Answer<T> = Result<T, Trouble>;
@@ -64,7 +65,7 @@ fn of_living(schema: &str) -> String {
             permit.kind, permit.name, permit.worker_id, permit.held, permit.wanted, permit.starved_since
         FROM {schema}.permit
         JOIN {schema}.worker ON worker.id = permit.worker_id
-        WHERE worker.beat_at >= clock_timestamp() - worker.lease"
+        WHERE {IS_ALIVE}"
     )
 }
 
@@ -113,7 +114,7 @@ pub(super) async fn permits(
         "SELECT clock_timestamp(), (
             SELECT extract(epoch FROM beat_at + lease - clock_timestamp())::float8
             FROM {schema}.worker
-            WHERE id = $1 AND beat_at >= clock_timestamp() - lease
+            WHERE id = $1 AND {IS_ALIVE}
         )"
     );
     let own: [(&(dyn ToSql + Sync), Type); 1] = [(&request.worker.0, Type::UUID)];
@@ -176,7 +177,7 @@ async fn write(client: &impl GenericClient, schema: &str, decisions: &[Decision]
                 ELSE NOT EXISTS (
                     SELECT FROM {schema}.worker
                     WHERE worker.id = permit.worker_id
-                    AND worker.beat_at >= clock_timestamp() - worker.lease
+                    AND {IS_ALIVE}
                 )
             END
         )
@@ -217,7 +218,7 @@ pub(super) async fn give_back(
             WHERE worker_id = ANY ($1)
             AND NOT EXISTS (
                 SELECT FROM {schema}.worker
-                WHERE worker.id = permit.worker_id AND worker.beat_at >= clock_timestamp() - worker.lease
+                WHERE worker.id = permit.worker_id AND {IS_ALIVE}
             )
             FOR UPDATE SKIP LOCKED
         )

@@ -2,6 +2,7 @@
 //! commits; reads and rare operations have a pool.
 
 mod batch;
+mod claims;
 mod connection;
 mod dial;
 mod encryption;
@@ -15,15 +16,19 @@ mod notices;
 mod operate;
 mod operation;
 mod own_writes;
+mod parts;
 mod read;
 mod schema;
 mod session;
 mod settings;
+mod statement;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]
 #[path = "no_tls.rs"]
 mod tls;
+mod touched;
+mod untold;
 mod values;
 mod workers;
 mod writer;

@@ -5,26 +5,26 @@
 //! task raises it; then the statement leaves that task out, and its operations are done once more,
 //! from what the database says.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 use tokio_postgres::types::Type;
 
 use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::state::TaskState;
 use crate::store::postgres::batch::{Batch, Written};
+use crate::store::postgres::claims::{Queue, queue_request, shares};
 use crate::store::postgres::connection::Connection;
 use crate::store::postgres::lanes::Shared;
 use crate::store::postgres::load::{self, Ended, Hold};
 use crate::store::postgres::operation::Operation;
 use crate::store::postgres::own_writes;
+use crate::store::postgres::touched::Touched;
+use crate::store::postgres::untold::Sweep;
 use crate::store::postgres::values::{Result, Time, get, json, maybe_time};
-use crate::store::postgres::workers;
-use crate::store::progress::{Change, Moved, Progress};
+use crate::store::progress::{Moved, Progress};
 use crate::store::{
     AttemptRecord, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, NewTaskRecord,
     StoreError, failpoint,
@@ -51,38 +51,6 @@ impl From<StoreError> for Trouble {
     }
 }
 
-/// Claims from the queue, for the operations that asked for them.
-struct Queue {
-    request: Option<ClaimRequest>,
-    claims: VecDeque<Claim>,
-    more: bool,
-}
-
-impl Queue {
-    /// Fills the room that is left with what came from the queue.
-    fn serve(&mut self, claimed: &mut Claimed, request: &ClaimRequest) {
-        if shares(request, self.request.as_ref()) {
-            let room = request.limit.saturating_sub(claimed.claims.len()).min(self.claims.len());
-            claimed.claims.extend(self.claims.drain(..room));
-            claimed.more |= self.more;
-        }
-    }
-}
-
-/// The request that the batch's claims from the queue are made by. Who asks for nothing else comes first.
-fn queue_request(operations: &[Operation]) -> Option<&ClaimRequest> {
-    let alone = operations.iter().find(|operation| matches!(operation, Operation::Claim(..)));
-    alone.or(operations.iter().find(|operation| operation.queue_request().is_some()))?.queue_request()
-}
-
-/// Whether a request is served by what is claimed for another.
-fn shares(request: &ClaimRequest, other: Option<&ClaimRequest>) -> bool {
-    other.is_some_and(|other| {
-        request.worker == other.worker
-            && (Arc::ptr_eq(&request.passed, &other.passed) || request.passed == other.passed)
-    })
-}
-
 /// The workers of this process, as the store's other parts know them as well.
 pub(super) type Workers = Arc<Mutex<HashSet<WorkerId>>>;
 
@@ -92,48 +60,6 @@ struct Known {
     progress: Progress,
     epoch: i32,
 }
-
-/// A task that operations of the batch work on.
-#[derive(Debug)]
-struct Touched {
-    progress: Progress,
-    /// The epoch that the task must have for the batch to be written; `None` for a new one.
-    epoch: Option<i32>,
-    /// Whether it was read under its lock, so that the epoch is raised.
-    loaded: bool,
-    /// Whether it must be read: somebody has a claim that is not known here. A claim from the queue
-    /// leaves the epoch as it is.
-    doubtful: bool,
-    before: TaskState,
-    /// When the operation was that came last.
-    at: Timestamp,
-    ended: HashMap<(u32, u32), Ended>,
-}
-
-/// When to look for claims that nobody was told of, after a connection was lost.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sweep {
-    since: Instant,
-    after: Duration,
-}
-
-impl Sweep {
-    fn is_due(&self) -> bool {
-        self.since.elapsed() >= self.after
-    }
-}
-
-/// How long after a connection was lost its last statement may still be done.
-const LAST_SWEEP: Duration = Duration::from_secs(64);
-
-/// How long to wait for other writers to be quiet.
-const QUIET: Duration = Duration::from_millis(200);
-
-/// When to look again after that was not to be.
-const BUSY: Duration = Duration::from_secs(1);
-
-/// No task has this epoch.
-const NEVER: i32 = -1;
 
 /// What an operation has come to, if its tasks are written.
 #[derive(Debug)]
@@ -159,7 +85,7 @@ pub(super) struct Session {
     pub(super) connection: Connection,
     /// Which of the writers this is.
     lane: usize,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     tasks: HashMap<TaskId, Known>,
     /// Templates that are there; they are never deleted.
     templates: HashSet<TemplateId>,
@@ -178,7 +104,7 @@ impl Session {
     pub(super) fn doubt(&mut self, operations: &[Operation]) {
         self.shared.set_away(self.lane, true);
         self.shared.held.set_untold();
-        let sweep = Sweep { since: Instant::now(), after: Duration::ZERO };
+        let sweep = Sweep::begin();
         *self.shared.sweep.lock().unwrap_or_else(PoisonError::into_inner) = Some(sweep);
         self.doubted.extend(operations.iter().filter_map(|operation| match operation {
             Operation::Finish(attempt, ..) => Some(attempt.claim),
@@ -209,7 +135,8 @@ impl Session {
         self.perform_anyway(operations).await
     }
 
-    async fn perform_anyway(
+    /// Without regard to who wants all writers to be quiet.
+    pub(super) async fn perform_anyway(
         &mut self,
         operations: Vec<Operation>,
     ) -> std::result::Result<Vec<Operation>, (Vec<Operation>, Trouble)> {
@@ -305,55 +232,6 @@ impl Session {
         let rows = client.query_typed(&sql, &[(&hash, Type::BYTEA)]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         Ok(Some(Created::Duplicate { id: TaskId(get(row, 0)?), context: json(get(row, 1)?)? }))
-    }
-
-    /// Looks for what is claimed without anybody here having been told, and looks again after a while,
-    /// for as long as a statement of a lost connection may still be under way. Whichever writer is at
-    /// work when it is time does this for all.
-    pub(super) async fn sweep(&mut self) {
-        let shared = Arc::clone(&self.shared);
-        let next = || shared.sweep.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(sweep) = next().take_if(|sweep| sweep.is_due()) else { return };
-        let after = match self.hand_back_untold(Timestamp::now()).await {
-            Ok(true) if sweep.after >= LAST_SWEEP => return,
-            Ok(true) => (sweep.after * 2).clamp(Duration::from_millis(500), LAST_SWEEP),
-            // Another writer's statement may have to wait for a lock: we look when there is time again.
-            Ok(false) => sweep.since.elapsed() + BUSY,
-            Err(trouble) => {
-                tracing::warn!(?trouble, "claims could not be looked for; trying again");
-                sweep.since.elapsed() + BUSY
-            }
-        };
-        // Another connection may have been lost in the meantime.
-        next().get_or_insert(Sweep { after, ..sweep });
-    }
-
-    /// Hands back what is claimed in the name of workers of this process and nobody here was told of:
-    /// the answer did not arrive. `false` when other writers were too busy.
-    async fn hand_back_untold(&mut self, now: Timestamp) -> std::result::Result<bool, Trouble> {
-        let workers: Vec<WorkerId> =
-            self.shared.workers.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect();
-        let Connection { client, schema, .. } = &self.connection;
-        let mut untold = workers::claims_of(client, schema, &workers).await?;
-        let shared = Arc::clone(&self.shared);
-        let is_untold = |claim: &Claim| !shared.held.contains(claim);
-        untold.retain(is_untold);
-        if untold.is_empty() {
-            return Ok(true);
-        }
-        // Some of them may be what another writer is just being told of. What has ended since then does
-        // not hold any more, and is passed over.
-        let Ok(_quiet) = tokio::time::timeout(QUIET, shared.quiet.write()).await else { return Ok(false) };
-        untold.retain(is_untold);
-        if untold.is_empty() {
-            return Ok(true);
-        }
-        let (answer, _) = oneshot::channel();
-        let mut operations = vec![Operation::Release(untold, None, now, answer)];
-        while !operations.is_empty() {
-            operations = self.perform_anyway(operations).await.map_err(|(_, trouble)| trouble)?;
-        }
-        Ok(true)
     }
 
     /// Applies the operations to what is known, and writes that down.
@@ -671,57 +549,6 @@ impl Outcome {
             Self::Recorded(moved) => moved.claimed.claims.len(),
             _ => 0,
         }
-    }
-}
-
-impl Touched {
-    fn known(progress: Progress, epoch: i32) -> Self {
-        let (before, ended) = (progress.state, HashMap::new());
-        let (loaded, doubtful, at) = (false, false, Timestamp::UNIX_EPOCH);
-        Self { progress, epoch: Some(epoch), loaded, doubtful, before, at, ended }
-    }
-
-    fn loaded(loaded: load::Loaded) -> Self {
-        let (epoch, ended) = (Some(loaded.epoch), loaded.ended);
-        Self { loaded: true, epoch, ended, ..Self::known(loaded.progress, loaded.epoch) }
-    }
-
-    fn created(progress: Progress, at: Timestamp) -> Self {
-        Self { epoch: None, at, ..Self::known(progress, 0) }
-    }
-
-    /// Whether the claim holds, as far as is known here.
-    fn holds(&mut self, claim: &Claim) -> bool {
-        let holds = self.progress.holds(claim);
-        self.doubtful |= !holds && !self.loaded;
-        holds
-    }
-
-    fn new_epoch(&self) -> i32 {
-        self.epoch.map_or(0, |epoch| epoch.wrapping_add(i32::from(self.loaded)))
-    }
-
-    fn write_down(&mut self, batch: &mut Batch) {
-        let (task, template) = (self.progress.task, self.progress.template);
-        if let Some(epoch) = self.epoch {
-            batch.lock(task, if self.doubtful { NEVER } else { epoch });
-            let changed = self.progress.state != self.before;
-            if self.loaded || changed {
-                batch.set_task(task, self.new_epoch(), self.progress.state, changed.then_some(self.at));
-            }
-        }
-        // The same step may be listed twice; what it comes to is the same.
-        let mut seen = HashSet::new();
-        let written: std::result::Result<(), ()> = self.progress.write_down(|step, change| {
-            if seen.insert(step) {
-                match change {
-                    Change::Row(row) => batch.step(task, template, step, row),
-                    Change::NoRow => batch.no_step(task, step),
-                }
-            }
-            Ok(())
-        });
-        debug_assert!(written.is_ok());
     }
 }
 

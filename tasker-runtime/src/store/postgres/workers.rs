@@ -19,6 +19,9 @@ use crate::store::{Claim, WorkerInfo, WorkerRecord};
 /// A dead worker's row stays this long: one that was only stalled finds itself again, and a statement
 /// of its that was on its way still finds its row.
 const KEPT: &str = "1 hour";
+/// Whether a row of `worker` is that of one that is alive.
+pub(super) const IS_ALIVE: &str = "worker.beat_at >= clock_timestamp() - worker.lease";
+
 /// For so many of its leases a dead worker that holds nothing is left alone.
 const LEFT_ALONE: u32 = 5;
 
@@ -102,7 +105,7 @@ pub(super) async fn records(client: &impl GenericClient, schema: &str) -> Result
     let sql = format!(
         "SELECT
             id, host, process, version, namespaces, handlers, concurrency, running, started_at,
-            nullif(beat_at, '-infinity'), beat_at >= clock_timestamp() - lease
+            nullif(beat_at, '-infinity'), {IS_ALIVE}
         FROM {schema}.worker
         ORDER BY id"
     );
@@ -159,7 +162,7 @@ pub(super) async fn dead(client: &impl GenericClient, schema: &str) -> Result<Ve
     let sql = format!(
         "SELECT id
         FROM {schema}.worker
-        WHERE beat_at < clock_timestamp() - lease
+        WHERE NOT ({IS_ALIVE})
         AND (idle_at IS NULL OR idle_at < clock_timestamp() - {LEFT_ALONE} * lease)"
     );
     let rows = client.query_typed(&sql, &[]).await?;
@@ -182,7 +185,7 @@ pub(super) async fn forget(
         )
         UPDATE {schema}.worker
         SET idle_at = clock_timestamp()
-        WHERE id = ANY ($1) AND id NOT IN (SELECT id FROM old) AND beat_at < clock_timestamp() - lease"
+        WHERE id = ANY ($1) AND id NOT IN (SELECT id FROM old) AND NOT ({IS_ALIVE})"
     );
     client.query_typed(&sql, &[(&ids, Type::UUID_ARRAY)]).await?;
     limits::give_back(client, schema, workers).await

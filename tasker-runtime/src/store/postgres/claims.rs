@@ -1,0 +1,39 @@
+//! What a statement claims from the queue, for the operations that asked for it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::store::postgres::operation::Operation;
+use crate::store::{Claim, ClaimRequest, Claimed};
+
+/// Claims from the queue, for the operations that asked for them.
+pub(super) struct Queue {
+    pub(super) request: Option<ClaimRequest>,
+    pub(super) claims: VecDeque<Claim>,
+    pub(super) more: bool,
+}
+
+impl Queue {
+    /// Fills the room that is left with what came from the queue.
+    pub(super) fn serve(&mut self, claimed: &mut Claimed, request: &ClaimRequest) {
+        if shares(request, self.request.as_ref()) {
+            let room = request.limit.saturating_sub(claimed.claims.len()).min(self.claims.len());
+            claimed.claims.extend(self.claims.drain(..room));
+            claimed.more |= self.more;
+        }
+    }
+}
+
+/// The request that the batch's claims from the queue are made by. Who asks for nothing else comes first.
+pub(super) fn queue_request(operations: &[Operation]) -> Option<&ClaimRequest> {
+    let alone = operations.iter().find(|operation| matches!(operation, Operation::Claim(..)));
+    alone.or(operations.iter().find(|operation| operation.queue_request().is_some()))?.queue_request()
+}
+
+/// Whether a request is served by what is claimed for another.
+pub(super) fn shares(request: &ClaimRequest, other: Option<&ClaimRequest>) -> bool {
+    other.is_some_and(|other| {
+        request.worker == other.worker
+            && (Arc::ptr_eq(&request.passed, &other.passed) || request.passed == other.passed)
+    })
+}
