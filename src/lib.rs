@@ -39,6 +39,7 @@
 //! # }
 //! ```
 
+#[cfg(feature = "cli")]
 pub mod cli;
 
 #[cfg(doctest)]

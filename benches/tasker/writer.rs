@@ -18,7 +18,7 @@ impl Writer {
     /// Listens, from now to the end of the process.
     pub fn watch() -> Self {
         let own = Self::default();
-        let only = Targets::new().with_target("tasker_runtime::store::sqlite::writer", Level::TRACE);
+        let only = Targets::new().with_target("tasker_store::sqlite::writer", Level::TRACE);
         let subscriber = tracing_subscriber::registry().with(own.clone().with_filter(only));
         tracing::subscriber::set_global_default(subscriber).unwrap();
         own

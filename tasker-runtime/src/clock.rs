@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tasker_store::later;
 use tokio::time::Instant;
 
 /// Where the engine gets the time and its random numbers.
 ///
 /// ```
-/// use tasker_runtime::Clock;
+/// use tasker::Clock;
 /// let before = Clock::system().now();
 /// assert!(Clock::system().now() >= before);
 /// ```
@@ -69,25 +70,5 @@ impl Clock {
     #[must_use]
     pub fn random(&self) -> f64 {
         self.random.lock().unwrap_or_else(PoisonError::into_inner).f64()
-    }
-}
-
-/// `time` and a span; where that lies beyond the last day that can be told, a time so far off that
-/// nobody will wait for it, and that a store reads back as it was written.
-pub(crate) fn later(time: Timestamp, span: Duration) -> Timestamp {
-    const FAR_OFF: Timestamp = Timestamp::constant(250_000_000_000, 0);
-    time.checked_add(span).map_or(FAR_OFF, |later| later.min(FAR_OFF))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_beyond_all_times_is_one_that_reads_back() {
-        for span in [Duration::MAX, Duration::from_secs(253_000_000_000), Duration::from_secs(1)] {
-            let time = later(Timestamp::UNIX_EPOCH, span);
-            assert_eq!(Timestamp::from_microsecond(time.as_microsecond()).unwrap(), time);
-        }
     }
 }

@@ -8,58 +8,42 @@
 // So that what the macro writes compiles in here as it does in every other crate.
 extern crate self as tasker_runtime;
 
-mod backoff;
-mod bind;
-mod build_error;
-mod builder;
+mod build;
+mod client;
 mod clock;
-mod dead_letter;
 mod engine;
-mod event;
-mod fleet_limits;
 mod handler;
-mod id;
-mod identity;
-mod json;
-mod limits;
-mod operate;
-mod registry;
-mod schema;
-mod stale;
-mod state;
-mod step_error;
 pub mod store;
-mod task;
-mod tasker;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use build_error::{BuildError, BuildFault};
-pub use builder::Builder;
+pub use build::builder::Builder;
+pub use build::fault::{BuildError, BuildFault};
+pub use build::violations::{Violation, Violations};
+pub use client::dead_letter::{DeadLetter, DeadLetterFilter};
+pub use client::event::Event;
+pub use client::operate::{Operator, RetryPlan, RetryScope};
+pub use client::stale::{Staleness, Stay};
+pub use client::task::{Action, Attempt, OutputError, Step, Task, TaskFailure};
+pub use client::tasker::{Description, Error, IdentityStrategy, NewTask, TaskSummary, Tasker};
 pub use clock::Clock;
-pub use dead_letter::{DeadLetter, DeadLetterFilter};
-pub use event::Event;
+pub use handler::step_error::{OrStepError, StepError, StepResult};
 pub use handler::{
     CodeLocation, Dependency, DependencyOutput, FromStep, HandlerError, OptionalDependencyOutput,
-    Registration, SqlValue, SqlWrite, State, StateRequirement, StepContext, StepFuture, StepHandler,
-    StepOutcome, Transaction,
+    Registration, State, StateRequirement, StepContext, StepFuture, StepHandler, StepOutcome, Transaction,
 };
-pub use id::{TaskId, TemplateId, WorkerId};
-pub use json::{Json, JsonError};
-pub use operate::{Operator, RetryPlan, RetryScope};
-pub use schema::{Violation, Violations};
-pub use stale::{Staleness, Stay, WaitingFor};
-pub use state::{AttemptOutcome, DeadLetterReason, DeadLetterStatus, StepState, TaskState};
-pub use step_error::{BoxError, ErrorKind, ErrorRecord, OrStepError, StepError, StepResult};
-pub use store::{
-    ActionDetails, ActionRecord, FleetLimit, LimitKind, LimitRecord, MemoryStore, Origin, Rate, RateError,
-    SqliteStore, StoreError, TaskFilter, WorkerInfo, WorkerRecord,
-};
-#[cfg(feature = "postgres")]
-pub use store::{Executor, PostgresStore};
-pub use task::{Action, Attempt, OutputError, Step, Task, TaskFailure};
-pub use tasker::{Description, Error, IdentityStrategy, NewTask, TaskSummary, Tasker};
+pub use store::StoreError;
 pub use tasker_macros::step_handler;
+#[cfg(feature = "postgres")]
+pub use tasker_postgres::{Executor, PostgresStore};
+#[cfg(feature = "sqlite")]
+pub use tasker_sqlite::SqliteStore;
+pub use tasker_store::{
+    ActionDetails, ActionRecord, AttemptOutcome, BoxError, DeadLetterReason, DeadLetterStatus, ErrorKind,
+    ErrorRecord, FleetLimit, Json, JsonError, LimitKind, LimitRecord, MemoryStore, Origin, Rate, RateError,
+    SqlValue, StepState, TaskFilter, TaskId, TaskState, TemplateId, WaitingFor, WorkerId, WorkerInfo,
+    WorkerRecord,
+};
 
 /// Not for people: what the macro writes refers to.
 #[doc(hidden)]

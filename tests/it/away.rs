@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use tasker_runtime::store::conformance::{
-    Graph, at, failed, new, new_task as new_record, template as record,
-};
-use tasker_runtime::store::{Claim, ClaimRequest, Ending, Finished, FinishedAttempt, Store, WorkerInfo};
 use tasker_runtime::{
     AttemptOutcome, Builder, PostgresStore, StepContext, StepResult, TaskFilter, TaskState, Tasker, WorkerId,
 };
+use tasker_store::conformance::{Graph, at, failed, new, new_task as new_record, template as record};
+use tasker_store::{Claim, ClaimRequest, Ending, Finished, FinishedAttempt, Store, WorkerInfo};
 use tokio::sync::Notify;
 use tokio_postgres::NoTls;
 

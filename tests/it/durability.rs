@@ -8,14 +8,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::json;
-use tasker_runtime::store::{
-    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
-    LimitKind, LimitRecord, NewTaskRecord, PermitRequest, Permits, PruneRequest, Store, TaskFilter, TaskHead,
-    TaskInputs, TaskRecord, TemplateRecord, WorkerInfo, WorkerRecord,
-};
 use tasker_runtime::{
     AttemptOutcome, Builder, Clock, MemoryStore, NewTask, SqliteStore, StepContext, StepResult, StepState,
     StoreError, TaskId, TaskState, Tasker, TemplateId, WorkerId,
+};
+use tasker_store::{
+    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
+    LimitKind, LimitRecord, NewTaskRecord, PermitRequest, Permits, PruneRequest, Store, TaskFilter, TaskHead,
+    TaskInputs, TaskRecord, TemplateRecord, WorkerInfo, WorkerRecord,
 };
 use tokio::sync::Notify;
 
@@ -196,7 +196,7 @@ async fn a_process_without_a_worker_creates_tasks_for_another() {
 
 #[tokio::test]
 async fn the_claims_of_a_worker_are_abandoned_when_it_is_gone_and_not_before() {
-    use tasker_runtime::store::conformance::{Graph, at, new, new_task, template};
+    use tasker_store::conformance::{Graph, at, new, new_task, template};
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.db");
     let (one, other) = (SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap());
@@ -305,7 +305,7 @@ async fn a_task_whose_creator_stopped_waiting_is_run_all_the_same() {
 
 #[tokio::test]
 async fn one_file_under_two_names_is_one_store() {
-    use tasker_runtime::store::conformance::{at, new};
+    use tasker_store::conformance::{at, new};
     let directory = tempfile::tempdir().unwrap();
     let (path, link) = (directory.path().join("t.db"), directory.path().join("link.db"));
     let one = SqliteStore::open(&path).unwrap();
@@ -313,13 +313,10 @@ async fn one_file_under_two_names_is_one_store() {
     let other = SqliteStore::open(&link).unwrap();
     let worker = WorkerId::random();
     one.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
-    one.put_template(tasker_runtime::store::conformance::template()).await.unwrap();
+    one.put_template(tasker_store::conformance::template()).await.unwrap();
     let request =
         ClaimRequest { worker, limit: 1, any: false, now: at(0), passed: Arc::default(), namespaces: None };
-    let record = tasker_runtime::store::conformance::new_task(
-        &tasker_runtime::store::conformance::Graph::diamond(),
-        0,
-    );
+    let record = tasker_store::conformance::new_task(&tasker_store::conformance::Graph::diamond(), 0);
     let claims = new(one.create_task(record, request).await.unwrap()).claims;
     assert!(other.abandoned().await.unwrap().is_empty());
     one.worker_gone(worker);

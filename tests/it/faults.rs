@@ -7,11 +7,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use serde_json::json;
-use tasker_runtime::store::{ClaimRequest, NewTaskRecord, Store};
 use tasker_runtime::{
     AttemptOutcome, Clock, MemoryStore, NewTask, SqliteStore, StepContext, StepResult, StepState, TaskFilter,
     TaskState, Tasker, WorkerId,
 };
+use tasker_store::{ClaimRequest, NewTaskRecord, Store};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -158,7 +158,7 @@ async fn a_task_that_cannot_be_read_is_left_out_of_lists() {
 
 #[tokio::test]
 async fn a_step_of_a_template_that_cannot_be_read_fails_and_frees_its_slot() {
-    use tasker_runtime::store::conformance::{Graph, at, new_task as new_record, template as unreadable};
+    use tasker_store::conformance::{Graph, at, new_task as new_record, template as unreadable};
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     store.put_template(unreadable()).await.unwrap();
     let record = new_record(&Graph::new(vec![vec![]]), 0);

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tasker_runtime::store::{PermitRequest, Store as _, Wanted};
 use tasker_runtime::{
     Builder, Clock, Error, FleetLimit, LimitKind, MemoryStore, PostgresStore, SqliteStore, StepContext,
     StepResult, TaskId, Tasker, WorkerId, WorkerInfo,
 };
+use tasker_store::{PermitRequest, Store as _, Wanted};
 use tokio::time::Instant;
 
 use crate::postgres::Schema;

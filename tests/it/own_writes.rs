@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use tasker_runtime::store::conformance::{Graph, at, new, new_task, template as record};
-use tasker_runtime::store::{ClaimRequest, Ending, Finished, FinishedAttempt, Store, WorkerInfo};
 use tasker_runtime::{
-    AttemptOutcome, NewTask, PostgresStore, SqlValue, SqlWrite, SqliteStore, StepContext, StepError,
-    StepResult, StepState, Task, Tasker, Transaction, WorkerId, step_handler,
+    AttemptOutcome, NewTask, PostgresStore, SqlValue, SqliteStore, StepContext, StepError, StepResult,
+    StepState, Task, Tasker, Transaction, WorkerId, step_handler,
 };
+use tasker_store::conformance::{Graph, at, new, new_task, template as record};
+use tasker_store::{ClaimRequest, Ending, Finished, FinishedAttempt, SqlWrite, Store, WorkerInfo};
 use tokio_postgres::NoTls;
 
 use crate::postgres::{Schema, server};

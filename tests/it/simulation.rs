@@ -6,12 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use tasker_runtime::store::conformance::{Graph, at, failed, new, new_task, template};
-use tasker_runtime::store::{
-    Acted, Action, ActionRequest, Claim, ClaimRequest, Ending, Finished, FinishedAttempt, Store, WorkerInfo,
-};
 use tasker_runtime::{
     AttemptOutcome, DeadLetterReason, DeadLetterStatus, MemoryStore, StepState, TaskId, TaskState, WorkerId,
+};
+use tasker_store::conformance::{Graph, at, failed, new, new_task, template};
+use tasker_store::{
+    Acted, Action, ActionRequest, Claim, ClaimRequest, Ending, Finished, FinishedAttempt, Store, WorkerInfo,
 };
 
 const SCHEDULES: u64 = 3_000;

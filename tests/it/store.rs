@@ -5,7 +5,7 @@ mod memory {
 
     use tasker_runtime::MemoryStore;
 
-    tasker_runtime::store_conformance!((Arc::new(MemoryStore::new()), ()));
+    tasker_store::store_conformance!((Arc::new(MemoryStore::new()), ()));
 }
 
 mod sqlite {
@@ -13,7 +13,7 @@ mod sqlite {
 
     use tasker_runtime::SqliteStore;
 
-    tasker_runtime::store_conformance!({
+    tasker_store::store_conformance!({
         let directory = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(directory.path().join("conformance.db")).unwrap();
         (Arc::new(store), directory)
@@ -27,7 +27,7 @@ mod postgres {
 
     use crate::postgres::Schema;
 
-    tasker_runtime::store_conformance!({
+    tasker_store::store_conformance!({
         let schema = Schema::new();
         (Arc::new(PostgresStore::open(&schema.url()).await.unwrap()), schema)
     });
@@ -41,7 +41,7 @@ mod postgres_unprepared {
 
     use crate::postgres::Schema;
 
-    tasker_runtime::store_conformance!({
+    tasker_store::store_conformance!({
         let schema = Schema::new();
         let url = schema.url_with("prepared=false&listen=false&writers=1");
         (Arc::new(PostgresStore::open(&url).await.unwrap()), schema)

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use tasker_runtime::store::conformance::{Graph, at, failed, new, new_task, template};
-use tasker_runtime::store::{
-    Acted, Action, ActionRequest, Claim, ClaimRequest, Claimed, Ending, Finished, FinishedAttempt, Store,
-    TaskFilter, WorkerInfo,
-};
 use tasker_runtime::{
     DeadLetterReason, DeadLetterStatus, MemoryStore, PostgresStore, SqliteStore, TaskId, WorkerId,
+};
+use tasker_store::conformance::{Graph, at, failed, new, new_task, template};
+use tasker_store::{
+    Acted, Action, ActionRequest, Claim, ClaimRequest, Claimed, Ending, Finished, FinishedAttempt, Store,
+    TaskFilter, WorkerInfo,
 };
 
 use crate::postgres::Schema;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use tasker_runtime::store::conformance::{Graph, at, new, new_task, template};
-use tasker_runtime::store::{ClaimRequest, Finished, FinishedAttempt, Store, WorkerInfo};
 use tasker_runtime::{PostgresStore, StoreError, TaskState, WorkerId};
+use tasker_store::conformance::{Graph, at, new, new_task, template};
+use tasker_store::{ClaimRequest, Finished, FinishedAttempt, Store, WorkerInfo};
 
 use crate::postgres::Schema;
 

@@ -7,21 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tasker_store::{AttemptOutcome, Claim, ErrorKind, ErrorRecord, Json, SqlWrite, StoreError};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-use crate::bind::{BoundStep, BoundTemplate};
+use crate::build::bind::{BoundStep, BoundTemplate};
+use crate::build::payload_limits::Limits;
+use crate::build::registry::Handler;
+use crate::client::event::Event;
 use crate::engine::room::{Entry, Place};
 use crate::engine::tasks::ActiveTask;
 use crate::engine::{Engine, settle};
-use crate::event::Event;
-use crate::handler::{SqlWrite, StepContext, StepFuture, StepInputs, StepOutcome};
-use crate::json::Json;
-use crate::limits::Limits;
-use crate::registry::Handler;
-use crate::state::AttemptOutcome;
-use crate::step_error::{ErrorKind, ErrorRecord, StepError};
-use crate::store::{Claim, StoreError};
+use crate::handler::step_error::StepError;
+use crate::handler::{StepContext, StepFuture, StepInputs, StepOutcome};
 
 /// A claim to run, and its task where that is at hand.
 pub(super) struct Job {

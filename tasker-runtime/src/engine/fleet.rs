@@ -3,12 +3,12 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tasker_store::{PermitRequest, StoreError, Wanted};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
 use crate::engine::permits::Pace;
-use crate::store::{PermitRequest, StoreError, Wanted};
 
 /// Permits that were refused are asked for again after about this long, or the poll interval if that is less.
 const AGAIN: Duration = Duration::from_millis(250);

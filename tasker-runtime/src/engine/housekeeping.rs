@@ -5,12 +5,13 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use tasker_store::{
+    Action, ActionRequest, DeadLetterReason, PruneRequest, StoreError, TaskFilter, TaskState,
+};
 use tokio_util::sync::CancellationToken;
 
+use crate::client::stale;
 use crate::engine::Engine;
-use crate::stale;
-use crate::state::{DeadLetterReason, TaskState};
-use crate::store::{Action, ActionRequest, PruneRequest, StoreError, TaskFilter};
 
 /// How often stale tasks are looked for, and old ones deleted; those more often that are kept for less
 /// than two minutes.

@@ -1,6 +1,7 @@
 //! The engine: claims steps, runs their handlers, and records what comes of it.
 
 mod attempt;
+mod backoff;
 mod dispatch;
 mod fleet;
 mod housekeeping;
@@ -17,26 +18,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tasker_store::{
+    Acted, ActionRequest, Claim, ClaimRequest, Created, Json, LimitKind, NewTaskRecord, Store, StoreError,
+    TaskHead, TaskId, TaskState, WorkerId, WorkerInfo,
+};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tokio_util::task::TaskTracker;
 
-use crate::bind::Templates;
+use crate::build::bind::Templates;
+use crate::build::payload_limits::Limits;
+use crate::client::event::Event;
 use crate::clock::Clock;
-use crate::event::Event;
 use crate::handler::{States, TaskFacts};
-use crate::id::{TaskId, WorkerId};
-use crate::json::Json;
-use crate::limits::Limits;
-use crate::state::TaskState;
-use crate::store::{
-    Acted, ActionRequest, Claim, ClaimRequest, Created, LimitKind, NewTaskRecord, Store, StoreError,
-    TaskHead, WorkerInfo,
-};
 use attempt::Job;
 use room::{Entry, Room};
 use tasks::{ActiveTask, ActiveTasks};
 use under_way::UnderWay;
+
 pub(crate) use waiters::Waiters;
 
 /// Listeners that fall this many events behind miss some.

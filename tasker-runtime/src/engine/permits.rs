@@ -5,11 +5,10 @@
 
 use std::time::Duration;
 
+use tasker_store::{AHEAD, FleetLimit, Granted, Wanted};
 use tokio::time::Instant;
 
 use crate::engine::start_slots::StartSlots;
-use crate::store::limit::AHEAD;
-use crate::store::{FleetLimit, Granted, Wanted};
 
 /// Permits that nobody has used for so long go back, and a kind that was not full for so long is not taken
 /// to be wanted beyond what runs.
@@ -274,10 +273,10 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::clock::later;
-    use crate::id::WorkerId;
-    use crate::store::LimitKind;
-    use crate::store::limit::{Holder, Ledger};
+    use tasker_store::LimitKind;
+    use tasker_store::WorkerId;
+    use tasker_store::later;
+    use tasker_store::{Holder, Ledger};
 
     const PACE: Pace = Pace { again: Duration::from_millis(250), renew: Duration::from_secs(1) };
 

@@ -5,14 +5,13 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tasker_store::{self, Claim, FleetLimit, LimitKind, Passed, TemplateId, Wanted};
 use tasker_template::StepIndex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::bind::BoundTemplate;
+use crate::build::bind::BoundTemplate;
 use crate::engine::permits::{Pace, Permits};
-use crate::id::TemplateId;
-use crate::store::{self, Claim, FleetLimit, LimitKind, Passed, Wanted};
 
 /// A kind that was full so short a while ago is claimed no more of than there is room for.
 const CROWDED: Duration = Duration::from_secs(1);
@@ -319,7 +318,7 @@ impl Room {
     }
 
     /// The store has answered.
-    pub(super) fn take(&self, answer: &store::Permits) {
+    pub(super) fn take(&self, answer: &tasker_store::Permits) {
         let mut inner = self.lock();
         let now = Instant::now();
         for granted in &answer.granted {

@@ -5,17 +5,18 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tasker_store::{
+    AttemptOutcome, AttemptRecord, Claim, Ending, ErrorKind, Finished, FinishedAttempt, StoreError,
+    TaskState, later,
+};
 
-use crate::backoff;
-use crate::bind::BoundTemplate;
-use crate::clock::later;
+use crate::build::bind::BoundTemplate;
+use crate::client::event::Event;
 use crate::engine::Engine;
 use crate::engine::attempt::{Answer, Failure, Job, Prepared};
+use crate::engine::backoff;
 use crate::engine::tasks::ActiveTask;
-use crate::event::Event;
-use crate::state::{AttemptOutcome, TaskState};
-use crate::step_error::{ErrorKind, StepError};
-use crate::store::{AttemptRecord, Claim, Ending, Finished, FinishedAttempt, StoreError};
+use crate::handler::step_error::StepError;
 
 /// The first and the longest pause before a failing store is asked again.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));

@@ -5,13 +5,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use jiff::Timestamp;
+use tasker_store::{
+    AttemptRecord, Json, Store, StoreError, TaskHead, TaskId, TaskInputs, TaskRecord, TaskState,
+};
 use tasker_template::StepIndex;
 
 use crate::handler::{StepInputs, TaskFacts};
-use crate::id::TaskId;
-use crate::json::Json;
-use crate::state::TaskState;
-use crate::store::{AttemptRecord, Store, StoreError, TaskHead, TaskInputs, TaskRecord};
 
 /// A task that has a step under way here.
 #[derive(Debug)]

@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use tasker_store::Claim;
 use tokio_util::sync::CancellationToken;
-
-use crate::store::Claim;
 
 /// Attempts under way here.
 #[derive(Debug, Default)]

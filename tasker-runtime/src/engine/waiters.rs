@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tasker_store::{TaskId, TaskRecord};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
-
-use crate::id::TaskId;
-use crate::store::TaskRecord;
 
 /// Callers that wait for tasks of this process.
 #[derive(Clone, Debug, Default)]

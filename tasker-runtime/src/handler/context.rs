@@ -5,20 +5,19 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use tasker_store::{Json, JsonError, TaskId};
 use tasker_template::{StepIndex, TaskTemplate};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use uuid::Uuid;
 
 use crate::handler::Transaction;
 use crate::handler::extract::States;
-use crate::id::TaskId;
-use crate::json::{Json, JsonError};
-use crate::step_error::StepError;
+use crate::handler::step_error::StepError;
 
 /// What a handler knows about the attempt that it makes; cheap to clone.
 ///
 /// ```
-/// use tasker_runtime::{StepContext, step_handler};
+/// use tasker::{StepContext, step_handler};
 ///
 /// #[step_handler("Charge")]
 /// async fn charge(#[input("amount")] cents: u64, context: StepContext) -> String {

@@ -1,6 +1,6 @@
 //! What the code that `#[step_handler]` writes calls. The traits here exist for their messages.
 
-use crate::step_error::BoxError;
+use tasker_store::BoxError;
 
 /// That a parameter of this type takes the output `O` of the handler `H`.
 #[diagnostic::on_unimplemented(
@@ -59,9 +59,9 @@ pub(crate) mod private {
     use validator::{Validate, ValidationErrors, ValidationErrorsKind};
 
     use crate::handler::context::INVALID_INPUT;
+    use crate::handler::step_error::StepError;
     use crate::handler::{HandlerError, StepContext, StepOutcome};
-    use crate::json::Json;
-    use crate::step_error::StepError;
+    use tasker_store::Json;
 
     pub use inventory;
     pub use tasker_macros::facade_step_handler;

@@ -7,13 +7,13 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::handler::StepContext;
-use crate::step_error::StepError;
+use crate::handler::step_error::StepError;
 
 /// What a handler may take as a parameter without an attribute. Implement it for a type of your own
 /// to make that type a parameter.
 ///
 /// ```
-/// use tasker_runtime::{FromStep, State, StateRequirement, StepContext, StepError, step_handler};
+/// use tasker::{FromStep, State, StateRequirement, StepContext, StepError, step_handler};
 ///
 /// #[derive(Clone)]
 /// struct Database;
@@ -61,7 +61,7 @@ impl FromStep for StepContext {
 /// A value that the application handed to the builder.
 ///
 /// ```
-/// use tasker_runtime::{State, step_handler};
+/// use tasker::{State, step_handler};
 ///
 /// #[derive(Clone)]
 /// struct Mailer;

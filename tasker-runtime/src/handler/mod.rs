@@ -4,13 +4,15 @@ mod context;
 mod convert;
 mod extract;
 mod registration;
+pub(crate) mod step_error;
 mod transaction;
 
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::json::Json;
-use crate::step_error::StepError;
+use tasker_store::Json;
+
+use crate::handler::step_error::StepError;
 
 pub use context::StepContext;
 pub(crate) use context::{StepFacts, StepInputs, TaskFacts};
@@ -19,12 +21,12 @@ pub use convert::{DependencyOutput, HandlerError, OptionalDependencyOutput};
 pub(crate) use extract::States;
 pub use extract::{FromStep, State, StateRequirement};
 pub use registration::{CodeLocation, Registration};
-pub use transaction::{SqlValue, SqlWrite, Transaction};
+pub use transaction::Transaction;
 
 /// Code that runs a step. `#[step_handler]` on a function implements it for a type of the function's name.
 ///
 /// ```
-/// use tasker_runtime::{StepHandler, step_handler};
+/// use tasker::{StepHandler, step_handler};
 ///
 /// #[step_handler("Docs::Greet")]
 /// async fn greet(#[input("name")] name: String) -> String {

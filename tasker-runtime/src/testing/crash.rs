@@ -6,21 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tasker_store::{
+    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
+    LimitKind, LimitRecord, MemoryStore, NewTaskRecord, PermitRequest, Permits, PruneRequest, Store,
+    StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId, TemplateRecord, WorkerId,
+    WorkerInfo, WorkerRecord,
+};
 use tasker_template::StepIndex;
 use tokio_util::sync::CancellationToken;
 
-use crate::id::{TaskId, TemplateId, WorkerId};
-use crate::store::{
-    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
-    LimitKind, LimitRecord, MemoryStore, NewTaskRecord, PermitRequest, Permits, PruneRequest, Store,
-    StoreError, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord, WorkerInfo, WorkerRecord,
-};
-use crate::task::Task;
+use crate::client::task::Task;
 
 /// Where a worker dies. The operations that change the store are its commits, numbered from 1.
 ///
 /// ```
-/// use tasker_runtime::testing::CrashPoint;
+/// use tasker::testing::CrashPoint;
 /// assert_eq!(CrashPoint::Before(3).to_string(), "before commit 3");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,7 +44,7 @@ impl fmt::Display for CrashPoint {
 /// The death of a worker.
 ///
 /// ```
-/// use tasker_runtime::testing::{CrashPoint, TestEngine};
+/// use tasker::testing::{CrashPoint, TestEngine};
 /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
 /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1);
 /// let run = engine.run_with_crash_blocking(serde_json::json!({}), CrashPoint::After(3));

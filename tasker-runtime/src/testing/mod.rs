@@ -10,8 +10,8 @@
 //! Everything here panics where a test should fail.
 //!
 //! ```
-//! use tasker_runtime::testing::{TestEngine, call};
-//! use tasker_runtime::{StepError, step_handler};
+//! use tasker::testing::{TestEngine, call};
+//! use tasker::{StepError, step_handler};
 //!
 //! #[step_handler("Docs::Double")]
 //! async fn double(#[input("number")] number: u64) -> u64 {

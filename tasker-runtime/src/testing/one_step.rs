@@ -7,15 +7,14 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use tasker_store::{Json, TaskId};
 use tasker_template::{
     HandlerTemplate, Lifecycle, RetryPolicy, StepIndex, StepTemplate, StepType, TaskTemplate,
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::handler::step_error::StepError;
 use crate::handler::{States, StepContext, StepFacts, StepHandler, StepOutcome, TaskFacts};
-use crate::id::TaskId;
-use crate::json::Json;
-use crate::step_error::StepError;
 use crate::testing::{block_on, short_name};
 
 /// Begins to describe a call of the handler `H`. What is not said is as at the first attempt of a step
@@ -23,8 +22,8 @@ use crate::testing::{block_on, short_name};
 ///
 /// ```
 /// use serde_json::json;
-/// use tasker_runtime::testing::call;
-/// use tasker_runtime::{State, StepContext, StepError, step_handler};
+/// use tasker::testing::call;
+/// use tasker::{State, StepContext, StepError, step_handler};
 ///
 /// #[derive(Clone)]
 /// struct Currency(&'static str);
@@ -115,7 +114,7 @@ impl<H: StepHandler> Call<H> {
     /// The task's context.
     ///
     /// ```
-    /// # use tasker_runtime::{step_handler, testing::call};
+    /// # use tasker::{step_handler, testing::call};
     /// #[step_handler("Docs::Hello")]
     /// async fn greet(#[input("name")] name: String) -> String { format!("Hello, {name}!") }
     ///
@@ -143,7 +142,7 @@ impl<H: StepHandler> Call<H> {
     /// What the handler `D` returned, for the step that this one reads as its result.
     ///
     /// ```
-    /// # use tasker_runtime::{step_handler, testing::call};
+    /// # use tasker::{step_handler, testing::call};
     /// #[step_handler("Docs::Number")]
     /// async fn number() -> u64 { 4 }
     ///
@@ -183,7 +182,7 @@ impl<H: StepHandler> Call<H> {
     /// The result of the step of this name, as any value.
     ///
     /// ```
-    /// # use tasker_runtime::{step_handler, testing::call};
+    /// # use tasker::{step_handler, testing::call};
     /// #[step_handler("Docs::Upper")]
     /// async fn upper(#[depends_on("name")] name: String) -> String { name.to_uppercase() }
     ///
@@ -206,7 +205,7 @@ impl<H: StepHandler> Call<H> {
     /// A value that the handler can take as [`State<T>`](crate::State).
     ///
     /// ```
-    /// # use tasker_runtime::{State, step_handler, testing::call};
+    /// # use tasker::{State, step_handler, testing::call};
     /// #[derive(Clone)]
     /// struct Greeting(&'static str);
     ///
@@ -229,7 +228,7 @@ impl<H: StepHandler> Call<H> {
     /// The number of the attempt, from 1.
     ///
     /// ```
-    /// # use tasker_runtime::{StepContext, step_handler, testing::call};
+    /// # use tasker::{StepContext, step_handler, testing::call};
     /// #[step_handler("Docs::Attempt")]
     /// async fn which(context: StepContext) -> (u32, bool) { (context.attempt(), context.is_last_attempt()) }
     ///
@@ -249,7 +248,7 @@ impl<H: StepHandler> Call<H> {
     /// A value of `handler.initialization` in the template.
     ///
     /// ```
-    /// # use tasker_runtime::{StepContext, StepError, step_handler, testing::call};
+    /// # use tasker::{StepContext, StepError, step_handler, testing::call};
     /// #[step_handler("Docs::Limit")]
     /// async fn limit(context: StepContext) -> Result<u32, StepError> { context.config("limit") }
     ///
@@ -266,7 +265,7 @@ impl<H: StepHandler> Call<H> {
     /// The task's id, which makes the idempotency key one that the test knows.
     ///
     /// ```
-    /// # use tasker_runtime::{StepContext, TaskId, step_handler, testing::call};
+    /// # use tasker::{StepContext, TaskId, step_handler, testing::call};
     /// #[step_handler("Docs::Key")]
     /// async fn key(context: StepContext) -> String { context.idempotency_key() }
     ///
@@ -281,7 +280,7 @@ impl<H: StepHandler> Call<H> {
     /// The step's name; the function's unless said otherwise.
     ///
     /// ```
-    /// # use tasker_runtime::{StepContext, step_handler, testing::call};
+    /// # use tasker::{StepContext, step_handler, testing::call};
     /// #[step_handler("Docs::Name")]
     /// async fn name(context: StepContext) -> String { context.step_name().to_owned() }
     ///
@@ -295,7 +294,7 @@ impl<H: StepHandler> Call<H> {
     /// Tells the handler from the start that it should end early, as at a shutdown.
     ///
     /// ```
-    /// # use tasker_runtime::{StepContext, step_handler, testing::call};
+    /// # use tasker::{StepContext, step_handler, testing::call};
     /// #[step_handler("Docs::Patient")]
     /// async fn patient(context: StepContext) -> bool { context.is_cancelled() }
     ///
@@ -309,7 +308,7 @@ impl<H: StepHandler> Call<H> {
     /// Calls the handler; what it returned, read back from the JSON that would be recorded.
     ///
     /// ```
-    /// # use tasker_runtime::{step_handler, testing::call};
+    /// # use tasker::{step_handler, testing::call};
     /// #[step_handler("Docs::Seven")]
     /// async fn seven() -> u64 { 7 }
     ///
@@ -344,7 +343,7 @@ impl<H: StepHandler> Call<H> {
     /// Calls the handler; the JSON that would be recorded. For results that are only written.
     ///
     /// ```
-    /// # use tasker_runtime::{step_handler, testing::call};
+    /// # use tasker::{step_handler, testing::call};
     /// #[derive(serde::Serialize)]
     /// struct Receipt { cents: u64 }
     ///
@@ -381,7 +380,7 @@ impl<H: StepHandler> Call<H> {
     /// As [`run`](Self::run), in a plain `#[test]`: on a runtime of its own, whose time is virtual.
     ///
     /// ```
-    /// # use tasker_runtime::{step_handler, testing::call};
+    /// # use tasker::{step_handler, testing::call};
     /// #[step_handler("Docs::Nine")]
     /// fn nine() -> u64 { 9 }
     ///
@@ -407,7 +406,7 @@ impl<H: StepHandler> Call<H> {
         let task = TaskFacts { id: self.task, correlation_id: self.task.0, context: self.input };
         let names = H::DEPENDS_ON.iter().map(|one| one.step.to_owned());
         let reads = names.clone().zip(0..).collect();
-        let method = (H::METHOD != crate::registry::DEFAULT_METHOD).then(|| H::METHOD.to_owned());
+        let method = (H::METHOD != crate::build::registry::DEFAULT_METHOD).then(|| H::METHOD.to_owned());
         let handler =
             HandlerTemplate { callable: H::CALLABLE.to_owned(), method, initialization: self.config };
         let mut steps: Vec<StepTemplate> = names.clone().map(|name| step(name, Vec::new())).collect();

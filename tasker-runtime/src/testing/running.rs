@@ -5,11 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use serde::Serialize;
+use tasker_store::MemoryStore;
 use tokio_util::sync::CancellationToken;
 
-use crate::builder::Builder;
-use crate::store::MemoryStore;
-use crate::tasker::NewTask;
+use crate::build::builder::Builder;
+use crate::client::tasker::NewTask;
 use crate::testing::crash::CrashPoint;
 use crate::testing::test_engine::TestEngine;
 use crate::testing::test_run::TestRun;
@@ -20,7 +20,7 @@ impl TestEngine {
     /// Runs one task with this context to its end, good or bad.
     ///
     /// ```
-    /// # use tasker_runtime::testing::TestEngine;
+    /// # use tasker::testing::TestEngine;
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
     /// // #[tokio::test(start_paused = true)]
     /// async fn a_test() {
@@ -43,7 +43,7 @@ impl TestEngine {
     /// As [`run`](Self::run), in a plain `#[test]`: on a runtime of its own, whose time is virtual.
     ///
     /// ```
-    /// # use tasker_runtime::testing::TestEngine;
+    /// # use tasker::testing::TestEngine;
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
     /// engine.run_blocking(serde_json::json!({})).assert_complete();
@@ -60,7 +60,7 @@ impl TestEngine {
     /// the one crash in which [`crash_everywhere`](Self::crash_everywhere) has found something.
     ///
     /// ```
-    /// # use tasker_runtime::testing::{CrashPoint, TestEngine};
+    /// # use tasker::testing::{CrashPoint, TestEngine};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
     /// # async fn a_test() {
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1);
@@ -82,7 +82,7 @@ impl TestEngine {
     /// As [`run_with_crash`](Self::run_with_crash), in a plain `#[test]`.
     ///
     /// ```
-    /// # use tasker_runtime::testing::{CrashPoint, TestEngine};
+    /// # use tasker::testing::{CrashPoint, TestEngine};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
     /// let run = engine.run_with_crash_blocking(serde_json::json!({}), CrashPoint::After(4));
@@ -108,7 +108,7 @@ impl TestEngine {
     /// ```
     /// use std::collections::BTreeSet;
     /// use std::sync::{Arc, Mutex};
-    /// use tasker_runtime::{State, StepContext, step_handler, testing::TestEngine};
+    /// use tasker::{State, StepContext, step_handler, testing::TestEngine};
     ///
     /// /// A bank that charges once for each key.
     /// #[derive(Clone, Default)]
@@ -162,7 +162,7 @@ impl TestEngine {
     /// As [`crash_everywhere`](Self::crash_everywhere), in a plain `#[test]`.
     ///
     /// ```
-    /// # use tasker_runtime::testing::TestEngine;
+    /// # use tasker::testing::TestEngine;
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
     /// engine.crash_everywhere_blocking(serde_json::json!({}), |run| run.assert_complete());
@@ -184,7 +184,7 @@ impl TestEngine {
     /// apply.
     ///
     /// ```
-    /// # use tasker_runtime::{NewTask, testing::TestEngine};
+    /// # use tasker::{NewTask, testing::TestEngine};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
     /// # async fn a_test() {
     /// let tasker = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).builder().build().await.unwrap();

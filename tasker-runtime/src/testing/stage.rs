@@ -10,10 +10,10 @@ use std::task::Poll;
 use tasker_template::TaskTemplate;
 use tokio_util::sync::CancellationToken;
 
+use crate::build::registry::{DEFAULT_METHOD, Handler, Key, Registry};
 use crate::clock::Clock;
+use crate::handler::step_error::StepError;
 use crate::handler::{StepContext, StepFuture, StepHandler, StepOutcome};
-use crate::registry::{DEFAULT_METHOD, Handler, Key, Registry};
-use crate::step_error::StepError;
 use crate::testing::history::{Entry, History};
 use crate::testing::short_name;
 
@@ -21,7 +21,7 @@ use crate::testing::short_name;
 /// [`handler`](handler()) runs.
 ///
 /// ```
-/// use tasker_runtime::testing::Target;
+/// use tasker::testing::Target;
 /// let target: Target = "charge".into();
 /// ```
 #[derive(Clone, Debug)]
@@ -42,8 +42,8 @@ impl From<&str> for Target {
 /// The steps that the handler `H` runs.
 ///
 /// ```
-/// use tasker_runtime::step_handler;
-/// use tasker_runtime::testing::{TestEngine, handler};
+/// use tasker::step_handler;
+/// use tasker::testing::{TestEngine, handler};
 ///
 /// #[step_handler("Docs::Letter")]
 /// async fn mail() -> u32 { 1 }

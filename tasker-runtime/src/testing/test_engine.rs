@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use tasker_store::Json;
 use tasker_template::{Diagnostics, LoadedTemplate, TaskTemplate, load_file, load_str};
 
-use crate::builder::Builder;
+use crate::build::builder::Builder;
+use crate::build::registry::erased;
+use crate::handler::step_error::StepError;
 use crate::handler::{States, StepContext, StepHandler, StepOutcome};
-use crate::json::Json;
-use crate::registry::erased;
-use crate::step_error::StepError;
 use crate::testing::stage::{Replacement, Target};
 
 /// What a test adds to the builder of each worker.
@@ -38,8 +38,8 @@ const MAX_ELAPSED: Duration = Duration::from_secs(7 * 86_400);
 ///
 /// ```
 /// use std::time::Duration;
-/// use tasker_runtime::testing::TestEngine;
-/// use tasker_runtime::{StepContext, StepError, StepResult, step_handler};
+/// use tasker::testing::TestEngine;
+/// use tasker::{StepContext, StepError, StepResult, step_handler};
 ///
 /// #[step_handler("Docs::Invoice")]
 /// async fn invoice(#[depends_on("charge")] receipt: String) -> String {
@@ -97,7 +97,7 @@ impl TestEngine {
     /// For the template of this text; `name` is for messages.
     ///
     /// ```
-    /// # use tasker_runtime::testing::TestEngine;
+    /// # use tasker::testing::TestEngine;
     /// const TEMPLATE: &str = "
     /// name: greeting
     /// namespace_name: docs
@@ -122,7 +122,7 @@ impl TestEngine {
     /// For the template of this file; tests run in the directory of their package's `Cargo.toml`.
     ///
     /// ```no_run
-    /// # use tasker_runtime::testing::TestEngine;
+    /// # use tasker::testing::TestEngine;
     /// let engine = TestEngine::template_file("templates/orders.yaml");
     /// ```
     ///
@@ -156,8 +156,8 @@ impl TestEngine {
     /// Runs a closure instead of a step's handler. It may read the result of every step before it.
     ///
     /// ```
-    /// # use tasker_runtime::testing::TestEngine;
-    /// # use tasker_runtime::{StepContext, StepResult};
+    /// # use tasker::testing::TestEngine;
+    /// # use tasker::{StepContext, StepResult};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: double, handler: {callable: a}}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).replace("double", |context: StepContext| async move {
     ///     let number: u64 = context.input_field("number")?;
@@ -188,7 +188,7 @@ impl TestEngine {
     /// Gives a step this result, without its handler.
     ///
     /// ```
-    /// # use tasker_runtime::testing::TestEngine;
+    /// # use tasker::testing::TestEngine;
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: charge, handler: {callable: a}}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("charge", "receipt 7");
     /// let run = engine.run_blocking(serde_json::json!({}));
@@ -214,7 +214,7 @@ impl TestEngine {
     /// Gives the steps of the handler `H` this result, of the type that it returns.
     ///
     /// ```
-    /// # use tasker_runtime::{step_handler, testing::TestEngine};
+    /// # use tasker::{step_handler, testing::TestEngine};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: pay, handler: {callable: 'Docs::Pay'}}]}";
     /// #[step_handler("Docs::Pay")]
     /// async fn pay() -> u64 { 100 }
@@ -235,7 +235,7 @@ impl TestEngine {
     /// [`replace`](Self::replace) or [`returns`](Self::returns) say, or by the step's own handler.
     ///
     /// ```
-    /// # use tasker_runtime::{StepError, testing::TestEngine};
+    /// # use tasker::{StepError, testing::TestEngine};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: charge, handler: {callable: a}}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE)
     ///     .fails("charge", [StepError::retryable("503"), StepError::permanent("declined")])
@@ -266,7 +266,7 @@ impl TestEngine {
     /// begins anew with each see [`state_of_run`](Self::state_of_run).
     ///
     /// ```
-    /// # use tasker_runtime::{State, step_handler, testing::TestEngine};
+    /// # use tasker::{State, step_handler, testing::TestEngine};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: wave, handler: {callable: 'Docs::Signal'}}]}";
     /// #[derive(Clone)]
     /// struct Greeting(&'static str);
@@ -286,7 +286,7 @@ impl TestEngine {
     ///
     /// ```
     /// use std::sync::{Arc, Mutex};
-    /// use tasker_runtime::{State, step_handler, testing::TestEngine};
+    /// use tasker::{State, step_handler, testing::TestEngine};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: ring, handler: {callable: 'Docs::Ring'}}]}";
     ///
     /// #[derive(Clone, Default)]
@@ -316,7 +316,7 @@ impl TestEngine {
     /// Whatever else the builder can do. Called for each worker; its store and clock stay the test's.
     ///
     /// ```
-    /// # use tasker_runtime::{StepContext, StepResult, testing::TestEngine};
+    /// # use tasker::{StepContext, StepResult, testing::TestEngine};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).configure(|builder| {
     ///     builder
@@ -336,7 +336,7 @@ impl TestEngine {
     /// otherwise.
     ///
     /// ```should_panic
-    /// # use tasker_runtime::{StepContext, StepError, StepResult, testing::TestEngine};
+    /// # use tasker::{StepContext, StepError, StepResult, testing::TestEngine};
     /// const TEMPLATE: &str = "
     /// name: t
     /// namespace_name: docs
@@ -358,7 +358,7 @@ impl TestEngine {
     ///
     /// ```should_panic
     /// # use std::time::Duration;
-    /// # use tasker_runtime::{StepError, testing::TestEngine};
+    /// # use tasker::{StepError, testing::TestEngine};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
     /// let tomorrow = StepError::retryable("closed").retry_after(Duration::from_secs(86_400));
     /// TestEngine::template_str("t.yaml", TEMPLATE)

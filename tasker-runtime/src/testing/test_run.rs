@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
+use tasker_store::{StepState, TaskState};
 
+use crate::client::task::{Attempt, OutputError, Step, Task};
 use crate::handler::{States, StepHandler};
-use crate::state::{StepState, TaskState};
-use crate::task::{Attempt, OutputError, Step, Task};
 use crate::testing::crash::Crash;
 use crate::testing::history::Entry;
 use crate::testing::stage::unknown_step;
@@ -17,7 +17,7 @@ use crate::testing::stage::unknown_step;
 /// history, which every failed assertion shows.
 ///
 /// ```
-/// use tasker_runtime::testing::TestEngine;
+/// use tasker::testing::TestEngine;
 /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
 /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
 /// let run = engine.run_blocking(serde_json::json!({}));
@@ -38,7 +38,7 @@ impl TestRun {
     /// The task as it ended.
     ///
     /// ```
-    /// # use tasker_runtime::{TaskState, testing::TestEngine};
+    /// # use tasker::{TaskState, testing::TestEngine};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
     /// # let run = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).run_blocking(serde_json::json!({}));
     /// assert_eq!(run.task().state, TaskState::Complete);
@@ -51,7 +51,7 @@ impl TestRun {
     /// The crash in it, where there was one.
     ///
     /// ```
-    /// # use tasker_runtime::testing::TestEngine;
+    /// # use tasker::testing::TestEngine;
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
     /// # let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
     /// let run = engine.run_blocking(serde_json::json!({}));
@@ -66,7 +66,7 @@ impl TestRun {
     /// See [`TestEngine::state_of_run`](crate::testing::TestEngine::state_of_run).
     ///
     /// ```
-    /// # use tasker_runtime::testing::TestEngine;
+    /// # use tasker::testing::TestEngine;
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2).state(5_u8);
     /// let run = engine.run_blocking(serde_json::json!({}));
@@ -86,7 +86,7 @@ impl TestRun {
     /// The steps in the order in which their handlers were called, each with the number of the attempt.
     ///
     /// ```
-    /// # use tasker_runtime::{StepError, testing::TestEngine};
+    /// # use tasker::{StepError, testing::TestEngine};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).fails("a", [StepError::retryable("503")]).returns("a", &1);
     /// assert_eq!(engine.run_blocking(serde_json::json!({})).order(), ["a#1", "a#2"]);
@@ -103,7 +103,7 @@ impl TestRun {
     /// The attempts of a step that were recorded, the oldest first.
     ///
     /// ```
-    /// # use tasker_runtime::{AttemptOutcome, StepError, testing::TestEngine};
+    /// # use tasker::{AttemptOutcome, StepError, testing::TestEngine};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).fails("a", [StepError::retryable("503")]).returns("a", &1);
     /// let run = engine.run_blocking(serde_json::json!({}));
@@ -124,7 +124,7 @@ impl TestRun {
     /// A step of the task.
     ///
     /// ```
-    /// # use tasker_runtime::{StepState, testing::TestEngine};
+    /// # use tasker::{StepState, testing::TestEngine};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
     /// # let run = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).run_blocking(serde_json::json!({}));
     /// assert_eq!(run.step("a").state, StepState::Complete);
@@ -143,7 +143,7 @@ impl TestRun {
     /// What the handler `H` returned.
     ///
     /// ```
-    /// # use tasker_runtime::{step_handler, testing::TestEngine};
+    /// # use tasker::{step_handler, testing::TestEngine};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: seven, handler: {callable: 'Docs::Lucky'}}]}";
     /// #[step_handler("Docs::Lucky")]
     /// async fn seven() -> u64 { 7 }
@@ -164,7 +164,7 @@ impl TestRun {
     /// What a step returned, read as a `T`.
     ///
     /// ```
-    /// # use tasker_runtime::testing::TestEngine;
+    /// # use tasker::testing::TestEngine;
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
     /// # let run = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).run_blocking(serde_json::json!({}));
     /// assert_eq!(run.step_output::<u64>("a"), 1);
@@ -191,7 +191,7 @@ impl TestRun {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # use tasker_runtime::{StepError, testing::TestEngine};
+    /// # use tasker::{StepError, testing::TestEngine};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
     /// let in_an_hour = StepError::retryable("closed").retry_after(Duration::from_secs(3600));
     /// let run = TestEngine::template_str("t.yaml", TEMPLATE)
@@ -212,7 +212,7 @@ impl TestRun {
     /// The task is complete.
     ///
     /// ```
-    /// # use tasker_runtime::testing::TestEngine;
+    /// # use tasker::testing::TestEngine;
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
     /// # let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
     /// let run = engine.run_blocking(serde_json::json!({}));
@@ -232,7 +232,7 @@ impl TestRun {
     /// The step has failed for good, so that the task is blocked.
     ///
     /// ```
-    /// # use tasker_runtime::{StepError, testing::TestEngine};
+    /// # use tasker::{StepError, testing::TestEngine};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE)
     ///     .fails("a", [StepError::permanent("declined")])
@@ -256,7 +256,7 @@ impl TestRun {
     /// The step `first` was complete before the handler of `second` was called.
     ///
     /// ```
-    /// # use tasker_runtime::testing::TestEngine;
+    /// # use tasker::testing::TestEngine;
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
     /// # let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
     /// let run = engine.run_blocking(serde_json::json!({}));

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tasker_store::{MemoryStore, Store, TaskFilter, TaskId};
 use tokio_util::sync::CancellationToken;
 
-use crate::builder::Builder;
+use crate::build::builder::Builder;
+use crate::client::task::Task;
+use crate::client::tasker::{Error, NewTask, Tasker};
 use crate::clock::Clock;
 use crate::handler::States;
-use crate::id::TaskId;
-use crate::store::{MemoryStore, Store, TaskFilter};
-use crate::task::Task;
-use crate::tasker::{Error, NewTask, Tasker};
 use crate::testing::crash::{Crash, CrashPoint, MortalStore};
 use crate::testing::history::{Entry, History};
 use crate::testing::stage::Stage;

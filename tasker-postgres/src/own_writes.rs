@@ -1,0 +1,64 @@
+//! What a handler writes into tables of its own, in the transaction that records its result.
+
+use std::error::Error;
+
+use bytes::BytesMut;
+use tasker_store::{SqlValue, SqlWrite, StoreError};
+use tokio_postgres::GenericClient;
+use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
+
+use crate::session::Trouble;
+use crate::values::{is_lasting, said};
+
+/// Runs the statements; the first that fails is told, and its transaction is to be rolled back.
+pub(crate) async fn run(client: &impl GenericClient, writes: &[SqlWrite]) -> Result<(), Trouble> {
+    for write in writes {
+        let failed = |reason, passing| StoreError::Write { sql: write.sql.clone(), reason, passing };
+        if write.controls_transaction() {
+            let reason = "it would end the transaction of the step's result".to_owned();
+            return Err(failed(reason, false).into());
+        }
+        let values: Vec<Given<'_>> = write.values.iter().map(Given).collect();
+        let values: Vec<_> = values.iter().map(|value| (value as _, Type::UNKNOWN)).collect();
+        match client.query_typed(&write.sql, &values).await {
+            Ok(_) => {}
+            Err(error) if error.as_db_error().is_some() => {
+                return Err(failed(said(&error), !is_lasting(&error)).into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// A value as a text, which the server reads as whatever type stands there.
+#[derive(Debug)]
+struct Given<'a>(&'a SqlValue);
+
+impl ToSql for Given<'_> {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Send + Sync>> {
+        let text = match self.0 {
+            SqlValue::Null => return Ok(IsNull::Yes),
+            SqlValue::Bool(value) => value.to_string(),
+            SqlValue::Integer(value) => value.to_string(),
+            SqlValue::Real(value) => value.to_string(),
+            SqlValue::Text(value) => value.clone(),
+            SqlValue::Bytes(value) => {
+                let digits: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+                format!("\\x{digits}")
+            }
+        };
+        out.extend_from_slice(text.as_bytes());
+        Ok(IsNull::No)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    fn encode_format(&self, _: &Type) -> Format {
+        Format::Text
+    }
+
+    to_sql_checked!();
+}

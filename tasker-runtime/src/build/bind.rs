@@ -1,0 +1,399 @@
+//! Templates and the handlers that run them: what does not fit is found here, before anything runs.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use serde_json::Value;
+use tasker_store::{Dependent, Json, Store, StoreError, TemplateId, TemplateRecord};
+use tasker_template::{
+    Code, Diagnostic, Diagnostics, HandlerTemplate, LoadedTemplate, Plan, Source, Span, StepIndex,
+    StepTemplate, StepType, TaskTemplate, TemplateDraft, nearest,
+};
+
+use crate::build::payload_limits::{Excess, Limits};
+use crate::build::registry::{DEFAULT_METHOD, Handler, Registry};
+use crate::build::schema::Schema;
+use crate::handler::step_error::StepError;
+use crate::handler::{Dependency, StepFacts};
+
+/// A template snapshot with everything that running it takes.
+#[derive(Debug)]
+pub(crate) struct BoundTemplate {
+    pub(crate) id: TemplateId,
+    pub(crate) template: Arc<TaskTemplate>,
+    pub(crate) plan: Plan,
+    pub(crate) steps: Vec<BoundStep>,
+    /// The steps that nobody waits for.
+    pub(crate) ends: Arc<[StepIndex]>,
+    /// What a task's context must fit.
+    pub(crate) input_schema: Option<Schema>,
+}
+
+#[derive(Debug)]
+pub(crate) struct BoundStep {
+    /// `None` when this process has no handler for it.
+    pub(crate) handler: Option<Arc<Handler>>,
+    pub(crate) facts: Arc<StepFacts>,
+    pub(crate) dependents: Arc<[Dependent]>,
+    pub(crate) timeout: Option<Duration>,
+    result_schema: Option<Schema>,
+}
+
+impl BoundTemplate {
+    pub(crate) fn new(id: TemplateId, template: TaskTemplate, plan: Plan, registry: &Registry) -> Self {
+        let template = Arc::new(template);
+        let indices = || (0..).zip(&template.steps).map(|(index, _)| index);
+        let parents: Vec<Arc<[StepIndex]>> = indices().map(|step| plan.parents(step).into()).collect();
+        let ends = indices().filter(|step| plan.dependents(*step).is_empty()).collect();
+        let steps = (0..)
+            .zip(&template.steps)
+            .map(|(index, step)| {
+                let handler = registry.get(&step.handler.callable, step.handler.method.as_deref()).cloned();
+                let reads = reads(&template, &plan, index, handler.as_deref());
+                let dependents = plan.dependents(index).iter().map(|dependent| Dependent {
+                    step: *dependent,
+                    parents: Arc::clone(&parents[*dependent as usize]),
+                });
+                BoundStep {
+                    handler,
+                    facts: Arc::new(StepFacts { template: Arc::clone(&template), index, reads }),
+                    dependents: dependents.collect(),
+                    timeout: step.timeout_seconds.map(|seconds| Duration::from_secs(seconds.into())),
+                    result_schema: compiled(step.result_schema.as_ref(), &template, &step.name),
+                }
+            })
+            .collect();
+        let input_schema = compiled(template.input_schema.as_ref(), &template, "its context");
+        Self { id, template, plan, steps, ends, input_schema }
+    }
+
+    /// When nobody waits for the step: all steps of which that is true.
+    pub(crate) fn ends(&self, step: StepIndex) -> Option<Arc<[StepIndex]>> {
+        self.steps[step as usize].dependents.is_empty().then(|| Arc::clone(&self.ends))
+    }
+
+    /// The record of a template as it is kept with its tasks.
+    pub(crate) fn record(template: &TaskTemplate) -> TemplateRecord {
+        // A template came from text or JSON, so that it can be written as JSON.
+        let snapshot = serde_json::to_string(template).expect("a template is JSON");
+        TemplateRecord {
+            id: TemplateId::of(&snapshot),
+            namespace: template.namespace.clone(),
+            name: template.name.clone(),
+            version: template.version.clone(),
+            snapshot,
+        }
+    }
+}
+
+impl BoundStep {
+    /// Whether the step may have this result: not too large, not too deep, and as its schema says. If
+    /// not, the error is permanent: the same code would return the same result again. For a handler's
+    /// result, and for one that somebody enters by hand.
+    pub(crate) fn check_result(&self, result: &Json, limits: Limits) -> Result<(), StepError> {
+        let name = || self.facts.template.steps[self.facts.index as usize].name.as_str();
+        match limits.result(result) {
+            Ok(()) => {}
+            Err(Excess::Bytes(bytes, most)) => {
+                let message = format!(
+                    "the result of step `{}` has {bytes} bytes, and may have {most} (`max_result_bytes`)",
+                    name()
+                );
+                return Err(StepError::permanent(message).code("RESULT_TOO_LARGE"));
+            }
+            Err(Excess::Depth(depth, most)) => {
+                let message = format!(
+                    "the result of step `{}` is nested {depth} levels deep, and may be {most} (`max_depth`)",
+                    name()
+                );
+                return Err(StepError::permanent(message).code("RESULT_TOO_DEEP"));
+            }
+        }
+        let Some(schema) = &self.result_schema else { return Ok(()) };
+        schema.check(result).map_err(|violations| {
+            let message =
+                format!("the result of step `{}` does not fit its `result_schema`: {violations}", name());
+            let facts = serde_json::to_value(&violations).unwrap_or_default();
+            StepError::permanent(message).code("RESULT_SCHEMA").context(facts)
+        })
+    }
+}
+
+/// A schema to check by. One that is invalid can only come with a snapshot that an older program kept,
+/// which did not act upon schemas: neither do we then.
+fn compiled(schema: Option<&Value>, template: &TaskTemplate, of: &str) -> Option<Schema> {
+    match Schema::compile(schema?) {
+        Ok(schema) => Some(schema),
+        Err(faults) => {
+            let TaskTemplate { namespace, name, version, .. } = template;
+            let reason = faults.first().map(|fault| fault.reason.as_str()).unwrap_or_default();
+            tracing::warn!(
+                namespace,
+                template = name,
+                version,
+                of,
+                reason,
+                "a stored schema is invalid and not acted upon"
+            );
+            None
+        }
+    }
+}
+
+/// The steps whose results the handler is handed.
+fn reads(
+    template: &TaskTemplate,
+    plan: &Plan,
+    step: StepIndex,
+    handler: Option<&Handler>,
+) -> Vec<(String, StepIndex)> {
+    let ancestors = plan.ancestors(step);
+    let Some(handler) = handler else { return Vec::new() };
+    match handler.depends_on {
+        Some(named) => named
+            .iter()
+            .filter_map(|one| Some((one.step.to_owned(), plan.index(one.step)?)))
+            .filter(|(_, index)| ancestors.binary_search(index).is_ok())
+            .collect(),
+        None => {
+            ancestors.into_iter().map(|index| (template.steps[index as usize].name.clone(), index)).collect()
+        }
+    }
+}
+
+/// Reports the schemas of the template that are none.
+pub(crate) fn check_schemas(loaded: &LoadedTemplate, faults: &mut Diagnostics) {
+    let template = loaded.template();
+    let input = ("/input_schema".to_owned(), template.input_schema.as_ref(), "`input_schema`".to_owned());
+    let results = template.steps.iter().enumerate().map(|(index, step)| {
+        let what = format!("`result_schema` of step `{}`", step.name);
+        (format!("/steps/{index}/result_schema"), step.result_schema.as_ref(), what)
+    });
+    for (place, schema, what) in std::iter::once(input).chain(results) {
+        if !cfg!(feature = "schemas") && schema.is_some() {
+            let message = format!("{what} cannot be checked by this program");
+            let hint = "build it with the feature `schemas` of tasker, which is on by default".to_owned();
+            let span = loaded.span_at(&place);
+            faults.push(loaded.source().error(span, Code::Unsupported, message, Some(hint)));
+            continue;
+        }
+        for fault in schema.and_then(|schema| Schema::compile(schema).err()).into_iter().flatten() {
+            let span = loaded.span_at(&format!("{place}{}", fault.pointer));
+            let at = match fault.pointer.as_str() {
+                "" => String::new(),
+                pointer => format!(" at `{pointer}`"),
+            };
+            let message = format!("{what} is no JSON schema{at}: {}", fault.reason);
+            faults.push(loaded.source().error(span, Code::InvalidSchema, message, fault.suggestion));
+        }
+    }
+}
+
+/// Reports every way in which the handlers do not fit the template, and every schema that is none.
+pub(crate) fn check(loaded: &LoadedTemplate, registry: &Registry, faults: &mut Diagnostics) {
+    check_schemas(loaded, faults);
+    let template = loaded.template();
+    for (index, step) in template.steps.iter().enumerate() {
+        if step.step_type != StepType::Standard {
+            let message = format!(
+                "step `{}` is of type `{}`, and this version runs steps of type `standard` only",
+                step.name,
+                serde_json::to_value(step.step_type).unwrap_or_default().as_str().unwrap_or_default()
+            );
+            faults.push(loaded.source().error(loaded.step_span(index), Code::Unsupported, message, None));
+        }
+        match registry.get(&step.handler.callable, step.handler.method.as_deref()) {
+            None => {
+                let span = loaded.callable_span(index);
+                faults.push(unknown_callable(loaded.source(), span, step, registry));
+            }
+            Some(handler) => {
+                for dependency in handler.depends_on.unwrap_or_default() {
+                    check_dependency(loaded, index, handler, dependency, registry, faults);
+                }
+            }
+        }
+    }
+}
+
+/// Reports the callables that no handler is registered for, in a template whose graph is wrong as well.
+pub(crate) fn check_callables(draft: &TemplateDraft, registry: &Registry, faults: &mut Diagnostics) {
+    for (index, step) in draft.template().steps.iter().enumerate() {
+        let HandlerTemplate { callable, method, .. } = &step.handler;
+        // One that is missing or empty has been told.
+        if !callable.is_empty() && registry.get(callable, method.as_deref()).is_none() {
+            faults.push(unknown_callable(draft.source(), draft.callable_span(index), step, registry));
+        }
+    }
+}
+
+fn unknown_callable(source: &Source, span: Span, step: &StepTemplate, registry: &Registry) -> Diagnostic {
+    let callable = &step.handler.callable;
+    let methods = registry.methods(callable);
+    let (message, suggestion) = if methods.is_empty() {
+        let suggestion = match nearest(callable, registry.callables()) {
+            Some(near) => format!(
+                "did you mean `{near}`? or is the crate that has `{callable}` not linked in? `use the_crate as _;`"
+            ),
+            None => format!(
+                "annotate a function with `#[step_handler(\"{callable}\")]`; when a crate has one, link it in: `use the_crate as _;`"
+            ),
+        };
+        (format!("no handler is registered for callable `{callable}` of step `{}`", step.name), suggestion)
+    } else {
+        let method = step.handler.method.as_deref().unwrap_or(DEFAULT_METHOD);
+        let message = format!("callable `{callable}` of step `{}` has no method `{method}`", step.name);
+        (message, format!("it has `{}`", methods.join("`, `")))
+    };
+    source.error(span, Code::UnknownCallable, message, Some(suggestion))
+}
+
+fn check_dependency(
+    loaded: &LoadedTemplate,
+    index: usize,
+    handler: &Handler,
+    dependency: &Dependency,
+    registry: &Registry,
+    faults: &mut Diagnostics,
+) {
+    let (template, plan) = (loaded.template(), loaded.plan());
+    let (step, wanted) = (&template.steps[index], dependency.step);
+    let span = loaded.step_span(index);
+    let Some(found) = plan.index(wanted) else {
+        // An optional result of a step that the template does not have is simply not there.
+        if !dependency.optional {
+            let message = format!(
+                "{} of step `{}` reads step `{wanted}`, which this template does not have",
+                handler.described(),
+                step.name
+            );
+            let near = nearest(wanted, template.steps.iter().map(|step| step.name.as_str()));
+            let by_handler = dependency.handler.and_then(|handler| step_of(template, handler));
+            let suggestion = match (by_handler, near) {
+                (Some(name), _) => Some(format!(
+                    "its handler runs step `{name}`: write `#[depends_on(…, step = \"{name}\")]`"
+                )),
+                (None, Some(name)) => Some(format!("did you mean `{name}`?")),
+                (None, None) => None,
+            };
+            faults.push(loaded.source().error(span, Code::MissingDepRef, message, suggestion));
+        }
+        return;
+    };
+    let this = StepIndex::try_from(index).unwrap_or(StepIndex::MAX);
+    if !plan.is_ancestor(found, this) {
+        let message = format!(
+            "{} of step `{}` reads step `{wanted}`, which may not be complete by then",
+            handler.described(),
+            step.name
+        );
+        let suggestion =
+            format!("add `{wanted}` to the dependencies of this step, or of one that it depends on");
+        faults.push(loaded.source().error(span, Code::NotAnAncestor, message, Some(suggestion)));
+    }
+    if let Some((callable, method)) = dependency.handler {
+        let bound = &template.steps[found as usize].handler;
+        let is_same = (bound.callable.as_str(), bound.method.as_deref().unwrap_or(DEFAULT_METHOD))
+            == (callable, method);
+        // A callable that nobody registered has been told already: most likely it is a slip of this very one.
+        let is_known = registry.get(&bound.callable, bound.method.as_deref()).is_some();
+        if !is_same && is_known {
+            let message = format!(
+                "{} of step `{}` reads step `{wanted}` as the result of `{callable}`, but this template runs another callable for it",
+                handler.described(),
+                step.name
+            );
+            let suggestion = match step_of(template, (callable, method)) {
+                Some(name) => {
+                    format!("`{callable}` runs step `{name}`: write `#[depends_on(…, step = \"{name}\")]`")
+                }
+                None => {
+                    format!("run `{callable}` here, or read the step by name: `#[depends_on(\"{wanted}\")]`")
+                }
+            };
+            let span = loaded.callable_span(found as usize);
+            faults.push(loaded.source().error(span, Code::OtherHandler, message, Some(suggestion)));
+        }
+    }
+}
+
+/// The step that a handler runs in this template.
+fn step_of<'t>(template: &'t TaskTemplate, (callable, method): (&str, &str)) -> Option<&'t str> {
+    let runs = |step: &&StepTemplate| {
+        step.handler.callable == callable
+            && step.handler.method.as_deref().unwrap_or(DEFAULT_METHOD) == method
+    };
+    template.steps.iter().find(runs).map(|step| step.name.as_str())
+}
+
+/// The templates that tasks can be created from, and those that tasks in the store still run by.
+#[derive(Debug)]
+pub(crate) struct Templates {
+    registry: Registry,
+    current: Vec<Arc<BoundTemplate>>,
+    by_id: RwLock<HashMap<TemplateId, Arc<BoundTemplate>>>,
+}
+
+impl Templates {
+    pub(crate) fn new(registry: Registry, current: Vec<Arc<BoundTemplate>>) -> Self {
+        let by_id = current.iter().map(|bound| (bound.id, Arc::clone(bound))).collect();
+        Self { registry, current, by_id: RwLock::new(by_id) }
+    }
+
+    /// How many handlers there are to bind them to.
+    pub(crate) fn handlers(&self) -> usize {
+        self.registry.len()
+    }
+
+    /// The templates that tasks can be created from.
+    pub(crate) fn current(&self) -> &[Arc<BoundTemplate>] {
+        &self.current
+    }
+
+    /// The template that a task runs by: one of ours, or the snapshot that an earlier program kept.
+    pub(crate) async fn get(
+        &self,
+        id: TemplateId,
+        store: &dyn Store,
+    ) -> Result<Arc<BoundTemplate>, StoreError> {
+        let known = self.by_id.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        if let Some(bound) = known {
+            return Ok(bound);
+        }
+        let record = store.template(id).await?.ok_or(StoreError::NoTemplate(id))?;
+        let unreadable = |error: &dyn std::fmt::Display| StoreError::Unreadable {
+            what: "template",
+            value: error.to_string(),
+        };
+        let template: TaskTemplate =
+            serde_json::from_str(&record.snapshot).map_err(|error| unreadable(&error))?;
+        let plan = Plan::new(&template).map_err(|error| unreadable(&error))?;
+        let bound = Arc::new(BoundTemplate::new(id, template, plan, &self.registry));
+        self.by_id.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&bound));
+        Ok(bound)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_whose_schemas_are_none_is_bound_without_them() {
+        let snapshot = serde_json::json!({
+            "name": "a", "namespace_name": "b", "version": "1", "input_schema": {"type": "integr"},
+            "steps": [{
+                "name": "s", "handler": {"callable": "C"}, "retry": tasker_template::RetryPolicy::default(),
+                "result_schema": {"$ref": "#/nowhere"},
+            }],
+        });
+        let template: TaskTemplate = serde_json::from_value(snapshot).unwrap();
+        let plan = Plan::new(&template).unwrap();
+        let registry = Registry::collect(std::iter::empty(), &mut Vec::new());
+        let bound = BoundTemplate::new(TemplateId::of(""), template, plan, &registry);
+        assert!(bound.input_schema.is_none());
+        let result = Json::from_value("anything").unwrap();
+        assert!(bound.steps[0].check_result(&result, Limits::default()).is_ok());
+    }
+}

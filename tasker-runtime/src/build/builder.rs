@@ -1,0 +1,573 @@
+//! Describes a runtime, checks the whole description at once, and starts it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tasker_store::{LimitKind, Store};
+use tasker_template::{Diagnostics, LoadedTemplate, Plan, nearest, read_file, read_str, template_files};
+
+use crate::build::bind::{self, BoundTemplate, Templates};
+use crate::build::fault::{BuildError, BuildFault};
+use crate::build::location::Location;
+use crate::build::payload_limits::DEEPEST;
+use crate::build::registry::{DEFAULT_METHOD, Handler, Key, Registry, erased};
+use crate::client::tasker::Tasker;
+use crate::clock::Clock;
+use crate::engine::{Engine, Settings};
+use crate::handler::step_error::StepError;
+use crate::handler::{Registration, States, StepContext, StepHandler};
+
+/// Where tasks are kept when the application does not say.
+const DEFAULT_STORE: &str = "sqlite://tasker.db";
+
+/// Describes a runtime: templates, handlers, states and a store. See [`Tasker::builder`].
+#[derive(Debug)]
+pub struct Builder {
+    templates: Vec<TemplateSource>,
+    deny_warnings: bool,
+    environment: Option<String>,
+    listed: Vec<(Key, Handler)>,
+    collected: bool,
+    states: States,
+    store: StoreSource,
+    clock: Clock,
+    settings: Settings,
+    works: bool,
+    grace: Duration,
+    faults: Vec<BuildFault>,
+    #[cfg(feature = "testing")]
+    stage: Option<crate::testing::Stage>,
+}
+
+#[derive(Debug)]
+enum TemplateSource {
+    Directory(PathBuf),
+    File(PathBuf),
+    Text(String, String),
+}
+
+#[derive(Debug)]
+enum StoreSource {
+    Url(String),
+    Value(Arc<dyn Store>),
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            templates: Vec::new(),
+            deny_warnings: false,
+            environment: None,
+            listed: Vec::new(),
+            collected: true,
+            states: States::default(),
+            store: StoreSource::Url(DEFAULT_STORE.to_owned()),
+            clock: Clock::system(),
+            settings: Settings::default(),
+            works: true,
+            grace: Duration::from_secs(10),
+            faults: Vec::new(),
+            #[cfg(feature = "testing")]
+            stage: None,
+        }
+    }
+}
+
+impl Builder {
+    /// All templates of a directory and the directories below it (`.yaml`, `.yml`).
+    #[must_use]
+    pub fn templates(mut self, directory: impl AsRef<Path>) -> Self {
+        self.templates.push(TemplateSource::Directory(directory.as_ref().to_owned()));
+        self
+    }
+
+    /// A template from a file.
+    #[must_use]
+    pub fn template_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.templates.push(TemplateSource::File(path.as_ref().to_owned()));
+        self
+    }
+
+    /// A template from a text, such as one that `include_str!` brought; `name` is for messages.
+    #[must_use]
+    pub fn template_str(mut self, name: impl Into<String>, yaml: impl Into<String>) -> Self {
+        self.templates.push(TemplateSource::Text(name.into(), yaml.into()));
+        self
+    }
+
+    /// Refuses to start with a template that has warnings, such as a misspelt key. Otherwise they are logged.
+    #[must_use]
+    pub fn deny_warnings(mut self) -> Self {
+        self.deny_warnings = true;
+        self
+    }
+
+    /// Applies the overrides that the templates have for this environment.
+    #[must_use]
+    pub fn environment(mut self, name: impl Into<String>) -> Self {
+        self.environment = Some(name.into());
+        self
+    }
+
+    /// Registers a handler by its type. Those with `#[step_handler]` register themselves, unless the
+    /// linker drops the crate that they are in or [`only_listed_handlers`](Self::only_listed_handlers)
+    /// is set.
+    #[must_use]
+    pub fn handler<H: StepHandler>(mut self) -> Self {
+        let name = std::any::type_name::<H>();
+        let registration = Registration::of::<H>(name.rsplit("::").next().unwrap_or(name));
+        self.listed.push(listed(&registration));
+        self
+    }
+
+    /// Registers a closure, which may read the result of every step that its own step waits for.
+    ///
+    /// ```
+    /// use tasker::{StepContext, StepResult, Tasker};
+    ///
+    /// let builder = Tasker::builder().handler_fn("Double", |context: StepContext| async move {
+    ///     let number: u64 = context.input_field("number")?;
+    ///     StepResult::Ok(number * 2)
+    /// });
+    /// ```
+    #[must_use]
+    pub fn handler_fn<F, T, E>(
+        mut self,
+        callable: &str,
+        handler: impl Fn(StepContext) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Serialize,
+        E: Into<StepError>,
+    {
+        let key = (callable.to_owned(), DEFAULT_METHOD.to_owned());
+        self.listed.push((key, Handler::closure(callable, erased(handler))));
+        self
+    }
+
+    /// Leaves out the handlers that registered themselves.
+    #[must_use]
+    pub fn only_listed_handlers(mut self) -> Self {
+        self.collected = false;
+        self
+    }
+
+    /// A value that handlers can take as [`State<T>`](crate::State).
+    #[must_use]
+    pub fn state<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        if !self.states.insert(value) {
+            self.faults.push(BuildFault::DuplicateState(std::any::type_name::<T>()));
+        }
+        self
+    }
+
+    /// The store, by its URL: `sqlite://PATH`, `postgres://USER@HOST/DATABASE` or `memory:`. Without one it
+    /// is `sqlite://tasker.db`.
+    #[must_use]
+    pub fn store_url(mut self, url: impl Into<String>) -> Self {
+        self.store = StoreSource::Url(url.into());
+        self
+    }
+
+    /// The store itself.
+    #[must_use]
+    pub fn store(mut self, store: impl Store) -> Self {
+        self.store = StoreSource::Value(Arc::new(store));
+        self
+    }
+
+    /// A store that somebody else uses as well.
+    #[must_use]
+    pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = StoreSource::Value(store);
+        self
+    }
+
+    /// At most this many attempts at a time, at least 1; 64 unless said otherwise.
+    #[must_use]
+    pub fn concurrency(mut self, attempts: usize) -> Self {
+        self.settings.concurrency = attempts.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
+        self
+    }
+
+    /// The limit of an attempt whose step has no `timeout_seconds`; 30 seconds unless said otherwise.
+    #[must_use]
+    pub fn step_timeout(mut self, limit: Duration) -> Self {
+        self.settings.step_timeout = limit;
+        self
+    }
+
+    /// How often to look for work that another process has put into the store, and for the end of a task
+    /// that another process runs; every second unless said otherwise. At least a millisecond and at most a day; work of this process does not wait for it.
+    #[must_use]
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.settings.poll_interval = interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
+        self
+    }
+
+    /// How often to look for workers that died, whose work is then taken over; every 5 seconds unless
+    /// said otherwise. At least a millisecond and at most a day; on PostgreSQL at most half of the
+    /// `lease` in the store's URL.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let builder = tasker::Tasker::builder().reap_interval(Duration::from_secs(1));
+    /// ```
+    #[must_use]
+    pub fn reap_interval(mut self, interval: Duration) -> Self {
+        self.settings.reap_interval = interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
+        self
+    }
+
+    /// Multiplies the retry delays of templates: less than 1 for demonstrations and tests. What a
+    /// handler asks for with `retry_after` stays.
+    #[must_use]
+    pub fn backoff_scale(mut self, scale: f64) -> Self {
+        self.settings.backoff_scale = scale.max(0.0);
+        self
+    }
+
+    /// The largest context of a task, in bytes of JSON; 1 MiB unless said otherwise.
+    ///
+    /// ```
+    /// let builder = tasker::Tasker::builder().max_context_bytes(64 * 1024);
+    /// ```
+    #[must_use]
+    pub fn max_context_bytes(mut self, bytes: usize) -> Self {
+        self.settings.limits.context_bytes = bytes;
+        self
+    }
+
+    /// The largest result of a step, in bytes of JSON; 1 MiB unless said otherwise. A larger one is a
+    /// permanent failure: put it elsewhere, and return where it is.
+    ///
+    /// ```
+    /// let builder = tasker::Tasker::builder().max_result_bytes(16 * 1024 * 1024);
+    /// ```
+    #[must_use]
+    pub fn max_result_bytes(mut self, bytes: usize) -> Self {
+        self.settings.limits.result_bytes = bytes;
+        self
+    }
+
+    /// How deeply the lists and objects of a context or a result may be nested; 64 levels unless said
+    /// otherwise, and never more than 127, which is what can be read back.
+    ///
+    /// ```
+    /// let builder = tasker::Tasker::builder().max_depth(16);
+    /// ```
+    #[must_use]
+    pub fn max_depth(mut self, levels: usize) -> Self {
+        self.settings.limits.depth = levels.min(DEEPEST);
+        self
+    }
+
+    /// How long a handler may go on once it is told to end, by a shutdown or because its task was
+    /// cancelled; 10 seconds unless said otherwise.
+    #[must_use]
+    pub fn grace_period(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self.settings.grace = grace;
+        self
+    }
+
+    /// Runs steps of templates in these namespaces only, and leaves all others to other workers: what
+    /// those need, handlers and states, may be missing here. Tasks of any template that is loaded can
+    /// still be created. Each call adds to the list.
+    ///
+    /// ```
+    /// let builder = tasker::Tasker::builder().namespaces(["billing", "invoices"]);
+    /// ```
+    #[must_use]
+    pub fn namespaces(mut self, namespaces: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let served = self.settings.namespaces.get_or_insert_default();
+        served.extend(namespaces.into_iter().map(Into::into));
+        self
+    }
+
+    /// At most this many attempts at a time of steps in templates of this namespace in this worker, at
+    /// least 1. [`Tasker::set_limit`] limits all workers together.
+    #[must_use]
+    pub fn namespace_concurrency(mut self, namespace: impl Into<String>, attempts: usize) -> Self {
+        self.settings.kinds.insert(LimitKind::Namespace(namespace.into()), attempts.max(1));
+        self
+    }
+
+    /// At most this many attempts at a time of steps that this callable runs in this worker, at least 1.
+    /// [`Tasker::set_limit`] limits all workers together.
+    ///
+    /// ```
+    /// let builder = tasker::Tasker::builder().callable_concurrency("Payments::Charge", 4);
+    /// ```
+    #[must_use]
+    pub fn callable_concurrency(mut self, callable: impl Into<String>, attempts: usize) -> Self {
+        self.settings.kinds.insert(LimitKind::Callable(callable.into()), attempts.max(1));
+        self
+    }
+
+    /// Deletes tasks that have been complete, cancelled or given up for this long; looked after once a
+    /// minute, or twice in this time when it is less than two minutes. They are kept for ever unless
+    /// this is set.
+    #[must_use]
+    pub fn retention(mut self, age: Duration) -> Self {
+        self.settings.retention = Some(age);
+        self
+    }
+
+    /// The source of time and chance.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Creates and reads tasks, but runs no steps: another process does.
+    #[must_use]
+    pub fn without_worker(mut self) -> Self {
+        self.works = false;
+        self
+    }
+
+    /// Whether there is any handler, listed or registered by itself.
+    #[must_use]
+    pub fn has_handlers(&self) -> bool {
+        !self.listed.is_empty() || (self.collected && inventory::iter::<Registration>().next().is_some())
+    }
+
+    /// What is wrong with a template whichever handlers there are: its schemas.
+    ///
+    /// ```
+    /// let yaml = "
+    /// name: a
+    /// namespace_name: b
+    /// version: 1
+    /// input_schema: {properties: {age: {type: integr}}}
+    /// steps: [{name: s, handler: {callable: C}}]
+    /// ";
+    /// let loaded = tasker_template::load_str("demo.yaml", yaml).unwrap();
+    /// let faults = tasker::Tasker::builder().check_schemas(&loaded);
+    /// let fault = faults.iter().next().unwrap();
+    /// assert_eq!((fault.line, fault.column), (5, 41));
+    /// assert_eq!(fault.suggestion.as_deref(), Some("did you mean `integer`?"));
+    /// ```
+    #[must_use]
+    pub fn check_schemas(&self, loaded: &LoadedTemplate) -> Diagnostics {
+        let mut diagnostics = Diagnostics::default();
+        bind::check_schemas(loaded, &mut diagnostics);
+        diagnostics
+    }
+
+    /// What keeps the handlers from running a template, its schemas included.
+    #[must_use]
+    pub fn check(&self, loaded: &LoadedTemplate) -> Diagnostics {
+        let mut diagnostics = Diagnostics::default();
+        bind::check(loaded, &self.registry(&mut Vec::new()), &mut diagnostics);
+        diagnostics
+    }
+
+    fn registry(&self, faults: &mut Vec<BuildFault>) -> Registry {
+        let collected = inventory::iter::<Registration>().filter(|_| self.collected).map(listed);
+        let registry = Registry::collect(collected.chain(self.listed.iter().cloned()), faults);
+        #[cfg(feature = "testing")]
+        let registry = match &self.stage {
+            Some(stage) => stage.set(registry),
+            None => registry,
+        };
+        registry
+    }
+
+    /// Puts the testing kit between the engine and the handlers.
+    #[cfg(feature = "testing")]
+    pub(crate) fn stage(mut self, stage: crate::testing::Stage) -> Self {
+        self.stage = Some(stage);
+        self
+    }
+
+    /// Checks everything, opens the store, and starts the engine.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, at once: faults of templates, callables without a handler, handlers
+    /// that read a step which is not complete by then, schemas that are none, handlers of the same
+    /// name, missing states. Or the store cannot be opened; nothing is written to it when anything
+    /// else is wrong.
+    pub async fn build(self) -> Result<Tasker, BuildError> {
+        let mut faults = Vec::new();
+        let registry = self.registry(&mut faults);
+        faults.extend(self.faults);
+        let served = self.settings.namespaces.clone();
+        let runs =
+            |namespace: &str| self.works && served.as_ref().is_none_or(|served| served.contains(namespace));
+        let loaded = load(&self.templates, &registry, runs, &mut faults);
+        if let (true, true, Some(served)) = (self.works, faults.is_empty(), &served) {
+            check_namespaces(&loaded, served, &mut faults);
+        }
+        if self.deny_warnings && !self.works {
+            let warnings =
+                loaded.iter().map(LoadedTemplate::warnings).filter(|warnings| !warnings.is_empty());
+            faults.extend(warnings.cloned().map(BuildFault::Templates));
+        }
+        if self.works {
+            let mut diagnostics = Diagnostics::default();
+            for one in &loaded {
+                let mut own = Diagnostics::default();
+                if runs(&one.template().namespace) {
+                    bind::check(one, &registry, &mut own);
+                } else {
+                    bind::check_schemas(one, &mut own);
+                }
+                if self.deny_warnings || !own.is_empty() {
+                    // A misspelt key may be the cause of what the handlers miss.
+                    diagnostics.extend(one.warnings().clone());
+                }
+                diagnostics.extend(own);
+            }
+            if !diagnostics.is_empty() {
+                faults.push(BuildFault::Templates(diagnostics));
+            }
+            let own = loaded.iter().filter(|one| runs(&one.template().namespace));
+            check_states(own, &registry, &self.states, &mut faults);
+        } else {
+            // Contexts are checked by whoever creates the task.
+            let mut diagnostics = Diagnostics::default();
+            loaded.iter().for_each(|one| bind::check_schemas(one, &mut diagnostics));
+            if !diagnostics.is_empty() {
+                faults.push(BuildFault::Templates(diagnostics));
+            }
+        }
+        if !faults.is_empty() {
+            return Err(BuildError::new(faults));
+        }
+        let mut current = Vec::new();
+        for one in loaded {
+            for warning in one.warnings().iter() {
+                tracing::warn!("\n{warning}");
+            }
+            if let Some(rest) = one.warnings().rest() {
+                tracing::warn!("{}: {rest}", one.source().name());
+            }
+            let template = match &self.environment {
+                Some(environment) => one.template().for_environment(environment),
+                None => one.template().clone(),
+            };
+            let record = BoundTemplate::record(&template);
+            let plan: Plan = one.plan().clone();
+            current.push((BoundTemplate::new(record.id, template, plan, &registry), record));
+        }
+        let store = match self.store {
+            StoreSource::Value(store) => store,
+            StoreSource::Url(url) => Location::parse(&url)?.open().await?,
+        };
+        let mut bound = Vec::new();
+        for (template, record) in current {
+            store.put_template(record).await?;
+            bound.push(Arc::new(template));
+        }
+        let templates = Templates::new(registry, bound);
+        let engine =
+            Arc::new(Engine::new(store, templates, self.states, self.clock, self.settings, self.works));
+        if self.works {
+            engine.start().await?;
+        }
+        Ok(Tasker::new(engine, self.grace))
+    }
+}
+
+fn listed(one: &Registration) -> (Key, Handler) {
+    ((one.callable.to_owned(), one.method.to_owned()), one.into())
+}
+
+/// Reads all templates. In one with faults, unknown callables are told together with those, when it `runs`
+/// here.
+fn load(
+    sources: &[TemplateSource],
+    registry: &Registry,
+    runs: impl Fn(&str) -> bool,
+    faults: &mut Vec<BuildFault>,
+) -> Vec<LoadedTemplate> {
+    let mut results = Vec::new();
+    for source in sources {
+        match source {
+            TemplateSource::File(path) => results.push(read_file(path)),
+            TemplateSource::Text(name, text) => results.push(read_str(name, text)),
+            TemplateSource::Directory(directory) => match template_files(directory) {
+                Ok(files) => results.extend(files.iter().map(read_file)),
+                Err(source) => {
+                    let directory = directory.display().to_string();
+                    faults.push(BuildFault::Directory { directory, source });
+                }
+            },
+        }
+    }
+    let mut loaded: Vec<LoadedTemplate> = Vec::new();
+    let mut seen: HashMap<String, String> = HashMap::new();
+    for result in results {
+        let finished = result.and_then(|draft| {
+            let mut callables = Diagnostics::default();
+            if draft.faults().has_errors() && runs(&draft.template().namespace) {
+                bind::check_callables(&draft, registry, &mut callables);
+            }
+            draft.finish().map_err(|mut diagnostics| {
+                diagnostics.extend(callables);
+                diagnostics
+            })
+        });
+        match finished {
+            Err(diagnostics) => faults.push(BuildFault::Templates(diagnostics)),
+            Ok(one) => {
+                let template = one.template();
+                let key = format!("{}/{}/{}", template.namespace, template.name, template.version);
+                let second = one.source().name().to_owned();
+                match seen.get(&key) {
+                    Some(first) => {
+                        let first = first.clone();
+                        faults.push(BuildFault::DuplicateTemplate { template: key, first, second });
+                    }
+                    None => {
+                        seen.insert(key, second);
+                        loaded.push(one);
+                    }
+                }
+            }
+        }
+    }
+    loaded
+}
+
+/// Each namespace must be that of a template, when there are any: a slip would leave a worker idle.
+fn check_namespaces(loaded: &[LoadedTemplate], served: &BTreeSet<String>, faults: &mut Vec<BuildFault>) {
+    let known: BTreeSet<&str> = loaded.iter().map(|one| one.template().namespace.as_str()).collect();
+    if known.is_empty() {
+        return;
+    }
+    for namespace in served.iter().filter(|namespace| !known.contains(namespace.as_str())) {
+        let hint = match nearest(namespace, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are: {}", known.iter().copied().collect::<Vec<_>>().join(", ")),
+        };
+        faults.push(BuildFault::UnknownNamespace { namespace: namespace.clone(), hint });
+    }
+}
+
+/// The states that handlers of these templates take; a handler that no template names is not asked.
+fn check_states<'t>(
+    loaded: impl Iterator<Item = &'t LoadedTemplate>,
+    registry: &Registry,
+    states: &States,
+    faults: &mut Vec<BuildFault>,
+) {
+    let mut missing = BTreeSet::new();
+    for step in loaded.flat_map(|one| &one.template().steps) {
+        let Some(handler) = registry.get(&step.handler.callable, step.handler.method.as_deref()) else {
+            continue;
+        };
+        for requirement in handler.requires.iter().filter(|requirement| !states.has(**requirement)) {
+            missing.insert((handler.described(), requirement.name));
+        }
+    }
+    faults.extend(missing.into_iter().map(|(handler, state)| BuildFault::MissingState { handler, state }));
+}

@@ -1,0 +1,114 @@
+//! Why a runtime cannot start: everything that is wrong, at once.
+
+use std::fmt;
+
+use tasker_store::StoreError;
+use tasker_template::Diagnostics;
+
+/// Why a runtime cannot start: everything that is wrong, at once.
+pub struct BuildError {
+    faults: Vec<BuildFault>,
+}
+
+/// One reason why a runtime cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildFault {
+    /// Templates with faults, or that the registered handlers cannot run; each with its place.
+    #[error("{0}")]
+    Templates(Diagnostics),
+    /// A directory of templates cannot be read.
+    #[error("cannot read the directory of templates {directory}: {source}")]
+    Directory {
+        /// The directory.
+        directory: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Two templates have the same namespace, name and version.
+    #[error("template `{template}` is there twice: in {first} and in {second}")]
+    DuplicateTemplate {
+        /// Namespace, name and version.
+        template: String,
+        /// The first file.
+        first: String,
+        /// The second file.
+        second: String,
+    },
+    /// Two handlers have the same callable.
+    #[error("two handlers are registered as `{callable}`: {first} and {second}")]
+    DuplicateHandler {
+        /// The callable.
+        callable: String,
+        /// The first.
+        first: String,
+        /// The second.
+        second: String,
+    },
+    /// A handler takes a state that the builder was not given.
+    #[error(
+        "{handler} takes `State<{state}>`, but the builder was given none: add `.state(…)` with a value of that type"
+    )]
+    MissingState {
+        /// The handler and where it is.
+        handler: String,
+        /// The type.
+        state: &'static str,
+    },
+    /// A state was handed to the builder twice.
+    #[error("the builder was given two states of type `{0}`, and a handler could not tell which it gets")]
+    DuplicateState(&'static str),
+    /// The builder was given a namespace that none of its templates is in.
+    #[error("no template here is in the namespace `{namespace}`; {hint}")]
+    UnknownNamespace {
+        /// The namespace.
+        namespace: String,
+        /// What there is.
+        hint: String,
+    },
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl BuildError {
+    pub(crate) fn new(faults: Vec<BuildFault>) -> Self {
+        Self { faults }
+    }
+
+    /// Each reason.
+    #[must_use]
+    pub fn faults(&self) -> &[BuildFault] {
+        &self.faults
+    }
+}
+
+impl From<StoreError> for BuildError {
+    fn from(error: StoreError) -> Self {
+        Self { faults: vec![error.into()] }
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.faults.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n\n")?;
+            }
+            match fault {
+                BuildFault::Templates(_) => write!(f, "{fault}")?,
+                _ => write!(f, "error: {fault}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// As [`Display`](fmt::Display): a `main` that returns this error shows it in this form.
+impl fmt::Debug for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the runtime cannot start\n\n{self}")
+    }
+}
+
+impl std::error::Error for BuildError {}

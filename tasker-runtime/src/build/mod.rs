@@ -1,0 +1,15 @@
+//! From a description to a runtime: templates, handlers, states and a store, checked at once.
+
+pub(crate) mod bind;
+pub(crate) mod builder;
+pub(crate) mod fault;
+pub(crate) mod location;
+pub(crate) mod migration;
+pub(crate) mod payload_limits;
+pub(crate) mod registry;
+#[cfg(feature = "schemas")]
+pub(crate) mod schema;
+#[cfg(not(feature = "schemas"))]
+#[path = "no_schema.rs"]
+pub(crate) mod schema;
+pub(crate) mod violations;

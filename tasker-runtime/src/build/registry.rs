@@ -1,0 +1,152 @@
+//! All handlers of the process, by callable and method.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::build::fault::BuildFault;
+use crate::handler::private;
+use crate::handler::step_error::StepError;
+use crate::handler::{CodeLocation, Registration, StateRequirement, StepContext, StepFuture, StepOutcome};
+
+/// A handler, whichever way it was registered.
+#[derive(Clone)]
+pub(crate) struct Handler {
+    /// For messages: the function, or the callable where there is none.
+    pub(crate) name: String,
+    pub(crate) location: Option<CodeLocation>,
+    /// The steps it reads; `None` for a closure, which may read every ancestor.
+    pub(crate) depends_on: Option<&'static [crate::handler::Dependency]>,
+    pub(crate) requires: Vec<StateRequirement>,
+    call: Arc<dyn Fn(StepContext) -> StepFuture + Send + Sync>,
+}
+
+impl Handler {
+    pub(crate) fn closure(
+        callable: &str,
+        call: impl Fn(StepContext) -> StepFuture + Send + Sync + 'static,
+    ) -> Self {
+        let name = callable.to_owned();
+        Self { name, location: None, depends_on: None, requires: Vec::new(), call: Arc::new(call) }
+    }
+
+    pub(crate) fn call(&self, context: StepContext) -> StepFuture {
+        (self.call)(context)
+    }
+
+    /// The same handler, run in another way.
+    #[cfg(feature = "testing")]
+    pub(crate) fn run_by(self, call: impl Fn(StepContext) -> StepFuture + Send + Sync + 'static) -> Self {
+        Self { call: Arc::new(call), ..self }
+    }
+
+    /// The handler as messages name it.
+    pub(crate) fn described(&self) -> String {
+        match self.location {
+            Some(location) => format!("handler `{}` ({location})", self.name),
+            None => format!("handler `{}`", self.name),
+        }
+    }
+}
+
+/// A function of one's own as the registry calls it.
+pub(crate) fn erased<F, T, E>(
+    handler: impl Fn(StepContext) -> F + Send + Sync + 'static,
+) -> impl Fn(StepContext) -> StepFuture + Send + Sync + 'static
+where
+    F: Future<Output = Result<T, E>> + Send + 'static,
+    T: Serialize,
+    E: Into<StepError>,
+{
+    move |context| {
+        let future = handler(context);
+        Box::pin(async move {
+            match future.await {
+                Ok(value) => private::complete(&value),
+                Err(error) => StepOutcome::Fail(error.into()),
+            }
+        })
+    }
+}
+
+impl From<&Registration> for Handler {
+    fn from(one: &Registration) -> Self {
+        Self {
+            name: one.name.to_owned(),
+            location: Some(one.location),
+            depends_on: Some(one.depends_on),
+            requires: (one.requires)(),
+            call: Arc::new(one.call),
+        }
+    }
+}
+
+impl fmt::Debug for Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.described())
+    }
+}
+
+/// A template names a handler by callable and method.
+pub(crate) type Key = (String, String);
+
+/// The method of a template that names none.
+pub(crate) const DEFAULT_METHOD: &str = "call";
+
+#[derive(Debug, Default)]
+pub(crate) struct Registry(HashMap<Key, Arc<Handler>>);
+
+impl Registry {
+    /// Collects handlers; two for one key are a fault.
+    pub(crate) fn collect(
+        handlers: impl IntoIterator<Item = (Key, Handler)>,
+        faults: &mut Vec<BuildFault>,
+    ) -> Self {
+        let mut registry = Self::default();
+        for (key, handler) in handlers {
+            match registry.0.get(&key) {
+                None => {
+                    registry.0.insert(key, Arc::new(handler));
+                }
+                // The list may name what the linker has collected as well.
+                Some(first) if first.location.is_some() && first.location == handler.location => {}
+                Some(first) => faults.push(BuildFault::DuplicateHandler {
+                    callable: shown(&key),
+                    first: first.described(),
+                    second: handler.described(),
+                }),
+            }
+        }
+        registry
+    }
+
+    pub(crate) fn get(&self, callable: &str, method: Option<&str>) -> Option<&Arc<Handler>> {
+        self.0.get(&(callable.to_owned(), method.unwrap_or(DEFAULT_METHOD).to_owned()))
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn put(&mut self, key: Key, handler: Handler) {
+        self.0.insert(key, Arc::new(handler));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn callables(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(|(callable, _)| callable.as_str())
+    }
+
+    pub(crate) fn methods(&self, callable: &str) -> Vec<&str> {
+        let mut methods: Vec<_> =
+            self.0.keys().filter(|(own, _)| own == callable).map(|(_, method)| method.as_str()).collect();
+        methods.sort_unstable();
+        methods
+    }
+}
+
+fn shown((callable, method): &Key) -> String {
+    if method == DEFAULT_METHOD { callable.clone() } else { format!("{callable}, method {method}") }
+}

@@ -1,0 +1,48 @@
+//! What makes two tasks the same.
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use tasker_store::{Identity, Json};
+use tasker_template::TaskTemplate;
+
+use crate::client::tasker::IdentityStrategy;
+
+/// The hash of what must be unique; `None` when nothing must.
+pub(crate) fn hash(template: &TaskTemplate, strategy: &IdentityStrategy, context: &Json) -> Option<Identity> {
+    let (kind, text) = match strategy {
+        IdentityStrategy::AlwaysUnique => return None,
+        IdentityStrategy::Strict => ("strict", canonical(context)),
+        IdentityStrategy::CallerProvided(key) => ("caller_provided", key.clone()),
+    };
+    let mut hash = Sha256::new();
+    for part in [&template.namespace, &template.name, &template.version, kind, &text] {
+        // With its length before it, so that no two lists of parts read the same.
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    Some(hash.finalize().into())
+}
+
+/// Whether two contexts differ in nothing but the order of keys and white space.
+pub(crate) fn same(one: &Json, other: &Json) -> bool {
+    one == other || canonical(one) == canonical(other)
+}
+
+/// The context with its keys sorted at every level.
+fn canonical(context: &Json) -> String {
+    // serde_json keeps objects sorted by key; a JSON text can always be read.
+    context.to::<Value>().map_or_else(|_| context.get().to_owned(), |value| sorted(&value).to_string())
+}
+
+/// Sorted also where another crate has turned on that the order of keys is kept.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        Value::Object(fields) => {
+            let mut keys: Vec<&String> = fields.keys().collect();
+            keys.sort_unstable();
+            keys.into_iter().map(|key| (key.clone(), sorted(&fields[key]))).collect()
+        }
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,78 @@
+//! Limits that hold for all workers of a store together: set, read and removed by operators, from any
+//! process that has the store open.
+
+use tasker_store::{FleetLimit, LimitKind, LimitRecord};
+
+use crate::client::tasker::{Error, Tasker};
+
+impl Tasker {
+    /// Sets a limit that holds for all workers of the store together, in the place of the one that there is
+    /// on its kind. Workers keep to it within about a [`poll_interval`](crate::Builder::poll_interval); when
+    /// it is lowered, attempts that run may end.
+    ///
+    /// A limit counts workers that are alive. One that is stalled for longer than its lease is not: an
+    /// attempt of it may still run beside those that others start in its place.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::EmptyLimit`] when it has neither a concurrency nor a rate. When the store fails.
+    ///
+    /// ```
+    /// # use tasker::{FleetLimit, LimitKind, Tasker};
+    /// async fn spare_the_bank(tasker: &Tasker) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let kind = LimitKind::Callable("Billing::Charge".to_owned());
+    ///     let limit = FleetLimit::new(kind).concurrency(10).rate("100/s".parse()?);
+    ///     tasker.set_limit(limit).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    pub async fn set_limit(&self, limit: FleetLimit) -> Result<(), Error> {
+        if limit.concurrency.is_none() && limit.rate.is_none() {
+            return Err(Error::EmptyLimit(limit.kind));
+        }
+        Ok(self.engine().store.set_limit(limit).await?)
+    }
+
+    /// The limits of the store, by kind and name, and what is used of them.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    ///
+    /// ```
+    /// # use tasker::{Error, Tasker};
+    /// async fn is_anybody_waiting(tasker: &Tasker) -> Result<bool, Error> {
+    ///     Ok(tasker.limits().await?.iter().any(|one| one.waiting > 0))
+    /// }
+    /// ```
+    pub async fn limits(&self) -> Result<Vec<LimitRecord>, Error> {
+        Ok(self.engine().store.limits().await?)
+    }
+
+    /// Removes a limit. Workers go on without it within about a
+    /// [`poll_interval`](crate::Builder::poll_interval).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownLimit`] when there is no limit on this. When the store fails.
+    ///
+    /// ```
+    /// # use tasker::{Error, LimitKind, Tasker};
+    /// async fn open_the_gates(tasker: &Tasker) -> Result<(), Error> {
+    ///     tasker.remove_limit(LimitKind::Namespace("billing".to_owned())).await
+    /// }
+    /// ```
+    pub async fn remove_limit(&self, kind: LimitKind) -> Result<(), Error> {
+        let store = &self.engine().store;
+        if store.remove_limit(kind.clone()).await? {
+            return Ok(());
+        }
+        let there: Vec<String> =
+            store.limits().await?.into_iter().map(|one| one.limit.kind.to_string()).collect();
+        let known = match there.as_slice() {
+            [] => "there is none at all".to_owned(),
+            there => format!("there are limits on: {}", there.join(", ")),
+        };
+        Err(Error::UnknownLimit { kind, known })
+    }
+}

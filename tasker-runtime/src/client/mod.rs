@@ -1,0 +1,10 @@
+//! What an application holds: create tasks, wait for them, look at them, steer them.
+
+pub(crate) mod dead_letter;
+pub(crate) mod event;
+pub(crate) mod identity;
+pub(crate) mod limits;
+pub(crate) mod operate;
+pub(crate) mod stale;
+pub(crate) mod task;
+pub(crate) mod tasker;

@@ -1,0 +1,367 @@
+//! What operators do to tasks: from any process that has the store open, with who and why on record.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use tasker_store::{
+    Acted, Action, ActionRequest, DeadLetterReason, DeadLetterStatus, Json, Refusal, StepState, TaskFilter,
+    TaskId, TaskRecord, TaskState,
+};
+use tasker_template::{StepIndex, nearest};
+
+use crate::build::bind::BoundTemplate;
+use crate::client::stale::{self, Stay};
+use crate::client::task::Task;
+use crate::client::tasker::{Error, Tasker};
+
+/// Who asks for an action, and why; both are kept with the task.
+///
+/// ```
+/// let operator = tasker::Operator::new("ada").because("the card was replaced");
+/// assert_eq!(operator.reason(), "the card was replaced");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator {
+    by: String,
+    reason: String,
+}
+
+/// Which failed steps are tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RetryScope {
+    /// This one.
+    Step(String),
+    /// This one, and those that failed among the steps which wait for it, directly or not.
+    Downstream(String),
+    /// All that failed. A task that was cancelled or given up is reopened as a whole whatever the
+    /// scope: all that did not complete runs again.
+    All,
+}
+
+/// What a retry does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RetryPlan {
+    /// The steps that are tried again, with a fresh budget of attempts.
+    pub retried: Vec<String>,
+    /// The steps that wait for those, and run after them.
+    pub then: Vec<String>,
+}
+
+impl Operator {
+    /// An operator, by name.
+    #[must_use]
+    pub fn new(by: impl Into<String>) -> Self {
+        Self { by: by.into(), reason: "no reason given".to_owned() }
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn because(mut self, reason: impl Into<String>) -> Self {
+        self.reason = reason.into();
+        self
+    }
+
+    /// The reason that is kept.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+/// Operators. Each action is atomic: it is done and recorded, or nothing is changed.
+impl Tasker {
+    /// Ends a task. Running handlers are told through
+    /// [`StepContext::cancelled`](crate::StepContext::cancelled), and ended after the grace period.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPossible`] when the task is over. When there is no such task, or the store fails.
+    pub async fn cancel(&self, id: TaskId, operator: &Operator) -> Result<Task, Error> {
+        let (_, bound) = self.look_up(id).await?;
+        self.act(id, &bound, Action::Cancel, operator).await
+    }
+
+    /// Tries failed steps again, each with a fresh budget of attempts. What is complete stays so, and
+    /// the steps that wait for them run afterwards by themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPossible`] when nothing in the scope has failed. When there is no such task or step,
+    /// or the store fails.
+    ///
+    /// ```
+    /// # use tasker::{Error, Operator, RetryScope, TaskId, Tasker};
+    /// async fn card_replaced(tasker: &Tasker, id: TaskId) -> Result<(), Error> {
+    ///     let operator = Operator::new("ada").because("the card was replaced");
+    ///     tasker.retry(id, &RetryScope::Step("charge".to_owned()), &operator).await?;
+    ///     tasker.wait(id).await.map(drop)
+    /// }
+    /// ```
+    pub async fn retry(&self, id: TaskId, scope: &RetryScope, operator: &Operator) -> Result<Task, Error> {
+        let (record, bound) = self.look_up(id).await?;
+        let steps = retried(&record, &bound, scope)?;
+        let numbered = steps.iter().map(|step| {
+            let attempts = record.attempts.iter().filter(|attempt| attempt.step == *step);
+            (*step, attempts.map(|attempt| attempt.attempt).max().unwrap_or_default())
+        });
+        self.act(id, &bound, Action::Retry { steps: numbered.collect() }, operator).await
+    }
+
+    /// What [`retry`](Self::retry) would do; changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As `retry`.
+    pub async fn plan_retry(&self, id: TaskId, scope: &RetryScope) -> Result<RetryPlan, Error> {
+        let (record, bound) = self.look_up(id).await?;
+        let steps = retried(&record, &bound, scope)?;
+        let names = |steps: &[StepIndex]| -> Vec<String> {
+            steps.iter().map(|step| bound.template.steps[*step as usize].name.clone()).collect()
+        };
+        let task = Task::new(record, &bound);
+        let is_open = |step: &StepIndex| !is_done(task.steps[*step as usize].state) && !steps.contains(step);
+        let then: Vec<StepIndex> = downstream(&bound, &steps).into_iter().filter(is_open).collect();
+        Ok(RetryPlan { retried: names(&steps), then: names(&then) })
+    }
+
+    /// Makes a step run now that waits for its next attempt.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPossible`] when the step does not wait. When there is no such task or step, or the
+    /// store fails.
+    pub async fn retry_now(&self, id: TaskId, step: &str, operator: &Operator) -> Result<Task, Error> {
+        let (_, bound) = self.look_up(id).await?;
+        let step = index(&bound, id, step)?;
+        self.act(id, &bound, Action::RetryNow { step }, operator).await
+    }
+
+    /// Completes a step with a result that was made by hand; the steps that wait for it read that. A
+    /// running attempt of it is told to end, and its answer is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPossible`] when the step is done, or its dependencies are not.
+    /// [`Error::ResultRefused`] when the result breaks the step's `result_schema` or a limit. When
+    /// there is no such task or step, or the store fails.
+    pub async fn complete_step<T: Serialize + ?Sized>(
+        &self,
+        id: TaskId,
+        step: &str,
+        result: &T,
+        operator: &Operator,
+    ) -> Result<Task, Error> {
+        let (_, bound) = self.look_up(id).await?;
+        let index = index(&bound, id, step)?;
+        let refused = |reason: String| Error::ResultRefused { task: id, step: step.to_owned(), reason };
+        let result = Json::from_value(result).map_err(|error| refused(error.to_string()))?;
+        let own = &bound.steps[index as usize];
+        own.check_result(&result, self.engine().settings.limits)
+            .map_err(|error| refused(error.to_string()))?;
+        let action = Action::Complete {
+            step: index,
+            result,
+            dependents: std::sync::Arc::clone(&own.dependents),
+            ends: bound.ends(index),
+        };
+        self.act(id, &bound, action, operator).await
+    }
+
+    /// Lets the steps that wait for this one go on without its result. A running attempt of it is told
+    /// to end, and its answer is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPossible`] when the step is done, or its dependencies are not. When there is no such
+    /// task or step, or the store fails.
+    pub async fn resolve_step(&self, id: TaskId, step: &str, operator: &Operator) -> Result<Task, Error> {
+        let (_, bound) = self.look_up(id).await?;
+        let step = index(&bound, id, step)?;
+        let dependents = std::sync::Arc::clone(&bound.steps[step as usize].dependents);
+        let action = Action::Resolve { step, dependents, ends: bound.ends(step) };
+        self.act(id, &bound, action, operator).await
+    }
+
+    /// Ends a task in the state `error`: it is not worth more attempts. It is a
+    /// [dead letter](crate::DeadLetter) until somebody notes what became of it
+    /// ([`investigate`](Self::investigate)) or [`retry`](Self::retry) brings it back.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPossible`] when the task is over. When there is no such task, or the store fails.
+    pub async fn give_up(&self, id: TaskId, operator: &Operator) -> Result<Task, Error> {
+        let (_, bound) = self.look_up(id).await?;
+        self.act(id, &bound, Action::GiveUp { reason: DeadLetterReason::ManualDlq }, operator).await
+    }
+
+    /// Notes what has become of a task that was given up: its [dead letter](crate::DeadLetter) has this
+    /// status from now on, with the operator's reason as its notes. Nothing else of the task is changed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotPossible`] when the task is not given up, or not any more. When there is no such
+    /// task, or the store fails.
+    ///
+    /// ```
+    /// # use tasker::{DeadLetterStatus, Error, Operator, TaskId, Tasker};
+    /// async fn paid_back(tasker: &Tasker, id: TaskId) -> Result<(), Error> {
+    ///     let operator = Operator::new("ada").because("the customer was paid back");
+    ///     tasker.investigate(id, DeadLetterStatus::ManuallyResolved, &operator).await.map(drop)
+    /// }
+    /// ```
+    pub async fn investigate(
+        &self,
+        id: TaskId,
+        status: DeadLetterStatus,
+        operator: &Operator,
+    ) -> Result<Task, Error> {
+        let (_, bound) = self.look_up(id).await?;
+        self.act(id, &bound, Action::Investigate { status }, operator).await
+    }
+
+    /// Deletes tasks that have been over for longer than `age`, at most `limit` of them: how many.
+    /// Blocked tasks are not over.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn prune(&self, age: Duration, limit: usize) -> Result<usize, Error> {
+        let engine = self.engine();
+        let Ok(settled_before) = engine.clock.now().checked_sub(age) else { return Ok(0) };
+        Ok(engine.prune(settled_before, limit).await?)
+    }
+
+    /// How long the unfinished tasks of this filter have been where they are, those that wait for
+    /// nothing left out.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn stays(&self, filter: TaskFilter) -> Result<Vec<Stay>, Error> {
+        let engine = self.engine();
+        let filter = TaskFilter { states: vec![TaskState::InProgress], ..filter };
+        let mut stays = Vec::new();
+        for head in engine.store.tasks(filter).await? {
+            let Ok(bound) = engine.templates.get(head.template, &*engine.store).await else { continue };
+            let Some(record) = engine.store.task(head.id).await? else { continue };
+            stays.extend(stale::look(&record, &bound, engine.clock.now()));
+        }
+        Ok(stays)
+    }
+
+    async fn look_up(&self, id: TaskId) -> Result<(TaskRecord, std::sync::Arc<BoundTemplate>), Error> {
+        let engine = self.engine();
+        let record = engine.store.task(id).await?.ok_or(Error::UnknownTask(id))?;
+        let bound = engine.templates.get(record.head.template, &*engine.store).await?;
+        Ok((record, bound))
+    }
+
+    async fn act(
+        &self,
+        task: TaskId,
+        bound: &BoundTemplate,
+        action: Action,
+        operator: &Operator,
+    ) -> Result<Task, Error> {
+        let engine = self.engine();
+        let (verb, at) = (action.as_str(), engine.clock.now());
+        let Operator { by, reason } = operator.clone();
+        match engine.act(ActionRequest { task, action, by, reason, at }).await? {
+            Acted::Done { .. } => self.get_task(task).await,
+            Acted::NoTask => Err(Error::UnknownTask(task)),
+            Acted::Refused(Refusal { step, state }) => {
+                let step = step.map(|step| bound.template.steps[step as usize].name.clone());
+                Err(not_possible(task, verb, step, state))
+            }
+        }
+    }
+}
+
+fn not_possible(task: TaskId, action: &'static str, step: Option<String>, state: &str) -> Error {
+    let way_out = match (action, state) {
+        ("investigate", _) => "only a task that was given up has a dead letter",
+        (_, "complete" | "resolved_manually") => "nothing is left to do",
+        ("retry", "waiting_for_retry" | "ready") => "it has attempts left: use `retry_now` to run it now",
+        ("retry", "in_progress") => {
+            "it is running: wait for it, complete or resolve it by hand, or cancel the task"
+        }
+        ("retry", _) => "only steps that failed for good can be retried",
+        ("retry_now", "error") => "it failed for good: use `retry`, which renews its budget of attempts",
+        ("retry_now", _) => "only a step that waits for its next attempt can be run early",
+        ("complete" | "resolve", "pending") => "complete or resolve the steps that it waits for first",
+        (_, "cancelled" | "error") => "`retry` brings such a task back",
+        _ => "look at the task first",
+    };
+    let what = step.map_or_else(|| format!("task {task}"), |step| format!("step `{step}` of task {task}"));
+    Error::NotPossible { action, what, state: state.to_owned(), way_out }
+}
+
+fn index(bound: &BoundTemplate, task: TaskId, name: &str) -> Result<StepIndex, Error> {
+    bound.plan.index(name).ok_or_else(|| {
+        let names = bound.template.steps.iter().map(|step| step.name.as_str());
+        let near = nearest(name, names.clone());
+        let hint = near.map_or_else(
+            || format!("it has {}", names.collect::<Vec<_>>().join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        );
+        Error::UnknownStep { task, step: name.to_owned(), hint }
+    })
+}
+
+fn is_done(state: StepState) -> bool {
+    matches!(state, StepState::Complete | StepState::ResolvedManually)
+}
+
+/// The steps that wait for any of these, directly or not, in the order of the template.
+fn downstream(bound: &BoundTemplate, steps: &[StepIndex]) -> Vec<StepIndex> {
+    let mut found = std::collections::BTreeSet::new();
+    let mut open = steps.to_vec();
+    while let Some(step) = open.pop() {
+        open.extend(bound.plan.dependents(step).iter().copied().filter(|next| found.insert(*next)));
+    }
+    found.into_iter().collect()
+}
+
+/// The steps of the scope that can be tried again.
+fn retried(record: &TaskRecord, bound: &BoundTemplate, scope: &RetryScope) -> Result<Vec<StepIndex>, Error> {
+    let (id, state) = (record.head.id, record.head.state);
+    let task = Task::new(record.clone(), bound);
+    let state_of = |step: StepIndex| task.steps[step as usize].state;
+    // In a task that was ended, whatever can run now; else what has failed.
+    let reopens = matches!(state, TaskState::Cancelled | TaskState::Error);
+    let can = |step: &StepIndex| match reopens {
+        true => {
+            !is_done(state_of(*step))
+                && bound.plan.parents(*step).iter().all(|parent| is_done(state_of(*parent)))
+        }
+        false => state_of(*step) == StepState::Error,
+    };
+    let all = || (0..).zip(&bound.template.steps).map(|(step, _)| step);
+    // A task is reopened as a whole: what did not run would keep it from ever ending.
+    let scope = if reopens { &RetryScope::All } else { scope };
+    match scope {
+        RetryScope::Step(name) => {
+            let step = index(bound, id, name)?;
+            if can(&step) {
+                return Ok(vec![step]);
+            }
+            Err(not_possible(id, "retry", Some(name.clone()), state_of(step).as_str()))
+        }
+        RetryScope::Downstream(name) => {
+            let step = index(bound, id, name)?;
+            if !can(&step) {
+                return Err(not_possible(id, "retry", Some(name.clone()), state_of(step).as_str()));
+            }
+            let below = downstream(bound, &[step]);
+            Ok(std::iter::once(step).chain(below.into_iter().filter(can)).collect())
+        }
+        RetryScope::All => {
+            let steps: Vec<StepIndex> = all().filter(can).collect();
+            if steps.is_empty() {
+                return Err(not_possible(id, "retry", None, state.as_str()));
+            }
+            Ok(steps)
+        }
+    }
+}

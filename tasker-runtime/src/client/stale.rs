@@ -1,0 +1,108 @@
+//! Which tasks have been where they are for longer than they should.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use tasker_store::{TaskId, TaskRecord, WaitingFor};
+use tasker_template::TaskTemplate;
+
+use crate::build::bind::BoundTemplate;
+
+/// How long a task has been where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Staleness {
+    /// Less than four fifths of the limit.
+    Healthy,
+    /// Less than the limit.
+    Warning,
+    /// As long as the limit, or longer.
+    Stale,
+}
+
+/// How long a task has been where it is, and how long it may.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Stay {
+    /// The task.
+    pub task: TaskId,
+    /// What it waits for.
+    pub waiting_for: WaitingFor,
+    /// For how many minutes.
+    pub minutes: i64,
+    /// How many minutes that may take.
+    pub limit_minutes: i64,
+    /// How close the two are.
+    pub staleness: Staleness,
+    /// Whether the template wants such a task to be given up.
+    #[serde(skip)]
+    pub(crate) acts: bool,
+}
+
+/// Limits of templates that set none, in minutes; of these tasks none is given up by itself.
+const STEPS_IN_PROCESS: u32 = 30;
+const RETRY: u32 = 30;
+const WORKER: u32 = 60;
+
+/// Whether the template says how long a task may stay where it is.
+pub(crate) fn has_limits(template: &TaskTemplate) -> bool {
+    let lifecycle = &template.lifecycle;
+    lifecycle.max_steps_in_process_minutes.is_some()
+        || lifecycle.max_waiting_for_retry_minutes.is_some()
+        || lifecycle.max_waiting_for_dependencies_minutes.is_some()
+        || lifecycle.max_duration_minutes.is_some()
+}
+
+/// How long the task has been where it is; `None` when it waits for nothing.
+pub(crate) fn look(record: &TaskRecord, bound: &BoundTemplate, now: Timestamp) -> Option<Stay> {
+    let lifecycle = &bound.template.lifecycle;
+    let last_end = record.attempts.iter().map(|attempt| attempt.finished_at).max();
+    let since_last = last_end.unwrap_or(record.head.created_at);
+    let steps = record.steps.iter();
+    let waiting_for =
+        WaitingFor::of(steps.map(|step| (step.state, step.due_at.is_none_or(|due_at| due_at <= now))))?;
+    let (since, limit, default) = match waiting_for {
+        WaitingFor::StepsInProcess => {
+            let claims = record.steps.iter().filter_map(|step| step.claimed_at);
+            let limit = lifecycle.max_steps_in_process_minutes;
+            (claims.max().unwrap_or(since_last), limit, STEPS_IN_PROCESS)
+        }
+        WaitingFor::Worker => {
+            let ready = record.steps.iter().filter_map(|step| record.ready_at(step)).min();
+            let since = ready.map_or(since_last, |ready| ready.max(since_last));
+            (since, lifecycle.max_waiting_for_dependencies_minutes, WORKER)
+        }
+        _ => (since_last, lifecycle.max_waiting_for_retry_minutes, RETRY),
+    };
+    let stay = |since: Timestamp, limit: u32, acts: bool| {
+        let minutes = now.duration_since(since).max(SignedDuration::ZERO).as_mins();
+        let limit_minutes = i64::from(limit);
+        let staleness = match minutes {
+            minutes if minutes >= limit_minutes => Staleness::Stale,
+            minutes if minutes * 5 >= limit_minutes * 4 => Staleness::Warning,
+            _ => Staleness::Healthy,
+        };
+        Stay { task: record.head.id, waiting_for, minutes, limit_minutes, staleness, acts }
+    };
+    let gives_up = lifecycle.staleness_action.as_deref() != Some("none");
+    if let Some(limit) = lifecycle.max_duration_minutes {
+        let whole = stay(record.head.created_at, limit, gives_up);
+        if whole.is_stale() {
+            return Some(whole);
+        }
+    }
+    Some(stay(since, limit.unwrap_or(default), gives_up && limit.is_some()))
+}
+
+impl Stay {
+    /// Whether it has been there for too long.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.staleness == Staleness::Stale
+    }
+
+    pub(crate) fn reason(&self) -> String {
+        let what = self.waiting_for.described();
+        format!("{what} for {} minutes; the limit is {}", self.minutes, self.limit_minutes)
+    }
+}

@@ -1,0 +1,348 @@
+//! A task as one looks at it.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tasker_store::{
+    ActionDetails, AttemptOutcome, ErrorRecord, Json, JsonError, Origin, StepState, TaskId, TaskRecord,
+    TaskState, WorkerId,
+};
+use tasker_template::StepIndex;
+use uuid::Uuid;
+
+use crate::build::bind::BoundTemplate;
+use crate::build::registry::DEFAULT_METHOD;
+use crate::handler::StepHandler;
+
+/// A task at one moment: its state, its steps, and every attempt that has ended.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Task {
+    /// Its id.
+    pub id: TaskId,
+    /// Its template's namespace.
+    pub namespace: String,
+    /// Its template's name.
+    pub name: String,
+    /// Its template's version.
+    pub version: String,
+    /// Where it is.
+    pub state: TaskState,
+    /// What ties it to other work.
+    pub correlation_id: Uuid,
+    /// Its input.
+    pub context: Json,
+    /// Its place among others.
+    pub priority: i32,
+    /// Who asked for it, and what for.
+    pub origin: Origin,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it came into its state, if that is a settled one.
+    pub settled_at: Option<Timestamp>,
+    /// Its steps, in the order of the template.
+    pub steps: Vec<Step>,
+    /// What operators have done to it, the oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<Action>,
+    #[serde(skip)]
+    layers: Vec<Vec<StepIndex>>,
+}
+
+/// A step of a task at one moment.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Step {
+    /// Its name.
+    pub name: String,
+    /// The callable of its handler.
+    pub callable: String,
+    /// The method of its handler; `call` unless the template says otherwise.
+    pub method: String,
+    /// The steps that it waits for.
+    pub dependencies: Vec<String>,
+    /// Where it is.
+    pub state: StepState,
+    /// How many attempts it has in all.
+    pub max_attempts: u32,
+    /// The attempts that have ended, the oldest first.
+    pub attempts: Vec<Attempt>,
+    /// When its running attempt was claimed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claimed_at: Option<Timestamp>,
+    /// When its next attempt is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<Timestamp>,
+    /// Its result, once it is complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<Json>,
+}
+
+/// An attempt that has ended.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// Its number, from 1.
+    pub attempt: u32,
+    /// The worker that made it.
+    pub worker: WorkerId,
+    /// When the handler was called.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// Why it failed, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorRecord>,
+}
+
+/// What an operator has done.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Action {
+    /// The word for it, such as `cancel` or `retry`.
+    pub action: String,
+    /// The steps that it was done to.
+    pub steps: Vec<String>,
+    /// Who asked for it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+    /// What else is known of it.
+    #[serde(skip_serializing_if = "ActionDetails::is_empty")]
+    pub details: ActionDetails,
+}
+
+/// A step's output that cannot be had.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum OutputError {
+    /// The task has no such step.
+    #[error("task {task} has no step `{step}`")]
+    NoStep {
+        /// The task.
+        task: TaskId,
+        /// The step's name.
+        step: String,
+    },
+    /// The handler runs no step of this task, or several.
+    #[error("callable `{callable}` runs {count} steps of task {task}; name the step instead")]
+    Ambiguous {
+        /// The task.
+        task: TaskId,
+        /// The callable.
+        callable: &'static str,
+        /// How many.
+        count: usize,
+    },
+    /// The step is not complete.
+    #[error("step `{step}` of task {task} has no result: it is {state}")]
+    NoResult {
+        /// The task.
+        task: TaskId,
+        /// The step's name.
+        step: String,
+        /// Where it is.
+        state: StepState,
+    },
+    /// The result has another form.
+    #[error("the result of step `{step}` of task {task} cannot be read: {source}")]
+    Form {
+        /// The task.
+        task: TaskId,
+        /// The step's name.
+        step: String,
+        /// What is wrong.
+        source: JsonError,
+    },
+}
+
+/// As [`Display`](fmt::Display): a `main` that returns this error shows it in this form.
+impl fmt::Debug for OutputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Task {
+    pub(crate) fn new(record: TaskRecord, bound: &BoundTemplate) -> Self {
+        let template = &bound.template;
+        let mut steps: Vec<Step> = template
+            .steps
+            .iter()
+            .map(|step| Step {
+                name: step.name.clone(),
+                callable: step.handler.callable.clone(),
+                method: step.handler.method.clone().unwrap_or_else(|| DEFAULT_METHOD.to_owned()),
+                dependencies: step.dependencies.clone(),
+                state: StepState::Pending,
+                max_attempts: step.retry.attempts(),
+                attempts: Vec::new(),
+                claimed_at: None,
+                next_attempt_at: None,
+                result: None,
+            })
+            .collect();
+        for row in record.steps {
+            let Some(step) = steps.get_mut(row.step as usize) else { continue };
+            step.state = row.state;
+            step.claimed_at = row.claimed_at;
+            step.next_attempt_at = row.due_at;
+            step.max_attempts = step.max_attempts.saturating_add(row.forgiven);
+        }
+        for row in record.attempts {
+            let Some(step) = steps.get_mut(row.step as usize) else { continue };
+            if row.outcome.is_done() {
+                step.state = match row.outcome {
+                    AttemptOutcome::ResolvedManually => StepState::ResolvedManually,
+                    _ => StepState::Complete,
+                };
+                step.result = row.result;
+            }
+            if row.outcome.is_manual() {
+                continue;
+            }
+            step.attempts.push(Attempt {
+                attempt: row.attempt,
+                worker: row.worker,
+                started_at: row.started_at,
+                finished_at: row.finished_at,
+                outcome: row.outcome,
+                error: row.error,
+            });
+        }
+        if matches!(record.head.state, TaskState::Cancelled | TaskState::Error) {
+            // Of a task that was ended no step keeps a row: where each was follows from its attempts.
+            for step in &mut steps {
+                let failed =
+                    step.attempts.last().is_some_and(|last| last.outcome != AttemptOutcome::Cancelled);
+                step.state = match step.state {
+                    StepState::Complete | StepState::ResolvedManually => step.state,
+                    _ if failed => StepState::Error,
+                    _ => StepState::Cancelled,
+                };
+            }
+        }
+        let named = |step: &StepIndex| template.steps.get(*step as usize).map(|step| step.name.clone());
+        let actions = record.actions.into_iter().map(|action| Action {
+            steps: action.steps.iter().filter_map(named).collect(),
+            action: action.action,
+            by: action.by,
+            reason: action.reason,
+            at: action.at,
+            details: action.details,
+        });
+        Self {
+            actions: actions.collect(),
+            priority: record.head.priority,
+            origin: record.head.origin,
+            id: record.head.id,
+            namespace: template.namespace.clone(),
+            name: template.name.clone(),
+            version: template.version.clone(),
+            state: record.head.state,
+            correlation_id: record.head.correlation_id,
+            context: record.head.context,
+            created_at: record.head.created_at,
+            settled_at: record.head.settled_at,
+            steps,
+            layers: bound.plan.layers().to_vec(),
+        }
+    }
+
+    /// The step of this name.
+    #[must_use]
+    pub fn step(&self, name: &str) -> Option<&Step> {
+        self.steps.iter().find(|step| step.name == name)
+    }
+
+    /// The steps by the length of the longest path that leads to them; those of a layer can run side by side.
+    #[must_use]
+    pub fn layers(&self) -> Vec<Vec<&Step>> {
+        let of_layer =
+            |layer: &Vec<StepIndex>| layer.iter().map(|step| &self.steps[*step as usize]).collect();
+        self.layers.iter().map(of_layer).collect()
+    }
+
+    /// What the handler `H` returned, with its type.
+    ///
+    /// # Errors
+    ///
+    /// When `H` runs no step of this task or several, or its step is not complete.
+    pub fn output<H: StepHandler<Output: DeserializeOwned>>(&self) -> Result<H::Output, OutputError> {
+        let mut steps =
+            self.steps.iter().filter(|step| step.callable == H::CALLABLE && step.method == H::METHOD);
+        match (steps.next(), steps.count()) {
+            (Some(step), 0) => self.output_of(step),
+            (first, others) => Err(OutputError::Ambiguous {
+                task: self.id,
+                callable: H::CALLABLE,
+                count: usize::from(first.is_some()) + others,
+            }),
+        }
+    }
+
+    /// What the step called `name` returned, read as a `T`.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such step, it is not complete, or its result is no `T`.
+    pub fn step_output<T: DeserializeOwned>(&self, name: &str) -> Result<T, OutputError> {
+        let missing = || OutputError::NoStep { task: self.id, step: name.to_owned() };
+        self.output_of(self.step(name).ok_or_else(missing)?)
+    }
+
+    fn output_of<T: DeserializeOwned>(&self, step: &Step) -> Result<T, OutputError> {
+        let (task, name) = (self.id, || step.name.clone());
+        let result = step.result.as_ref().ok_or_else(|| OutputError::NoResult {
+            task,
+            step: name(),
+            state: step.state,
+        })?;
+        result.to().map_err(|source| OutputError::Form { task, step: name(), source })
+    }
+
+    /// The steps that failed for good.
+    pub fn failed_steps(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| step.state == StepState::Error)
+    }
+}
+
+impl Step {
+    /// Why it failed, if its last attempt did.
+    #[must_use]
+    pub fn error(&self) -> Option<&ErrorRecord> {
+        self.attempts.last()?.error.as_ref()
+    }
+}
+
+/// A task that did not end well.
+#[derive(Debug)]
+pub struct TaskFailure(pub Task);
+
+impl fmt::Display for TaskFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let task = &self.0;
+        write!(f, "task {} ({}/{}) is {}", task.id, task.namespace, task.name, task.state)?;
+        for step in task.failed_steps() {
+            let attempts = step.attempts.len();
+            let times = if attempts == 1 { "attempt" } else { "attempts" };
+            write!(
+                f,
+                "; step `{}` (handler `{}`) failed after {attempts} {times}",
+                step.name, step.callable
+            )?;
+            if let Some(error) = step.error() {
+                write!(f, ": {error}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for TaskFailure {}

@@ -1,0 +1,281 @@
+//! Moves what the log holds into the file, beside the writer, so that no commit waits for it.
+//!
+//! The log begins anew only when all of it has been moved, and that never happens while the writer
+//! goes on. So a thread of its own moves what there is until little is left, and the writer moves the
+//! rest between two transactions. SQLite syncs the file only with the last page of the log, so that the
+//! thread does that itself: nearly nothing is left for the writer to wait for.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::thread::JoinHandle;
+
+use rusqlite::wal::CheckpointMode;
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
+use tasker_store::StoreError;
+
+use crate::connection::connect;
+use crate::error::{SqliteError, is_busy};
+
+/// With this many pages in the log, they are moved.
+const DUE: usize = 1_000;
+/// So few pages the writer moves itself.
+const REST: usize = 100;
+/// With this many pages in the log, the writer waits for the thread, and moves whatever is left.
+const MOST: usize = 16_000;
+/// The log's file is cut back to this many bytes when it begins anew.
+const KEPT: i64 = MOST as i64 * 4_096;
+
+/// The writer's side of it.
+#[derive(Debug)]
+pub(crate) struct Checkpoints {
+    path: PathBuf,
+    /// Pages in the log, as of the last commit.
+    pages: Arc<AtomicUsize>,
+    /// With this many of them the thread is called.
+    due: usize,
+    /// Whether the thread has been called, and has not answered.
+    waiting: bool,
+    mover: Option<Mover>,
+}
+
+impl Checkpoints {
+    /// Takes the place of SQLite's own checkpoints, which are a part of a commit.
+    pub(crate) fn of(connection: &mut Connection, path: &Path) -> rusqlite::Result<Self> {
+        let pages = Arc::new(AtomicUsize::new(0));
+        let told = Arc::clone(&pages);
+        connection.wal_hook(Some(move |_: &mut _, pages| {
+            told.store(usize::try_from(pages).unwrap_or_default(), Ordering::Relaxed);
+            Ok(())
+        }))?;
+        connection.pragma_update_and_check(None, "journal_size_limit", KEPT, |_| Ok(()))?;
+        Ok(Self { path: path.to_path_buf(), pages, due: DUE, waiting: false, mover: None })
+    }
+
+    /// Does what is due between two transactions.
+    pub(crate) fn look(&mut self, connection: &Connection) {
+        let pages = self.pages.load(Ordering::Relaxed);
+        if self.waiting {
+            match self.mover.as_ref().map(|mover| mover.answer(pages >= MOST)) {
+                Some(Err(TryRecvError::Empty)) => return,
+                Some(Ok(())) => {}
+                Some(Err(TryRecvError::Disconnected)) | None => self.mover = None,
+            }
+            self.waiting = false;
+            self.finish(connection, pages);
+        } else if pages < DUE {
+            self.due = DUE;
+        } else if pages >= self.due {
+            self.waiting = self.call();
+            if !self.waiting {
+                self.finish(connection, pages);
+            }
+        }
+    }
+
+    /// Calls the thread; whether it is there.
+    fn call(&mut self) -> bool {
+        if self.mover.is_none() {
+            self.mover = match Mover::start(&self.path) {
+                Ok(mover) => Some(mover),
+                Err(error) => {
+                    tracing::warn!(%error, "the log is moved by the writer");
+                    None
+                }
+            };
+        }
+        let wake = self.mover.as_ref().and_then(|mover| mover.wake.as_ref());
+        wake.is_some_and(|wake| wake.send(()).is_ok())
+    }
+
+    fn finish(&mut self, connection: &Connection, pages: usize) {
+        if let Err(error) = checkpoint(connection) {
+            tracing::warn!(%error, "the log could not be moved into the file");
+        }
+        // Somebody who reads an old state can keep the log from beginning anew: that is not tried all the time.
+        self.due = pages + pages / 4;
+    }
+}
+
+/// The thread.
+#[derive(Debug)]
+struct Mover {
+    wake: Option<Sender<()>>,
+    moved: Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Mover {
+    fn start(path: &Path) -> Result<Self, StoreError> {
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // Only a connection that has read something knows the log.
+        let read = connection.pragma_query_value(None, "schema_version", |_| Ok(()));
+        read.map_err(|source| SqliteError::from(source).of(path))?;
+        let file = kept_open::file(path)
+            .map_err(|source| StoreError::Open { what: path.display().to_string(), source: source.into() })?;
+        let ((wake, calls), (answers, moved)) = (channel(), channel());
+        let thread = std::thread::Builder::new()
+            .name("tasker-sqlite-checkpoints".to_owned())
+            .spawn(move || {
+                while calls.recv().is_ok() {
+                    move_most(&connection, &file);
+                    if answers.send(()).is_err() {
+                        return;
+                    }
+                }
+            })
+            .map_err(|source| StoreError::Open {
+                what: "a thread for checkpoints".to_owned(),
+                source: source.into(),
+            })?;
+        Ok(Self { wake: Some(wake), moved, thread: Some(thread) })
+    }
+
+    /// Whether the thread is done with what it was called for.
+    fn answer(&self, wait: bool) -> Result<(), TryRecvError> {
+        if wait {
+            return self.moved.recv().map_err(|_| TryRecvError::Disconnected);
+        }
+        self.moved.try_recv()
+    }
+}
+
+impl Drop for Mover {
+    fn drop(&mut self) {
+        self.wake = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Moves until little is left. What is left after a round was written meanwhile: less each time.
+fn move_most(connection: &Connection, file: &File) {
+    let mut before = 0;
+    // An error is met again, and told, by the writer.
+    while let Ok((pages, moved)) = checkpoint(connection) {
+        if moved == before || file.sync_data().is_err() || moved - before <= REST || pages >= MOST {
+            return;
+        }
+        before = moved;
+    }
+}
+
+/// Moves what can be moved without waiting for anybody: how many pages the log has, and how many of
+/// them have been moved.
+fn checkpoint(connection: &Connection) -> rusqlite::Result<(usize, usize)> {
+    match connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE) {
+        Ok((pages, moved)) => {
+            let pages = usize::try_from(pages).unwrap_or_default();
+            Ok((pages, usize::try_from(moved).unwrap_or_default().min(pages)))
+        }
+        // Another process is at it.
+        Err(error) if is_busy(&error) => Ok((0, 0)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Database files that are open besides SQLite's own handles. On Unix, closing one of those would end all
+/// locks that SQLite has on the file in this process: they stay open, one for each database.
+mod kept_open {
+    use std::fs::{File, OpenOptions};
+    use std::io;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    #[cfg(not(unix))]
+    pub(crate) fn file(path: &Path) -> io::Result<Arc<File>> {
+        OpenOptions::new().write(true).open(path).map(Arc::new)
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn file(path: &Path) -> io::Result<Arc<File>> {
+        use std::collections::BTreeMap;
+        use std::os::unix::fs::MetadataExt as _;
+        use std::sync::{Mutex, PoisonError};
+
+        type Files = BTreeMap<(u64, u64), Arc<File>>;
+        static FILES: Mutex<Files> = Mutex::new(Files::new());
+        let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = std::fs::metadata(path)?;
+        let identity = (found.dev(), found.ino());
+        if let Some(file) = files.get(&identity) {
+            return Ok(Arc::clone(file));
+        }
+        let file = Arc::new(OpenOptions::new().write(true).open(path)?);
+        files.insert(identity, Arc::clone(&file));
+        Ok(file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    struct Log {
+        connection: Connection,
+        checkpoints: Checkpoints,
+        _directory: tempfile::TempDir,
+    }
+
+    impl Log {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("log.db");
+            let mut connection = Connection::open(&path).unwrap();
+            let set_up = "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; CREATE TABLE t (b BLOB)";
+            connection.execute_batch(set_up).unwrap();
+            let checkpoints = Checkpoints::of(&mut connection, &path).unwrap();
+            Self { connection, checkpoints, _directory: directory }
+        }
+
+        /// One transaction of about so many pages: how many there are in the log.
+        fn write(&mut self, pages: usize) -> usize {
+            let bytes = i64::try_from((pages - 2) * 4_096).unwrap();
+            self.connection.execute("INSERT INTO t VALUES (zeroblob(?1))", [bytes]).unwrap();
+            self.checkpoints.look(&self.connection);
+            self.checkpoints.pages.load(Ordering::Relaxed)
+        }
+
+        /// Goes on until the log has begun anew.
+        fn begin_anew(&mut self) {
+            let begun = Instant::now();
+            while self.write(3) >= DUE {
+                assert!(begun.elapsed() < Duration::from_secs(20), "the log goes on and on");
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+
+        fn bytes(&self) -> i64 {
+            let log = self.checkpoints.path.with_extension("db-wal");
+            std::fs::metadata(log).unwrap().len().cast_signed()
+        }
+    }
+
+    #[test]
+    fn the_log_begins_anew_and_stays_small() {
+        let mut log = Log::new();
+        let largest = (0..600).map(|_| log.write(100)).max();
+        assert!(largest.unwrap() < MOST + 300, "{largest:?}");
+        log.begin_anew();
+    }
+
+    #[test]
+    fn a_log_that_a_reader_held_is_cut_back() {
+        let mut log = Log::new();
+        log.write(10);
+        let reader = Connection::open(&log.checkpoints.path).unwrap();
+        reader.execute_batch("BEGIN; SELECT count(*) FROM t").unwrap();
+        let pages = (0..220).map(|_| log.write(100)).last().unwrap();
+        assert!(pages >= 20_000, "{pages}");
+        reader.execute_batch("COMMIT").unwrap();
+        // It is tried again with a quarter more.
+        (0..80).for_each(|_| _ = log.write(100));
+        log.begin_anew();
+        assert!(log.bytes() <= KEPT, "{}", log.bytes());
+    }
+}

@@ -1,0 +1,50 @@
+//! Opening the file: what is checked before it is touched, and how each connection is set up.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags};
+use tasker_store::StoreError;
+
+use crate::error::{cannot_open, is_busy, sqlite_cannot_open};
+
+/// How long to wait for another process that is writing.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(crate) fn check_path(path: &Path) -> Result<(), StoreError> {
+    if path.to_string_lossy().starts_with("file:") {
+        return Err(cannot_open(path, "it is a URI; write the path of a file"));
+    }
+    match path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir()) {
+        None => Ok(()),
+        Some(parent) => Err(cannot_open(path, format!("the directory {} does not exist", parent.display()))),
+    }
+}
+
+/// A connection; each waits for a while when another process writes.
+pub(crate) fn connect(path: &Path, open: OpenFlags) -> Result<Connection, StoreError> {
+    let flags = open | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|source| sqlite_cannot_open(path, source))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(|source| sqlite_cannot_open(path, source))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Makes commits durable, and readers independent of the writer.
+pub(crate) fn set_up(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let begun = Instant::now();
+    let mode: String = loop {
+        // SQLite does not wait here by itself when another process changes the mode at the same time.
+        match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)) {
+            Err(error) if is_busy(&error) && begun.elapsed() < BUSY_TIMEOUT => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            answer => break answer.map_err(|source| sqlite_cannot_open(path, source))?,
+        }
+    };
+    if mode != "wal" {
+        return Err(cannot_open(path, format!("it cannot be used in WAL mode, only in mode {mode}")));
+    }
+    connection.pragma_update(None, "synchronous", "FULL").map_err(|source| sqlite_cannot_open(path, source))
+}

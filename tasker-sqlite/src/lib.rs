@@ -1,0 +1,342 @@
+//! Tasks in a SQLite file: one thread writes, in group commits; readers have connections of their own.
+
+mod checkpoint;
+mod connection;
+mod error;
+mod limits;
+mod liveness;
+mod load;
+mod operate;
+mod own_writes;
+mod read;
+mod schema;
+mod session;
+mod values;
+mod write;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
+use tasker_store::{
+    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
+    LimitKind, LimitRecord, Migration, NewTaskRecord, PermitRequest, Permits, PruneRequest, Store,
+    StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId, TemplateRecord, WorkerId,
+    WorkerInfo, WorkerRecord,
+};
+use tasker_template::StepIndex;
+use tokio::sync::Semaphore;
+
+use connection::{check_path, connect, set_up};
+use error::{SqliteError, cannot_open, sqlite_cannot_open};
+use liveness::Liveness;
+use session::Session;
+use writer::Writer;
+
+/// Queries at a time; the others wait. Opening a connection costs far more than a query does, so
+/// that each is kept for the next.
+const READERS: usize = 8;
+
+/// Keeps tasks in a SQLite file.
+///
+/// What an operation has answered is on the disk: the file is in WAL mode with `synchronous=FULL`.
+/// Several processes may use one file; a worker's claims hold until its process ends, which the
+/// others notice by its lock in the directory `FILE-workers`.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    writer: Writer,
+    readers: Arc<Readers>,
+    liveness: Liveness,
+    sweep: tokio::sync::Mutex<Option<Sweep>>,
+}
+
+/// How far the deletion of old tasks has come, so that the next batch does not begin with all that stay.
+#[derive(Debug)]
+struct Sweep {
+    of: PruneRequest,
+    last: TaskId,
+}
+
+impl Sweep {
+    fn goes_on(&self, next: &PruneRequest) -> bool {
+        self.of.states == next.states && self.of.settled_before == next.settled_before
+    }
+}
+
+impl SqliteStore {
+    /// Opens the file, and creates it when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be opened, is no database of ours, or was written by a newer version.
+    ///
+    /// ```
+    /// use tasker::SqliteStore;
+    /// let path = std::env::temp_dir().join(format!("tasker-doc-{}.db", std::process::id()));
+    /// let store = SqliteStore::open(&path).unwrap();
+    /// # drop(store);
+    /// # std::fs::remove_file(path).unwrap();
+    /// ```
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref().to_path_buf();
+        let (connection, ..) = open_migrated(&path)?;
+        // By whichever name and from whichever directory it is opened, it is one file with one set of locks.
+        let path = path.canonicalize().map_err(|source| cannot_open(&path, source))?;
+        let session = Session::new(connection, path.clone()).map_err(|error| error.of(&path))?;
+        let writer = Writer::start(session)?;
+        let liveness = Liveness::of(&path);
+        Ok(Self { path, writer, readers: Arc::default(), liveness, sweep: tokio::sync::Mutex::default() })
+    }
+
+    /// Sets a pragma of the connection that writes: for tests of what happens when a disk is full
+    /// (`max_page_count`), or a lock is held (`busy_timeout`).
+    ///
+    /// # Errors
+    ///
+    /// When the database refuses it.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub async fn set_pragma(&self, name: &'static str, value: i64) -> Result<(), StoreError> {
+        self.write(move |session| Ok(session.connection.pragma_update(None, name, value)?)).await
+    }
+
+    /// Runs an operation in a transaction, and answers after its commit.
+    async fn write<T: Send + 'static>(
+        &self,
+        operation: impl FnMut(&mut Session) -> Result<T, SqliteError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.run(operation).await
+    }
+
+    /// Forgets the workers that are dead and have nothing claimed in their names.
+    async fn forget_dead_workers(&self) -> Result<(), StoreError> {
+        let liveness = self.liveness.clone();
+        let is_dead = move |worker| !liveness.is_alive(worker);
+        let forgotten = self.write(move |session| write::forget_workers(session, &is_dead)).await?;
+        forgotten.into_iter().for_each(|worker| self.liveness.remove(worker));
+        Ok(())
+    }
+
+    /// Runs a query on a connection of its own, off the runtime's threads.
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, SqliteError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let permit = Arc::clone(&self.readers.free).acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let (readers, path) = (Arc::clone(&self.readers), self.path.clone());
+        let work = move || {
+            let idle = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let connection = match idle {
+                Some(connection) => connection,
+                // It is there: one that somebody has removed is not made again, and empty.
+                None => connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?,
+            };
+            let answer = query(&connection).map_err(|error| error.of(&path));
+            // A connection that has failed may be in any state: the next query gets a new one.
+            if answer.is_ok() {
+                readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            }
+            drop(permit);
+            answer
+        };
+        tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
+    }
+}
+
+/// Connections for queries.
+#[derive(Debug)]
+struct Readers {
+    free: Arc<Semaphore>,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Default for Readers {
+    fn default() -> Self {
+        Self { free: Arc::new(Semaphore::new(READERS)), idle: Mutex::default() }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn name(&self) -> String {
+        format!("sqlite://{}", self.path.display())
+    }
+
+    async fn register_worker(
+        &self,
+        worker: WorkerId,
+        info: WorkerInfo,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        // The lock first: a worker that has a row and no lock is taken for dead.
+        self.liveness.acquire(worker)?;
+        let registered = self.write(move |session| write::register_worker(session, worker, &info, now)).await;
+        if registered.is_err() {
+            self.liveness.remove(worker);
+        }
+        registered
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError> {
+        let liveness = self.liveness.clone();
+        let is_alive = move |worker| liveness.is_alive(worker);
+        self.read(move |connection| read::worker_records(connection, is_alive)).await
+    }
+
+    async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
+        self.liveness.let_go(worker);
+        self.forget_dead_workers().await
+    }
+
+    fn worker_gone(&self, worker: WorkerId) {
+        self.liveness.let_go(worker);
+    }
+
+    async fn put_template(&self, template: TemplateRecord) -> Result<(), StoreError> {
+        self.write(move |session| write::put_template(session, &template)).await
+    }
+
+    async fn template(&self, id: TemplateId) -> Result<Option<Arc<TemplateRecord>>, StoreError> {
+        self.read(move |connection| read::template(connection, id)).await
+    }
+
+    async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Created, StoreError> {
+        self.write(move |session| write::create_task(session, &task, &claim)).await
+    }
+
+    async fn claim(&self, claim: ClaimRequest) -> Result<Claimed, StoreError> {
+        self.write(move |session| write::claim(session, &claim)).await
+    }
+
+    async fn finish(&self, attempt: FinishedAttempt, claim: ClaimRequest) -> Result<Finished, StoreError> {
+        self.write(move |session| write::finish(session, &attempt, &claim)).await
+    }
+
+    async fn release(
+        &self,
+        claims: Vec<Claim>,
+        due_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write(move |session| write::release(session, &claims, due_at, now)).await
+    }
+
+    async fn lost(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError> {
+        self.write(move |session| operate::lost(session, &claims)).await
+    }
+
+    async fn act(&self, action: ActionRequest) -> Result<Acted, StoreError> {
+        self.write(move |session| operate::act(session, &action)).await
+    }
+
+    async fn prune(&self, prune: PruneRequest) -> Result<usize, StoreError> {
+        let mut sweep = self.sweep.lock().await;
+        let after = sweep.take().filter(|sweep| sweep.goes_on(&prune)).map(|sweep| sweep.last);
+        let request = prune.clone();
+        // Looking for them may take long, and holds up nobody.
+        let old = self.read(move |connection| operate::old(connection, after, &request)).await?;
+        let last = old.last().filter(|_| old.len() == prune.limit).copied();
+        let next = last.map(|last| Sweep { of: prune.clone(), last });
+        let pruned = self.write(move |session| operate::prune(session, &old, &prune)).await?;
+        *sweep = next;
+        Ok(pruned)
+    }
+
+    async fn set_limit(&self, limit: FleetLimit) -> Result<(), StoreError> {
+        self.write(move |session| limits::set(session, &limit)).await
+    }
+
+    async fn remove_limit(&self, kind: LimitKind) -> Result<bool, StoreError> {
+        self.write(move |session| limits::remove(session, &kind)).await
+    }
+
+    async fn limits(&self) -> Result<Vec<LimitRecord>, StoreError> {
+        let liveness = self.liveness.clone();
+        self.read(move |connection| limits::records(connection, |worker| liveness.is_alive(worker))).await
+    }
+
+    async fn permits(&self, request: PermitRequest) -> Result<Permits, StoreError> {
+        if request.wanted.is_empty() {
+            let limits = self.read(limits::all).await?;
+            return Ok(Permits { limits, ..Permits::default() });
+        }
+        let liveness = self.liveness.clone();
+        let is_alive = move |worker| liveness.is_alive(worker);
+        self.write(move |session| limits::permits(session, &request, &is_alive)).await
+    }
+
+    async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {
+        self.liveness.renew();
+        let workers = self.read(read::workers).await?;
+        let gone: Vec<_> = workers.into_iter().filter(|worker| !self.liveness.is_alive(*worker)).collect();
+        if gone.is_empty() {
+            return Ok(Vec::new());
+        }
+        let claims = self.read(move |connection| read::claims_of(connection, &gone)).await?;
+        self.forget_dead_workers().await?;
+        Ok(claims)
+    }
+
+    async fn inputs(&self, task: TaskId, steps: &[StepIndex]) -> Result<Option<TaskInputs>, StoreError> {
+        let steps = steps.to_vec();
+        self.read(move |connection| read::inputs(connection, task, &steps)).await
+    }
+
+    async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {
+        self.read(move |connection| read::task(connection, id)).await
+    }
+
+    async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError> {
+        self.read(move |connection| read::tasks(connection, &filter)).await
+    }
+}
+
+/// The file, created where there is none, its version before, and what took it to the newest.
+fn open_migrated(path: &Path) -> Result<(Connection, i64, Vec<String>), StoreError> {
+    check_path(path)?;
+    let open = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    let mut connection = connect(path, open)?;
+    // SQLite opens a file that it may only read without a word.
+    if connection.is_readonly(MAIN_DB).map_err(|source| sqlite_cannot_open(path, source))? {
+        return Err(cannot_open(path, "it is read-only; let this user write it, or choose another path"));
+    }
+    // Nothing of a file is changed, not even its journal mode, before we know that it is ours.
+    schema::inspect(&connection, path)?;
+    set_up(&connection, path)?;
+    let (from, sql) = schema::migrate(&mut connection, path)?;
+    Ok((connection, from, sql))
+}
+
+/// Brings the file's schema up to date.
+///
+/// # Errors
+///
+/// When the file cannot be opened, or was written by a newer version.
+pub fn migrate(path: &Path) -> Result<Migration, StoreError> {
+    let (_, from, sql) = open_migrated(path)?;
+    Ok(migration(path, from, sql))
+}
+
+/// What [`migrate`] would do; changes nothing.
+///
+/// # Errors
+///
+/// When the file cannot be read, or was written by a newer version.
+pub fn plan_migration(path: &Path) -> Result<Migration, StoreError> {
+    check_path(path)?;
+    if !path.exists() {
+        return Ok(migration(path, 0, schema::script(0)));
+    }
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    schema::inspect(&connection, path)?;
+    let (from, sql) = schema::plan(&connection, path)?;
+    Ok(migration(path, from, sql))
+}
+
+fn migration(path: &Path, from: i64, sql: Vec<String>) -> Migration {
+    Migration::new(format!("sqlite://{}", path.display()), from, schema::newest(), sql)
+}

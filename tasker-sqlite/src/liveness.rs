@@ -1,0 +1,137 @@
+//! Which workers are alive: each holds a lock on a file for as long as its process lives. The
+//! operating system lets go of it at the very moment the process ends, however it ends.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tasker_store::{StoreError, WorkerId};
+
+/// A lock that is not there is missing: somebody has deleted it. Its worker, if it lives, makes it
+/// again when it next looks after its locks; one that has not after this long is taken for dead.
+const MISSING: Duration = Duration::from_secs(20);
+
+/// The locks of this process's workers on one database.
+#[derive(Clone, Debug)]
+pub(crate) struct Liveness {
+    directory: PathBuf,
+    held: Arc<Mutex<HashMap<WorkerId, File>>>,
+    /// Workers whose locks are missing, and since when.
+    missing: Arc<Mutex<HashMap<WorkerId, Instant>>>,
+}
+
+impl Liveness {
+    /// The locks lie beside the database, in `FILE-workers`.
+    pub(crate) fn of(database: &Path) -> Self {
+        let mut directory = database.as_os_str().to_owned();
+        directory.push("-workers");
+        Self { directory: directory.into(), held: Arc::default(), missing: Arc::default() }
+    }
+
+    /// Takes the lock of a new worker.
+    pub(crate) fn acquire(&self, worker: WorkerId) -> Result<(), StoreError> {
+        let path = self.path(worker);
+        // Another worker that leaves may remove the directory in between: once more, then.
+        let file = self.create(worker).or_else(|_| self.create(worker));
+        let cannot_open = |source: std::io::Error| StoreError::Open {
+            what: path.display().to_string(),
+            source: source.into(),
+        };
+        self.held().insert(worker, file.map_err(cannot_open)?);
+        Ok(())
+    }
+
+    fn create(&self, worker: WorkerId) -> std::io::Result<File> {
+        fs::create_dir_all(&self.directory)?;
+        let file = OpenOptions::new().write(true).create_new(true).open(self.path(worker))?;
+        file.lock()?;
+        Ok(file)
+    }
+
+    /// Makes those of our locks again that somebody has deleted.
+    pub(crate) fn renew(&self) {
+        for (worker, file) in self.held().iter_mut().filter(|(worker, _)| !self.path(**worker).exists()) {
+            // One that cannot be made now is tried again the next time.
+            if let Ok(renewed) = self.create(*worker) {
+                *file = renewed;
+            }
+        }
+    }
+
+    /// Lets go of a worker's lock, so that it is dead; its file stays, to say so.
+    pub(crate) fn let_go(&self, worker: WorkerId) {
+        self.held().remove(&worker);
+    }
+
+    /// Removes what is left of a worker that nobody knows any more. A file that stays does no harm.
+    pub(crate) fn remove(&self, worker: WorkerId) {
+        self.let_go(worker);
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner).remove(&worker);
+        let _ = fs::remove_file(self.path(worker));
+        let _ = fs::remove_dir(&self.directory);
+    }
+
+    /// Whether the worker's process lives. When that cannot be told, it is taken to.
+    pub(crate) fn is_alive(&self, worker: WorkerId) -> bool {
+        if self.held().contains_key(&worker) {
+            return true;
+        }
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        match File::open(self.path(worker)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                missing.entry(worker).or_insert_with(Instant::now).elapsed() < MISSING
+            }
+            Err(_) => true,
+            Ok(file) => {
+                missing.remove(&worker);
+                // Shared, so that two who ask at once do not take each other for the worker.
+                file.try_lock_shared().is_err()
+            }
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<WorkerId, File>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn path(&self, worker: WorkerId) -> PathBuf {
+        self.directory.join(format!("{worker}.lock"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two_views() -> (Liveness, Liveness, WorkerId) {
+        let database = std::env::temp_dir().join(format!("tasker-liveness-{}", WorkerId::random()));
+        (Liveness::of(&database), Liveness::of(&database), WorkerId::random())
+    }
+
+    #[test]
+    fn a_worker_is_alive_until_it_lets_go() {
+        let (own, other, worker) = two_views();
+        own.acquire(worker).unwrap();
+        assert!(own.is_alive(worker) && other.is_alive(worker));
+        own.let_go(worker);
+        assert!(!own.is_alive(worker) && !other.is_alive(worker));
+        other.remove(worker);
+        assert!(!other.directory.exists());
+    }
+
+    #[test]
+    fn a_deleted_lock_is_made_again_and_its_worker_is_not_taken_for_dead() {
+        let (own, other, worker) = two_views();
+        own.acquire(worker).unwrap();
+        fs::remove_dir_all(&own.directory).unwrap();
+        assert!(other.is_alive(worker));
+        own.renew();
+        assert!(other.is_alive(worker));
+        own.let_go(worker);
+        assert!(!other.is_alive(worker));
+        own.remove(worker);
+    }
+}

@@ -1,0 +1,49 @@
+//! What a handler writes into tables of its own, in the transaction that records its result.
+
+use rusqlite::{Connection, ErrorCode, ToSql};
+use tasker_store::{SqlValue, SqlWrite, StoreError};
+
+use crate::error::{Result, SqliteError};
+
+/// Runs the statements; the first that fails is told, and its transaction is to be rolled back.
+pub(crate) fn run(connection: &Connection, writes: &[SqlWrite]) -> Result<()> {
+    for write in writes {
+        let failed = |reason: String, passing| {
+            SqliteError::from(StoreError::Write { sql: write.sql.clone(), reason, passing })
+        };
+        if write.controls_transaction() {
+            return Err(failed("it would end the transaction of the step's result".to_owned(), false));
+        }
+        execute(connection, write).map_err(|error| {
+            let passing = matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull)
+            );
+            failed(error.to_string(), passing)
+        })?;
+    }
+    Ok(())
+}
+
+fn execute(connection: &Connection, write: &SqlWrite) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(&write.sql)?;
+    if statement.parameter_count() != write.values.len() {
+        return Err(rusqlite::Error::InvalidParameterCount(write.values.len(), statement.parameter_count()));
+    }
+    for (number, value) in (1..).zip(&write.values) {
+        // `$2` is a name to SQLite, and may be the first that it meets.
+        let named = statement.parameter_index(&format!("${number}"))?;
+        let index = named.unwrap_or(number);
+        match value {
+            SqlValue::Null => statement.raw_bind_parameter(index, None::<i64>),
+            SqlValue::Bool(value) => statement.raw_bind_parameter(index, value),
+            SqlValue::Integer(value) => statement.raw_bind_parameter(index, value),
+            SqlValue::Real(value) => statement.raw_bind_parameter(index, value),
+            SqlValue::Text(value) => statement.raw_bind_parameter(index, value as &dyn ToSql),
+            SqlValue::Bytes(value) => statement.raw_bind_parameter(index, value as &dyn ToSql),
+        }?;
+    }
+    let mut rows = statement.raw_query();
+    while rows.next()?.is_some() {}
+    Ok(())
+}

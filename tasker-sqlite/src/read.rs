@@ -1,0 +1,252 @@
+//! The operations that only read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::types::ToSql;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use tasker_store::{
+    ActionRecord, AttemptOutcome, AttemptRecord, Claim, StepRecord, TaskFilter, TaskHead, TaskId, TaskInputs,
+    TaskRecord, TaskState, TemplateId, TemplateRecord, WorkerId, WorkerInfo, WorkerRecord,
+};
+use tasker_template::StepIndex;
+use uuid::Uuid;
+
+use crate::error::{Result, SqliteError, unreadable};
+use crate::load;
+use crate::values::{blob, json, timestamp, uuid};
+
+pub(crate) fn workers(connection: &Connection) -> Result<Vec<WorkerId>> {
+    let mut statement = connection.prepare_cached("SELECT id FROM worker")?;
+    let ids = statement.query_map([], |row| uuid(row, 0).map(WorkerId))?;
+    Ok(ids.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The workers as others see them.
+pub(crate) fn worker_records(
+    connection: &Connection,
+    is_alive: impl Fn(WorkerId) -> bool,
+) -> Result<Vec<WorkerRecord>> {
+    // One transaction: workers and claims of the same moment.
+    let transaction = connection.unchecked_transaction()?;
+    let mut running: HashMap<WorkerId, u32> = HashMap::new();
+    for claim in claims_of(&transaction, &workers(&transaction)?)? {
+        *running.entry(claim.worker).or_default() += 1;
+    }
+    let sql = "SELECT id, host, process, version, namespaces, handlers, concurrency, started_at
+        FROM worker
+        ORDER BY id";
+    let mut statement = transaction.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut records = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id = WorkerId(uuid(row, 0)?);
+        let namespaces = row
+            .get::<_, Option<String>>(4)?
+            .map(|text| serde_json::from_str(&text).map_err(|_| unreadable("list of namespaces", text)));
+        records.push(WorkerRecord {
+            id,
+            info: WorkerInfo {
+                host: row.get(1)?,
+                process: row.get(2)?,
+                version: row.get(3)?,
+                namespaces: namespaces.transpose()?,
+                handlers: row.get(5)?,
+                concurrency: row.get(6)?,
+            },
+            running: running.get(&id).copied().unwrap_or_default(),
+            started_at: timestamp(row.get(7)?)?,
+            last_beat: None,
+            alive: is_alive(id),
+        });
+    }
+    Ok(records)
+}
+
+/// What is claimed in the names of these workers. Asked only after a worker has died: it reads all
+/// that is unfinished.
+pub(crate) fn claims_of(connection: &Connection, workers: &[WorkerId]) -> Result<Vec<Claim>> {
+    let sql = "SELECT task_id FROM step WHERE worker_id = ?1
+        UNION
+        SELECT id FROM task
+        WHERE state = 'in_progress' AND state <> 'complete' AND worker_id = ?1
+        UNION
+        SELECT task.id
+        FROM task
+        JOIN attempt ON attempt.task_id = task.id
+        WHERE task.state = 'in_progress' AND task.state <> 'complete'
+        AND attempt.worker_id = ?1 AND attempt.claimed IS NOT NULL";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut claims = Vec::new();
+    for worker in workers {
+        let tasks = statement.query_map([blob(&worker.0)], |row| uuid(row, 0).map(TaskId))?;
+        for task in tasks.collect::<rusqlite::Result<Vec<_>>>()? {
+            let Some(progress) = load::progress(connection, task)? else { continue };
+            claims.extend(progress.claims().filter(|claim| claim.worker == *worker));
+        }
+    }
+    Ok(claims)
+}
+
+pub(crate) fn template(connection: &Connection, id: TemplateId) -> Result<Option<Arc<TemplateRecord>>> {
+    let sql = "SELECT namespace, name, version, snapshot FROM template WHERE id = ?1";
+    let record = connection.prepare_cached(sql)?.query_row([blob(&id.0)], |row| {
+        let (namespace, name) = (row.get(0)?, row.get(1)?);
+        Ok(TemplateRecord { id, namespace, name, version: row.get(2)?, snapshot: row.get(3)? })
+    });
+    Ok(record.optional()?.map(Arc::new))
+}
+
+pub(crate) fn inputs(
+    connection: &Connection,
+    task: TaskId,
+    steps: &[StepIndex],
+) -> Result<Option<TaskInputs>> {
+    let sql = "SELECT context, correlation_id, created_at FROM task WHERE id = ?1";
+    let head = connection
+        .prepare_cached(sql)?
+        .query_row([blob(&task.0)], |row| Ok((row.get::<_, String>(0)?, uuid(row, 1)?, row.get(2)?)))
+        .optional()?;
+    let Some((context, correlation_id, created_at)) = head else { return Ok(None) };
+    let sql = "SELECT result
+        FROM attempt
+        WHERE task_id = ?1 AND step = ?2 AND instance = 0 AND result IS NOT NULL";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut results = Vec::with_capacity(steps.len());
+    for step in steps {
+        let result =
+            statement.query_row(params![blob(&task.0), step], |row| row.get::<_, String>(0)).optional()?;
+        results.push(result.map(json).transpose()?);
+    }
+    let (context, created_at) = (json(context)?, timestamp(created_at)?);
+    Ok(Some(TaskInputs { context, correlation_id, created_at, results }))
+}
+
+const HEAD: &str = "SELECT
+        id, template_id, state, correlation_id, context, created_at, settled_at, priority, origin
+    FROM task";
+
+fn head(row: &Row<'_>) -> Result<TaskHead> {
+    let (state, origin): (String, Option<String>) = (row.get(2)?, row.get(8)?);
+    let origin = origin.map(|text| serde_json::from_str(&text).map_err(|_| unreadable("origin", text)));
+    Ok(TaskHead {
+        id: TaskId(uuid(row, 0)?),
+        template: TemplateId(uuid(row, 1)?),
+        state: TaskState::parse(&state).ok_or_else(|| unreadable("task state", state))?,
+        correlation_id: uuid(row, 3)?,
+        context: json(row.get(4)?)?,
+        priority: row.get(7)?,
+        origin: origin.transpose()?.unwrap_or_default(),
+        created_at: timestamp(row.get(5)?)?,
+        settled_at: row.get::<_, Option<i64>>(6)?.map(timestamp).transpose()?,
+    })
+}
+
+pub(crate) fn task(connection: &Connection, id: TaskId) -> Result<Option<TaskRecord>> {
+    // One transaction: the three reads see the same moment.
+    let transaction = connection.unchecked_transaction()?;
+    let mut statement = transaction.prepare_cached(&format!("{HEAD} WHERE id = ?1"))?;
+    let mut rows = statement.query([blob(&id.0)])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let head = head(row)?;
+    let progress = load::progress(&transaction, id)?;
+    let steps = progress.iter().flat_map(|progress| progress.steps());
+    let steps = steps.map(|(step, row)| StepRecord::new(step, row)).collect();
+    let (attempts, actions) = (attempts(&transaction, id)?, actions(&transaction, id)?);
+    Ok(Some(TaskRecord { head, steps, attempts, actions }))
+}
+
+fn actions(connection: &Connection, task: TaskId) -> Result<Vec<ActionRecord>> {
+    let sql = "SELECT action, steps, by_whom, reason, at, details
+        FROM action
+        WHERE task_id = ?1
+        ORDER BY number";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([blob(&task.0)])?;
+    let mut actions = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (action, steps): (_, String) = (row.get(0)?, row.get(1)?);
+        let (by, reason, at) = (row.get(2)?, row.get(3)?, timestamp(row.get(4)?)?);
+        let details = row
+            .get::<_, Option<String>>(5)?
+            .map(|text| serde_json::from_str(&text).map_err(|_| unreadable("record of an action", text)));
+        let details = details.transpose()?.unwrap_or_default();
+        actions.push(ActionRecord { action, steps: load::list(&steps)?, by, reason, at, details });
+    }
+    Ok(actions)
+}
+
+fn attempts(connection: &Connection, task: TaskId) -> Result<Vec<AttemptRecord>> {
+    let sql = "SELECT step, attempt, worker_id, started_at, finished_at, outcome, result, error
+        FROM attempt
+        WHERE task_id = ?1
+        ORDER BY step, attempt";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([blob(&task.0)])?;
+    let mut attempts = Vec::new();
+    while let Some(row) = rows.next()? {
+        let outcome: String = row.get(5)?;
+        let error: Option<String> = row.get(7)?;
+        attempts.push(AttemptRecord {
+            step: row.get(0)?,
+            attempt: row.get(1)?,
+            worker: WorkerId(uuid(row, 2)?),
+            started_at: timestamp(row.get(3)?)?,
+            finished_at: timestamp(row.get(4)?)?,
+            outcome: AttemptOutcome::parse(&outcome).ok_or_else(|| unreadable("attempt outcome", outcome))?,
+            result: row.get::<_, Option<String>>(6)?.map(json).transpose()?,
+            error: error
+                .map(|text| serde_json::from_str(&text).map_err(|_| unreadable("error record", text)))
+                .transpose()?,
+        });
+    }
+    Ok(attempts)
+}
+
+pub(crate) fn tasks(connection: &Connection, filter: &TaskFilter) -> Result<Vec<TaskHead>> {
+    let mut sql = format!("{HEAD} WHERE id < ?1");
+    let before = filter.before.map_or(Uuid::max(), |id| id.0);
+    let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(blob(&before).to_vec())];
+    let mut and = |condition: &str, value: Box<dyn ToSql>| {
+        values.push(value);
+        sql.push_str(" AND ");
+        sql.push_str(&condition.replace('?', &format!("?{}", values.len())));
+    };
+    let of_template = "template_id IN (SELECT template.id FROM template WHERE";
+    if let Some(namespace) = &filter.namespace {
+        and(&format!("{of_template} namespace = ?)"), Box::new(namespace.clone()));
+    }
+    if let Some(name) = &filter.name {
+        and(&format!("{of_template} name = ?)"), Box::new(name.clone()));
+    }
+    if let Some(tag) = &filter.tag {
+        and("id IN (SELECT task_id FROM tag WHERE tag = ?)", Box::new(tag.clone()));
+    }
+    if let Some(id) = &filter.correlation_id {
+        and("correlation_id = ?", Box::new(blob(id).to_vec()));
+    }
+    if filter.given_up {
+        sql.push_str(" AND id IN (SELECT task_id FROM action WHERE action = 'give_up')");
+    }
+    if !filter.states.is_empty() {
+        let states: Vec<String> = filter.states.iter().map(|state| format!("'{state}'")).collect();
+        // The index of unfinished tasks applies only when its own condition is repeated.
+        let open = if filter.states.contains(&TaskState::Complete) { "" } else { " AND state <> 'complete'" };
+        sql.push_str(&format!(" AND state IN ({}){open}", states.join(", ")));
+    }
+    sql.push_str(&format!(" ORDER BY id DESC LIMIT {}", i64::try_from(filter.limit).unwrap_or(i64::MAX)));
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
+    let mut heads = Vec::new();
+    while let Some(row) = rows.next()? {
+        match head(row) {
+            Ok(head) => heads.push(head),
+            // One that cannot be read keeps nobody from seeing the others.
+            Err(SqliteError::Store(error)) if error.is_lasting() => {
+                tracing::error!(task = ?uuid(row, 0).ok(), %error, "a task cannot be read; it is left out of the list");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(heads)
+}

@@ -1,0 +1,188 @@
+//! What the writer thread works with: its connection, and where the tasks are that have something
+//! claimed, so that an operation needs to read nothing.
+//!
+//! What is kept here is what the file says, no more: it is forgotten when a transaction is rolled
+//! back, and when another connection has written.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, params};
+use tasker_store::progress::{Change, Progress};
+use tasker_store::{StoreError, TaskId, TemplateId};
+
+use crate::checkpoint::Checkpoints;
+use crate::error::{Result, SqliteError};
+use crate::load;
+use crate::values::{blob, micros};
+
+/// The writer's connection, and what it knows.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) connection: Connection,
+    file: OpenFile,
+    checkpoints: Checkpoints,
+    tasks: HashMap<TaskId, Progress>,
+    /// Templates that are there; they are never deleted.
+    templates: HashSet<TemplateId>,
+    /// Changes when another connection has written.
+    data_version: i64,
+}
+
+impl Session {
+    pub(crate) fn new(mut connection: Connection, path: PathBuf) -> Result<Self> {
+        let checkpoints = Checkpoints::of(&mut connection, &path)?;
+        let (tasks, templates) = (HashMap::new(), HashSet::new());
+        Ok(Self { connection, file: OpenFile::new(path), checkpoints, tasks, templates, data_version: 0 })
+    }
+
+    /// The file that is written to.
+    pub(crate) fn path(&self) -> &Path {
+        &self.file.path
+    }
+
+    /// Begins a transaction.
+    pub(crate) fn begin(&mut self) -> Result<()> {
+        self.file.check()?;
+        if !self.connection.is_autocommit() {
+            // A rollback has failed before; until one succeeds nothing can be written.
+            self.connection.execute_batch("ROLLBACK")?;
+        }
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let mut statement = self.connection.prepare_cached("PRAGMA data_version")?;
+        let version: i64 = statement.query_row([], |row| row.get(0))?;
+        if version != self.data_version {
+            self.data_version = version;
+            self.tasks.clear();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn commit(&mut self) -> Result<()> {
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    }
+
+    /// Looks after the log, between two transactions.
+    pub(crate) fn look_after_log(&mut self) {
+        self.checkpoints.look(&self.connection);
+    }
+
+    /// Undoes the transaction.
+    pub(crate) fn roll_back(&mut self) {
+        self.tasks.clear();
+        self.templates.clear();
+        // Some errors have rolled the transaction back already. What the operation said is worth
+        // more than what the rollback says; the next transaction tries again.
+        if !self.connection.is_autocommit() {
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+    }
+
+    /// Where a task is; to be given back with [`keep`](Self::keep).
+    pub(crate) fn take(&mut self, task: TaskId) -> Result<Option<Progress>> {
+        match self.tasks.remove(&task) {
+            Some(progress) => Ok(Some(progress)),
+            None => load::progress(&self.connection, task),
+        }
+    }
+
+    /// Writes down what has changed in a task, and remembers it while somebody works on it.
+    pub(crate) fn keep(&mut self, mut progress: Progress) -> Result<()> {
+        let (connection, task, template) = (&self.connection, progress.task, progress.template);
+        progress.write_down(|step, change| match change {
+            Change::Row(row) => {
+                let sql = "INSERT OR REPLACE INTO step (
+                        task_id, step, template_id, state, attempts, forgiven, due_at, rank, worker_id, claimed_at
+                    )
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+                connection.prepare_cached(sql)?.execute(params![
+                    blob(&task.0),
+                    step,
+                    blob(&template.0),
+                    row.state.as_str(),
+                    row.attempts,
+                    row.forgiven,
+                    row.due_at.map(micros),
+                    row.rank,
+                    row.claim.as_ref().map(|claim| blob(&claim.worker.0)),
+                    row.claim.map(|claim| micros(claim.claimed_at)),
+                ])?;
+                Ok::<_, SqliteError>(())
+            }
+            Change::NoRow => {
+                let sql = "DELETE FROM step WHERE task_id = ?1 AND step = ?2 AND instance = 0";
+                connection.prepare_cached(sql)?.execute(params![blob(&task.0), step])?;
+                Ok(())
+            }
+        })?;
+        if progress.is_claimed() {
+            self.tasks.insert(task, progress);
+        }
+        Ok(())
+    }
+
+    /// Where a task is, if somebody works on it.
+    pub(crate) fn known(&mut self, task: TaskId) -> Option<Progress> {
+        self.tasks.remove(&task)
+    }
+
+    pub(crate) fn forget(&mut self, task: TaskId) {
+        self.tasks.remove(&task);
+    }
+
+    /// Whether a template is there.
+    pub(crate) fn has_template(&mut self, template: TemplateId) -> Result<bool> {
+        if self.templates.contains(&template) {
+            return Ok(true);
+        }
+        let sql = "SELECT EXISTS (SELECT 1 FROM template WHERE id = ?1)";
+        let there = self.connection.prepare_cached(sql)?.query_row([blob(&template.0)], |row| row.get(0))?;
+        if there {
+            self.templates.insert(template);
+        }
+        Ok(there)
+    }
+}
+
+/// The file that the connection writes to. One that has been removed would take what is written to
+/// it with it.
+#[derive(Debug)]
+struct OpenFile {
+    path: PathBuf,
+    #[cfg(unix)]
+    identity: Option<(u64, u64)>,
+}
+
+impl OpenFile {
+    #[cfg(unix)]
+    fn new(path: PathBuf) -> Self {
+        let identity = Self::identity(&path);
+        Self { path, identity }
+    }
+
+    #[cfg(unix)]
+    fn identity(path: &Path) -> Option<(u64, u64)> {
+        use std::os::unix::fs::MetadataExt as _;
+        std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
+    }
+
+    #[cfg(unix)]
+    fn check(&self) -> Result<()> {
+        if Self::identity(&self.path) == self.identity {
+            return Ok(());
+        }
+        Err(StoreError::Gone { what: self.path.display().to_string() }.into())
+    }
+
+    #[cfg(not(unix))]
+    fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    #[cfg(not(unix))]
+    fn check(&self) -> Result<()> {
+        // Other systems do not remove a file that is open.
+        Ok(())
+    }
+}

@@ -1,0 +1,28 @@
+//! Our values as SQLite keeps them, and back.
+
+use jiff::Timestamp;
+use rusqlite::Row;
+use tasker_store::Json;
+use uuid::Uuid;
+
+use crate::error::{Result, unreadable};
+
+pub(crate) fn blob(id: &Uuid) -> &[u8] {
+    id.as_bytes().as_slice()
+}
+
+pub(crate) fn uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
+    row.get(column).map(Uuid::from_bytes)
+}
+
+pub(crate) fn micros(time: Timestamp) -> i64 {
+    time.as_microsecond()
+}
+
+pub(crate) fn timestamp(micros: i64) -> Result<Timestamp> {
+    Timestamp::from_microsecond(micros).map_err(|_| unreadable("time", micros))
+}
+
+pub(crate) fn json(text: String) -> Result<Json> {
+    Json::from_text(text).map_err(|error| unreadable("JSON value", error))
+}

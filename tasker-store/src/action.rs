@@ -1,0 +1,217 @@
+//! What operators do to tasks. Each action is recorded with who asked for it and why.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tasker_template::StepIndex;
+
+use crate::attempt::{AttemptRecord, Dependent};
+use crate::claim::Claim;
+use crate::error_record::{ErrorKind, ErrorRecord};
+use crate::id::{TaskId, WorkerId};
+use crate::json::Json;
+use crate::state::{AttemptOutcome, DeadLetterReason, DeadLetterStatus, TaskState};
+use crate::waiting::WaitingFor;
+
+/// An action on a task, as a store is asked for it.
+#[derive(Clone, Debug)]
+pub struct ActionRequest {
+    /// The task.
+    pub task: TaskId,
+    /// What to do.
+    pub action: Action,
+    /// Who asks for it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What an operator can do to a task. The engine hands in what follows from the graph.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Ends it: nothing of it runs any more, and running attempts are told.
+    Cancel,
+    /// Ends it in the state `error`: it was stale, or it is not worth more attempts.
+    GiveUp {
+        /// Which of the two.
+        reason: DeadLetterReason,
+    },
+    /// Notes what has become of a task that was given up, and changes nothing else of it.
+    Investigate {
+        /// What its dead letter has come to.
+        status: DeadLetterStatus,
+    },
+    /// Makes steps ready that have failed for good, with a fresh budget of attempts. In a task that
+    /// was cancelled or given up: any steps whose dependencies are done.
+    Retry {
+        /// The steps, each with how many attempts of it are recorded.
+        steps: Vec<(StepIndex, u32)>,
+    },
+    /// Makes a step ready that waits for its next attempt.
+    RetryNow {
+        /// The step.
+        step: StepIndex,
+    },
+    /// Completes a step with a result that somebody made by hand.
+    Complete {
+        /// The step.
+        step: StepIndex,
+        /// The result.
+        result: Json,
+        /// The steps that wait for it.
+        dependents: Arc<[Dependent]>,
+        /// When no step waits for it: all such steps of the template.
+        ends: Option<Arc<[StepIndex]>>,
+    },
+    /// Lets what waits for a step go on without its result.
+    Resolve {
+        /// The step.
+        step: StepIndex,
+        /// The steps that wait for it.
+        dependents: Arc<[Dependent]>,
+        /// When no step waits for it: all such steps of the template.
+        ends: Option<Arc<[StepIndex]>>,
+    },
+}
+
+impl Action {
+    /// The word for it, in the store and everywhere else.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Cancel => "cancel",
+            Self::GiveUp { .. } => "give_up",
+            Self::Investigate { .. } => "investigate",
+            Self::Retry { .. } => "retry",
+            Self::RetryNow { .. } => "retry_now",
+            Self::Complete { .. } => "complete",
+            Self::Resolve { .. } => "resolve",
+        }
+    }
+
+    /// The steps that it names.
+    #[must_use]
+    pub fn steps(&self) -> Vec<StepIndex> {
+        match self {
+            Self::Cancel | Self::GiveUp { .. } | Self::Investigate { .. } => Vec::new(),
+            Self::Retry { steps } => steps.iter().map(|(step, _)| *step).collect(),
+            Self::RetryNow { step } | Self::Complete { step, .. } | Self::Resolve { step, .. } => {
+                vec![*step]
+            }
+        }
+    }
+}
+
+/// The answer to an action.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Acted {
+    /// It is done, and recorded.
+    Done {
+        /// Where the task is now.
+        state: TaskState,
+        /// Claims that no longer hold because of it.
+        lost: Vec<Claim>,
+    },
+    /// It cannot be done to a task or step in this state; nothing was changed.
+    Refused(Refusal),
+    /// There is no such task.
+    NoTask,
+}
+
+/// Why an action cannot be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The step that it cannot be done to; `None` when it is the task.
+    pub step: Option<StepIndex>,
+    /// The state that it is in.
+    pub state: &'static str,
+}
+
+/// An action that was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ActionRecord {
+    /// The word for it.
+    pub action: String,
+    /// The steps that it was done to.
+    pub steps: Vec<StepIndex>,
+    /// Who asked for it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+    /// What else is known of it.
+    pub details: ActionDetails,
+}
+
+/// What is known of an action beyond its word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ActionDetails {
+    /// Of `give_up`: where the task was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_state: Option<TaskState>,
+    /// Of `give_up`: what the task was waiting for, if for anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<WaitingFor>,
+    /// Of `give_up`: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letter: Option<DeadLetterReason>,
+    /// Of `investigate`: what the dead letter has come to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<DeadLetterStatus>,
+}
+
+impl ActionDetails {
+    /// Whether nothing else is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl ActionRecord {
+    /// The record of an action that was done.
+    #[must_use]
+    pub fn new(request: &ActionRequest, details: ActionDetails) -> Self {
+        let ActionRequest { action, by, reason, at, .. } = request;
+        let (word, steps) = (action.as_str().to_owned(), action.steps());
+        Self { action: word, steps, by: by.clone(), reason: reason.clone(), at: *at, details }
+    }
+}
+
+impl AttemptRecord {
+    /// The record of an attempt that an operator ended.
+    #[must_use]
+    pub fn ended_by(claim: &Claim, request: &ActionRequest) -> Self {
+        let message =
+            format!("ended by {}, to {} it: {}", request.by, request.action.as_str(), request.reason);
+        Self {
+            step: claim.step,
+            attempt: claim.attempt,
+            worker: claim.worker,
+            started_at: claim.claimed_at,
+            finished_at: request.at,
+            outcome: AttemptOutcome::Cancelled,
+            result: None,
+            error: Some(ErrorRecord::new(ErrorKind::Permanent, message).with_code("CANCELLED")),
+        }
+    }
+
+    /// The record of a step that an operator ended by hand; it has the number 0.
+    #[must_use]
+    pub fn by_hand(request: &ActionRequest) -> Option<Self> {
+        let (step, outcome, result) = match &request.action {
+            Action::Complete { step, result, .. } => {
+                (*step, AttemptOutcome::CompletedManually, Some(result.clone()))
+            }
+            Action::Resolve { step, .. } => (*step, AttemptOutcome::ResolvedManually, None),
+            _ => return None,
+        };
+        let (worker, at) = (WorkerId(uuid::Uuid::nil()), request.at);
+        Some(Self { step, attempt: 0, worker, started_at: at, finished_at: at, outcome, result, error: None })
+    }
+}

@@ -1,0 +1,251 @@
+//! Limits that hold for all workers together. What a store grants by a clock of its own is asked for with
+//! times between starts so long that no test takes a hundredth of one.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::conformance::at;
+use crate::id::WorkerId;
+use crate::limit::{FleetLimit, LimitKind};
+use crate::permit::{Granted, LimitRecord, PermitRequest, Permits, Wanted};
+use crate::rate::Rate;
+use crate::store::Store;
+use crate::worker::WorkerInfo;
+
+fn kind() -> LimitKind {
+    LimitKind::Callable("Billing::Charge".to_owned())
+}
+
+fn at_most(concurrency: u32) -> FleetLimit {
+    FleetLimit::new(kind()).concurrency(concurrency)
+}
+
+fn rate(text: &str) -> Rate {
+    text.parse().unwrap()
+}
+
+async fn worker(store: &Arc<dyn Store>) -> WorkerId {
+    let worker = WorkerId::random();
+    store.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
+    worker
+}
+
+async fn ask(store: &Arc<dyn Store>, worker: WorkerId, wanted: Wanted, now: Timestamp) -> Granted {
+    let request = PermitRequest { worker, wanted: vec![wanted], now };
+    let Permits { granted, limits, .. } = store.permits(request).await.unwrap();
+    assert_eq!(limits.len(), 1);
+    granted.into_iter().next().unwrap()
+}
+
+/// Keeps so many permits, and wants so many in all: how many count as the worker's, and how many it may use.
+async fn hold(store: &Arc<dyn Store>, worker: WorkerId, keep: u32, wanted: u32) -> (u32, u32) {
+    let granted = ask(store, worker, Wanted { kind: kind(), keep, wanted, starts: 0 }, at(0)).await;
+    (granted.held, granted.most.unwrap())
+}
+
+async fn start(store: &Arc<dyn Store>, worker: WorkerId, starts: u32, now: Timestamp) -> (u32, Duration) {
+    let granted = ask(store, worker, Wanted { kind: kind(), keep: 0, wanted: 1, starts }, now).await;
+    (granted.starts, granted.first_in)
+}
+
+async fn record(store: &Arc<dyn Store>) -> LimitRecord {
+    store.limits().await.unwrap().into_iter().find(|record| record.limit.kind == kind()).unwrap()
+}
+
+pub async fn limits_are_kept_and_removed(store: Arc<dyn Store>) {
+    assert_eq!(store.limits().await.unwrap(), []);
+    let odd = FleetLimit::new(LimitKind::Namespace("it's, {odd}".to_owned())).concurrency(0);
+    let both = at_most(3).rate(rate("3/s"));
+    store.set_limit(odd.clone()).await.unwrap();
+    store.set_limit(at_most(7)).await.unwrap();
+    store.set_limit(both.clone()).await.unwrap();
+    let known: Vec<FleetLimit> =
+        store.limits().await.unwrap().into_iter().map(|record| record.limit).collect();
+    assert_eq!(known, [both.clone(), odd.clone()]);
+    let nothing = PermitRequest { worker: WorkerId::random(), wanted: Vec::new(), now: at(0) };
+    assert_eq!(store.permits(nothing.clone()).await.unwrap().limits, [both, odd.clone()]);
+    assert!(store.remove_limit(kind()).await.unwrap());
+    assert!(!store.remove_limit(kind()).await.unwrap());
+    // Of the same name, and another kind.
+    assert!(!store.remove_limit(LimitKind::Namespace("Billing::Charge".to_owned())).await.unwrap());
+    assert_eq!(store.permits(nothing).await.unwrap().limits, [odd]);
+}
+
+pub async fn permits_are_never_more_than_the_limit(store: Arc<dyn Store>) {
+    store.set_limit(at_most(5)).await.unwrap();
+    let (one, two, three) = (worker(&store).await, worker(&store).await, worker(&store).await);
+    assert_eq!(hold(&store, one, 0, 3).await, (3, 3));
+    assert_eq!(hold(&store, two, 0, 4).await, (2, 2));
+    assert_eq!(hold(&store, three, 0, 1).await, (0, 0));
+    let LimitRecord { held, workers, waiting, .. } = record(&store).await;
+    assert_eq!((held, workers, waiting), (5, 2, 1));
+    // Asking for less gives back.
+    assert_eq!(hold(&store, one, 1, 1).await, (1, 1));
+    assert_eq!(hold(&store, three, 0, 1).await, (1, 1));
+    assert_eq!(hold(&store, two, 2, 9).await, (3, 3));
+    assert_eq!(hold(&store, one, 1, 9).await, (1, 1));
+    // A kind that is not limited is passed over.
+    let other = Wanted { kind: LimitKind::Callable("other".to_owned()), keep: 0, wanted: 1, starts: 1 };
+    let request = PermitRequest { worker: one, wanted: vec![other], now: at(0) };
+    assert_eq!(store.permits(request).await.unwrap().granted, []);
+    for (worker, most) in [(one, 0), (two, 0), (three, 0)] {
+        assert_eq!(hold(&store, worker, 0, 0).await, (most, most));
+    }
+    assert_eq!(record(&store).await.held, 0);
+}
+
+pub async fn who_has_none_is_left_a_part(store: Arc<dyn Store>) {
+    store.set_limit(at_most(4)).await.unwrap();
+    let (one, two) = (worker(&store).await, worker(&store).await);
+    assert_eq!(hold(&store, one, 0, 9).await, (4, 4));
+    assert_eq!(hold(&store, two, 0, 9).await, (0, 0));
+    // It keeps what runs, and starts no other.
+    assert_eq!(hold(&store, one, 4, 9).await, (4, 2));
+    assert_eq!(hold(&store, two, 0, 9).await, (0, 0));
+    assert_eq!(hold(&store, one, 3, 9).await, (3, 2));
+    assert_eq!(hold(&store, two, 0, 9).await, (1, 1));
+    assert_eq!(hold(&store, one, 2, 9).await, (2, 2));
+    assert_eq!(hold(&store, two, 1, 9).await, (2, 2));
+    // Who wants little leaves the rest to others.
+    assert_eq!(hold(&store, two, 1, 1).await, (1, 1));
+    assert_eq!(hold(&store, one, 2, 9).await, (3, 3));
+}
+
+pub async fn the_permits_of_a_dead_worker_are_free(store: Arc<dyn Store>) {
+    store.set_limit(at_most(2)).await.unwrap();
+    let (dead, leaving, other) = (worker(&store).await, worker(&store).await, worker(&store).await);
+    assert_eq!(hold(&store, dead, 0, 1).await, (1, 1));
+    assert_eq!(hold(&store, leaving, 0, 1).await, (1, 1));
+    assert_eq!(hold(&store, other, 0, 2).await, (0, 0));
+    store.worker_gone(dead);
+    store.abandoned().await.unwrap();
+    assert_eq!(hold(&store, other, 0, 2).await, (1, 1));
+    store.retire_worker(leaving).await.unwrap();
+    assert_eq!(hold(&store, other, 1, 2).await, (2, 2));
+    let LimitRecord { held, workers, waiting, .. } = record(&store).await;
+    assert_eq!((held, workers, waiting), (2, 1, 0));
+}
+
+pub async fn a_lowered_limit_lets_what_runs_end(store: Arc<dyn Store>) {
+    store.set_limit(at_most(4)).await.unwrap();
+    let (one, two) = (worker(&store).await, worker(&store).await);
+    assert_eq!(hold(&store, one, 0, 2).await, (2, 2));
+    assert_eq!(hold(&store, two, 0, 2).await, (2, 2));
+    store.set_limit(at_most(1)).await.unwrap();
+    assert_eq!(hold(&store, one, 2, 2).await, (2, 0));
+    assert_eq!(hold(&store, two, 1, 2).await, (1, 0));
+    assert_eq!(hold(&store, two, 0, 2).await, (0, 0));
+    assert_eq!(hold(&store, one, 1, 2).await, (1, 1));
+    store.set_limit(at_most(0)).await.unwrap();
+    assert_eq!(hold(&store, one, 1, 2).await, (1, 0));
+    assert_eq!(hold(&store, one, 0, 2).await, (0, 0));
+    store.set_limit(at_most(2)).await.unwrap();
+    assert_eq!(hold(&store, one, 0, 1).await, (1, 1));
+}
+
+pub async fn a_limit_that_is_set_again_counts_from_nothing(store: Arc<dyn Store>) {
+    store.set_limit(at_most(1)).await.unwrap();
+    let (one, two) = (worker(&store).await, worker(&store).await);
+    assert_eq!(hold(&store, one, 0, 1).await, (1, 1));
+    store.remove_limit(kind()).await.unwrap();
+    let wanted = vec![Wanted { kind: kind(), keep: 1, wanted: 1, starts: 0 }];
+    let request = PermitRequest { worker: one, wanted, now: at(0) };
+    assert_eq!(store.permits(request).await.unwrap().granted, []);
+    store.set_limit(at_most(1)).await.unwrap();
+    assert_eq!(record(&store).await.held, 0);
+    assert_eq!(hold(&store, two, 0, 1).await, (1, 1));
+    // What runs already is counted once it is told.
+    assert_eq!(hold(&store, one, 1, 1).await, (1, 0));
+}
+
+pub async fn starts_are_spaced_and_granted_once(store: Arc<dyn Store>) {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    store.set_limit(FleetLimit::new(kind()).rate(rate("1/h"))).await.unwrap();
+    let (one, two) = (worker(&store).await, worker(&store).await);
+    assert_eq!(start(&store, one, 5, at(0)).await, (1, Duration::ZERO));
+    for worker in [two, one, two] {
+        let (starts, first_in) = start(&store, worker, 5, at(0)).await;
+        assert!(starts == 0 && first_in <= HOUR && first_in > HOUR - HOUR / 10, "{starts} in {first_in:?}");
+    }
+    // A start that was far off by the old rate is not by the new one.
+    let fast = FleetLimit::new(kind()).rate(rate("1000/s"));
+    store.set_limit(fast.clone()).await.unwrap();
+    assert_eq!(start(&store, one, 5, at(0)).await, (1, Duration::from_secs(1)));
+    store.remove_limit(kind()).await.unwrap();
+    store.set_limit(fast).await.unwrap();
+    let mut granted = 0;
+    let mut last = Duration::ZERO;
+    for round in 0..20 {
+        let (starts, first_in) = start(&store, [one, two][round % 2], 70, at(0)).await;
+        if starts == 0 {
+            break;
+        }
+        assert!(first_in <= Duration::from_millis(1_001), "{first_in:?}");
+        // By a clock of the store's own, time goes on meanwhile.
+        assert!(first_in + Duration::from_millis(200) > last, "{first_in:?} after {last:?}");
+        last = first_in + Duration::from_millis(u64::from(starts));
+        granted += starts;
+    }
+    // What falls within a second, but for what passes meanwhile.
+    assert!((900..=1_400).contains(&granted), "{granted}");
+}
+
+pub async fn a_paused_kind_uses_no_starts(store: Arc<dyn Store>) {
+    store.set_limit(at_most(0).rate(rate("1/h"))).await.unwrap();
+    let one = worker(&store).await;
+    assert_eq!(start(&store, one, 1, at(0)).await.0, 0);
+    store.set_limit(at_most(1).rate(rate("1/h"))).await.unwrap();
+    assert_eq!(start(&store, one, 1, at(0)).await, (1, Duration::ZERO));
+}
+
+/// Workers that ask and run at random, as the engine does: what they run is never more than the limit.
+pub async fn any_history_of_asking_keeps_to_the_limit(store: Arc<dyn Store>) {
+    #[derive(Default)]
+    struct Known {
+        running: u32,
+        most: u32,
+    }
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut limit = 6;
+    store.set_limit(at_most(limit)).await.unwrap();
+    let mut workers: HashMap<WorkerId, Known> = HashMap::new();
+    // Attempts of before the limit was lowered that still run.
+    let mut allowed = limit;
+    for _ in 0..150 {
+        while workers.len() < 3 {
+            workers.insert(worker(&store).await, Known::default());
+        }
+        let mut ids: Vec<WorkerId> = workers.keys().copied().collect();
+        ids.sort();
+        let id = ids[random.usize(..ids.len())];
+        let known = workers.get_mut(&id).unwrap();
+        match random.u32(..20) {
+            0..8 => {
+                let wanted = random.u32(..8).max(known.running);
+                known.most = known.most.min(wanted);
+                let (held, most) = hold(&store, id, known.running.max(known.most), wanted).await;
+                assert!(held >= known.running.max(most));
+                known.most = most;
+            }
+            8..13 => known.running = known.running.max(known.most),
+            13..18 => known.running -= random.u32(..=known.running),
+            18 => {
+                store.retire_worker(id).await.unwrap();
+                workers.remove(&id);
+            }
+            _ => {
+                limit = random.u32(..8);
+                store.set_limit(at_most(limit)).await.unwrap();
+                allowed = allowed.max(limit);
+            }
+        }
+        let running: u32 = workers.values().map(|known| known.running).sum();
+        assert!(running <= allowed, "{running} run under {allowed}");
+        // Permits that are in hand may still be used; none is granted beyond the limit.
+        let in_hand: u32 = workers.values().map(|known| known.running.max(known.most)).sum();
+        allowed = limit.max(in_hand);
+    }
+}

@@ -1,0 +1,219 @@
+//! What operators do to tasks.
+
+use std::sync::Arc;
+
+use tasker_template::StepIndex;
+
+use crate::action::{Acted, Action, ActionRequest};
+use crate::attempt::{Ending, Finished};
+use crate::claim::Claim;
+use crate::conformance::{Fixture, Graph, at, failed, steps};
+use crate::id::TaskId;
+use crate::state::{AttemptOutcome, DeadLetterReason, DeadLetterStatus, TaskState};
+use crate::store::Store;
+use crate::task::TaskFilter;
+use crate::waiting::WaitingFor;
+
+const GIVE_UP: Action = Action::GiveUp { reason: DeadLetterReason::ManualDlq };
+
+impl Fixture {
+    async fn act(&self, task: TaskId, action: Action, second: i64) -> Acted {
+        let (by, reason) = ("ada".to_owned(), "a test".to_owned());
+        self.store.act(ActionRequest { task, action, by, reason, at: at(second) }).await.unwrap()
+    }
+
+    async fn done(&self, task: TaskId, action: Action, second: i64) -> (TaskState, Vec<Claim>) {
+        match self.act(task, action, second).await {
+            Acted::Done { state, lost } => (state, lost),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn by_hand(graph: &Graph, step: StepIndex, result: Option<&str>) -> Action {
+    let Ending::Complete { result: made, dependents, ends, .. } = graph.complete(step, result.unwrap_or("0"))
+    else {
+        unreachable!()
+    };
+    match result {
+        Some(_) => Action::Complete { step, result: made, dependents, ends },
+        None => Action::Resolve { step, dependents, ends },
+    }
+}
+
+pub async fn a_cancelled_task_loses_its_claims(store: Arc<dyn Store>) {
+    let fixture = Fixture::new(store).await;
+    let graph = Graph::new(vec![vec![], vec![], vec![0]]);
+    let (id, claims) = fixture.create(&graph, 1).await;
+    assert!(fixture.store.lost(claims.clone()).await.unwrap().is_empty());
+    assert_eq!(fixture.done(id, Action::Cancel, 3).await, (TaskState::Cancelled, claims.clone()));
+    assert_eq!(fixture.store.lost(claims.clone()).await.unwrap(), claims);
+    assert!(matches!(fixture.finish(claims[0], graph.complete(0, "0"), 9, 4).await, Finished::Stale));
+    assert!(fixture.claim(9, 9).await.claims.is_empty());
+    let record = fixture.task(id).await;
+    assert_eq!((record.head.state, record.head.settled_at), (TaskState::Cancelled, Some(at(3))));
+    assert!(record.steps.is_empty());
+    let ended = &record.attempts[0];
+    assert_eq!((ended.attempt, ended.outcome), (1, AttemptOutcome::Cancelled));
+    let action = &record.actions[0];
+    assert_eq!((action.action.as_str(), action.by.as_str(), action.at), ("cancel", "ada", at(3)));
+}
+
+pub async fn a_retried_step_has_a_fresh_budget(store: Arc<dyn Store>) {
+    let fixture = Fixture::new(store).await;
+    let graph = Graph::new(vec![vec![], vec![0]]);
+    let (id, claims) = fixture.create(&graph, 1).await;
+    fixture.finish(claims[0], failed(None), 1, 1).await;
+    let (state, lost) = fixture.done(id, Action::Retry { steps: vec![(0, 1)] }, 2).await;
+    assert_eq!((state, lost.len()), (TaskState::InProgress, 0));
+    assert_eq!(fixture.task(id).await.head.settled_at, None);
+    let claims = fixture.claim(1, 2).await.claims;
+    assert_eq!((claims[0].attempt, claims[0].forgiven), (2, 1));
+    let (next, _) = fixture.complete(&graph, claims[0], 1, 3).await;
+    let (_, settled) = fixture.complete(&graph, next[0], 1, 4).await;
+    assert_eq!(settled, Some(TaskState::Complete));
+}
+
+pub async fn a_task_that_was_given_up_can_be_retried(store: Arc<dyn Store>) {
+    let fixture = Fixture::new(store).await;
+    let graph = Graph::new(vec![vec![], vec![0]]);
+    let (id, claims) = fixture.create(&graph, 1).await;
+    assert_eq!(fixture.done(id, GIVE_UP, 1).await.0, TaskState::Error);
+    fixture.done(id, Action::Retry { steps: vec![(0, 1)] }, 2).await;
+    let again = fixture.claim(1, 2).await.claims;
+    assert_eq!((again[0].attempt, again[0].forgiven), (2, 1));
+    assert!(matches!(fixture.finish(claims[0], graph.complete(0, "9"), 1, 3).await, Finished::Stale));
+    let (next, _) = fixture.complete(&graph, again[0], 1, 3).await;
+    assert_eq!(fixture.complete(&graph, next[0], 1, 4).await.1, Some(TaskState::Complete));
+}
+
+pub async fn what_is_given_up_says_where_it_was(store: Arc<dyn Store>) {
+    let fixture = Fixture::new(store).await;
+    let graph = Graph::new(vec![vec![]]);
+    let retry_at = Some(at(3_600));
+    use TaskState::{BlockedByFailures, InProgress};
+    for (room, ending, state, waiting_for) in [
+        (1, None, InProgress, Some(WaitingFor::StepsInProcess)),
+        (1, Some(failed(retry_at)), InProgress, Some(WaitingFor::Retry)),
+        (0, None, InProgress, Some(WaitingFor::Worker)),
+        (1, Some(failed(None)), BlockedByFailures, None),
+    ] {
+        let (id, claims) = fixture.create(&graph, room).await;
+        if let Some(ending) = ending {
+            fixture.finish(claims[0], ending, 0, 1).await;
+        }
+        let reason = DeadLetterReason::StalenessTimeout;
+        fixture.done(id, Action::GiveUp { reason }, 2).await;
+        let details = fixture.task(id).await.actions[0].details;
+        assert_eq!((details.original_state, details.waiting_for), (Some(state), waiting_for));
+        assert_eq!((details.dead_letter, details.status), (Some(reason), None));
+    }
+}
+
+pub async fn an_investigation_changes_nothing_but_is_recorded(store: Arc<dyn Store>) {
+    let fixture = Fixture::new(store).await;
+    let graph = Graph::new(vec![vec![], vec![0]]);
+    let (id, claims) = fixture.create(&graph, 1).await;
+    let investigate = |status| Action::Investigate { status };
+    let pending = || investigate(DeadLetterStatus::Pending);
+    assert!(matches!(fixture.act(id, pending(), 1).await, Acted::Refused(_)));
+    fixture.done(id, GIVE_UP, 2).await;
+    let before = fixture.task(id).await;
+    let (state, lost) = fixture.done(id, investigate(DeadLetterStatus::PermanentlyFailed), 3).await;
+    assert_eq!((state, lost), (TaskState::Error, vec![]));
+    let after = fixture.task(id).await;
+    assert_eq!(after.head.settled_at, Some(at(2)));
+    assert_eq!(format!("{:?}", before.attempts), format!("{:?}", after.attempts));
+    let noted = &after.actions[1];
+    assert_eq!((noted.action.as_str(), noted.by.as_str(), noted.at), ("investigate", "ada", at(3)));
+    assert_eq!(noted.details.status, Some(DeadLetterStatus::PermanentlyFailed));
+    // It is given up as before: it can be reopened, and then there is nothing to investigate.
+    fixture.done(id, Action::Retry { steps: vec![(0, 1)] }, 4).await;
+    assert!(matches!(fixture.act(id, pending(), 5).await, Acted::Refused(_)));
+    assert!(matches!(fixture.finish(claims[0], graph.complete(0, "0"), 0, 6).await, Finished::Stale));
+    // What was given up once is found whatever has become of it.
+    let (other, _) = fixture.create(&graph, 0).await;
+    let given_up = TaskFilter { given_up: true, ..TaskFilter::default() };
+    let list = fixture.store.tasks(given_up.clone()).await.unwrap();
+    assert_eq!(list.iter().map(|head| head.id).collect::<Vec<_>>(), [id]);
+    fixture.done(other, GIVE_UP, 7).await;
+    let states = vec![TaskState::Error];
+    let list = fixture.store.tasks(TaskFilter { states, ..given_up }).await.unwrap();
+    assert_eq!(list.iter().map(|head| head.id).collect::<Vec<_>>(), [other]);
+}
+
+pub async fn a_step_can_be_run_before_its_backoff_ends(store: Arc<dyn Store>) {
+    let fixture = Fixture::new(store).await;
+    let (id, claims) = fixture.create(&Graph::diamond(), 1).await;
+    fixture.finish(claims[0], failed(Some(at(3_600))), 1, 1).await;
+    fixture.done(id, Action::RetryNow { step: 0 }, 2).await;
+    let claimed = fixture.claim(1, 2).await;
+    assert_eq!((claimed.claims[0].attempt, claimed.claims[0].forgiven), (2, 0));
+    assert_eq!(claimed.next_due, None);
+}
+
+pub async fn a_step_completed_by_hand_counts_as_complete(store: Arc<dyn Store>) {
+    let fixture = Fixture::new(store).await;
+    let graph = Graph::new(vec![vec![], vec![], vec![0, 1]]);
+    let (id, claims) = fixture.create(&graph, 2).await;
+    fixture.finish(claims[0], failed(None), 0, 1).await;
+    fixture.done(id, by_hand(&graph, 0, Some("7")), 2).await;
+    // The other is running: its claim is lost, and recorded as such.
+    let (state, lost) = fixture.done(id, by_hand(&graph, 1, Some("8")), 3).await;
+    assert_eq!((state, lost), (TaskState::InProgress, vec![claims[1]]));
+    let inputs = fixture.store.inputs(id, &[0, 1]).await.unwrap().unwrap();
+    let results: Vec<_> = inputs.results.iter().map(|result| result.as_ref().unwrap().get()).collect();
+    assert_eq!(results, ["7", "8"]);
+    let join = fixture.claim(9, 3).await.claims;
+    assert_eq!(steps(&join), [2]);
+    assert_eq!(fixture.complete(&graph, join[0], 1, 4).await.1, Some(TaskState::Complete));
+    let outcomes: Vec<_> =
+        fixture.task(id).await.attempts.iter().map(|one| (one.step, one.attempt, one.outcome)).collect();
+    use AttemptOutcome::{Cancelled, Complete, CompletedManually, Failed};
+    let expected = [
+        (0, 0, CompletedManually),
+        (0, 1, Failed),
+        (1, 0, CompletedManually),
+        (1, 1, Cancelled),
+        (2, 1, Complete),
+    ];
+    assert_eq!(outcomes, expected);
+}
+
+pub async fn a_resolved_step_lets_the_others_go_on(store: Arc<dyn Store>) {
+    let fixture = Fixture::new(store).await;
+    let graph = Graph::new(vec![vec![], vec![0]]);
+    let (id, claims) = fixture.create(&graph, 1).await;
+    fixture.finish(claims[0], failed(None), 0, 1).await;
+    assert_eq!(fixture.done(id, by_hand(&graph, 0, None), 2).await.0, TaskState::InProgress);
+    let next = fixture.claim(1, 2).await.claims;
+    assert_eq!(steps(&next), [1]);
+    assert_eq!(fixture.store.inputs(id, &[0]).await.unwrap().unwrap().results, [None]);
+    // The last step of all can be ended by hand as well.
+    let (state, _) = fixture.done(id, by_hand(&graph, 1, None), 3).await;
+    assert_eq!(state, TaskState::Complete);
+}
+
+pub async fn what_cannot_be_done_changes_nothing(store: Arc<dyn Store>) {
+    let fixture = Fixture::new(store).await;
+    let graph = Graph::new(vec![vec![], vec![0]]);
+    let (id, claims) = fixture.create(&graph, 1).await;
+    let refused = |acted: &Acted| matches!(acted, Acted::Refused(_));
+    let before = format!("{:?}", fixture.task(id).await);
+    for action in [
+        Action::Retry { steps: vec![(0, 0)] },
+        Action::RetryNow { step: 0 },
+        by_hand(&graph, 1, Some("1")),
+        by_hand(&graph, 1, None),
+    ] {
+        assert!(refused(&fixture.act(id, action.clone(), 1).await), "{action:?}");
+    }
+    assert_eq!(before, format!("{:?}", fixture.task(id).await));
+    assert_eq!(fixture.act(TaskId::random(), Action::Cancel, 1).await, Acted::NoTask);
+    let (next, _) = fixture.complete(&graph, claims[0], 1, 2).await;
+    fixture.complete(&graph, next[0], 1, 3).await;
+    for action in [Action::Cancel, GIVE_UP, Action::Retry { steps: vec![(1, 1)] }] {
+        assert!(refused(&fixture.act(id, action, 4).await));
+    }
+    assert!(fixture.task(id).await.actions.is_empty());
+}

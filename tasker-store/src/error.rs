@@ -1,0 +1,119 @@
+//! What a store says when it cannot do what it was asked.
+
+use crate::id::TemplateId;
+
+/// A store that cannot do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The URL names no store.
+    #[error(
+        "`{url}` is not the URL of a store: write `sqlite://PATH`, `postgres://USER@HOST/DATABASE` or `memory:`"
+    )]
+    Url {
+        /// What was given.
+        url: String,
+    },
+    /// The store could not be opened.
+    #[error("cannot open {what}: {source}")]
+    Open {
+        /// The file.
+        what: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The store was written by a newer version of this program.
+    #[error("{what} has schema version {found}, and this program knows {known}: use a newer version of it")]
+    Newer {
+        /// The file.
+        what: String,
+        /// Its version.
+        found: i64,
+        /// The newest version that this program knows.
+        known: i64,
+    },
+    /// Somebody else has held the store's lock for longer than we wait.
+    #[error("{what} is locked by another process: {source}")]
+    Locked {
+        /// The file.
+        what: String,
+        /// What the database said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The file is damaged.
+    #[error("{what} is damaged: {source}; restore it from a backup")]
+    Damaged {
+        /// The file.
+        what: String,
+        /// What the database said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The database refused.
+    #[error("{what} failed: {source}")]
+    Database {
+        /// The file.
+        what: String,
+        /// What the database said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A record that this version cannot read.
+    #[error("the store holds a {what} that cannot be read: {value}")]
+    Unreadable {
+        /// The kind of record.
+        what: &'static str,
+        /// What stands there.
+        value: String,
+    },
+    /// What was to be written breaks a rule of the database, or is larger than it can hold.
+    #[error("{what} refused a record: {source}")]
+    Refused {
+        /// The file.
+        what: String,
+        /// What the database said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The file has been removed, or replaced by another, while it was open.
+    #[error("{what} has been removed or replaced while it was in use; nothing more is written to it")]
+    Gone {
+        /// The file.
+        what: String,
+    },
+    /// The task's template is not kept.
+    #[error("template {0} is not in the store")]
+    NoTemplate(TemplateId),
+    /// A statement that a handler asked for cannot be run; nothing of the attempt was recorded.
+    #[error("the statement `{sql}` of the step's transaction failed: {reason}")]
+    Write {
+        /// The statement.
+        sql: String,
+        /// What the database said.
+        reason: String,
+        /// Whether it may succeed when the step is tried again.
+        passing: bool,
+    },
+    /// Tasks of this store cannot be created in a transaction of the caller's.
+    #[error("only a PostgreSQL store creates tasks in the caller's own transaction; use `create_task`")]
+    NoTransactions,
+    /// The store has been closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// Whether asking again cannot help: what the store holds cannot be used.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreadable { .. }
+                | Self::NoTemplate(_)
+                | Self::Newer { .. }
+                | Self::Url { .. }
+                | Self::Damaged { .. }
+                | Self::Refused { .. }
+                | Self::Gone { .. }
+                | Self::NoTransactions
+                | Self::Write { .. }
+        )
+    }
+}

@@ -1,0 +1,91 @@
+//! JSON as it was written: read when somebody asks for a type, and never before.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// A JSON text that is known to be valid; cheap to clone.
+///
+/// ```
+/// use tasker::Json;
+/// let json = Json::from_value(&[1, 2]).unwrap();
+/// assert_eq!(json.get(), "[1,2]");
+/// assert_eq!(json.to::<Vec<u8>>().unwrap(), [1, 2]);
+/// ```
+#[derive(Clone)]
+pub struct Json(Arc<RawValue>);
+
+/// A JSON text that does not have the expected form.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{source}", if .path == "." { String::new() } else { format!("`{path}`: ") })]
+pub struct JsonError {
+    /// The place within the value, such as `items[3].price`; `.` for the value itself.
+    pub path: String,
+    /// What is wrong there.
+    #[source]
+    pub source: serde_json::Error,
+}
+
+impl Json {
+    /// The JSON form of a value.
+    ///
+    /// # Errors
+    ///
+    /// When the value's `Serialize` fails, or has a map with keys that are not text.
+    pub fn from_value<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
+        serde_json::value::to_raw_value(value).map(|raw| Self(raw.into()))
+    }
+
+    /// A text that somebody else wrote, checked.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not JSON.
+    pub fn from_text(text: String) -> Result<Self, serde_json::Error> {
+        RawValue::from_string(text).map(|raw| Self(raw.into()))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn get(&self) -> &str {
+        self.0.get()
+    }
+
+    /// Reads the value as a `T`.
+    ///
+    /// # Errors
+    ///
+    /// When the value does not have the form of a `T`; the error says where.
+    pub fn to<T: DeserializeOwned>(&self) -> Result<T, JsonError> {
+        let mut reader = serde_json::Deserializer::from_str(self.get());
+        serde_path_to_error::deserialize(&mut reader)
+            .map_err(|error| JsonError { path: error.path().to_string(), source: error.into_inner() })
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.get())
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Box::<RawValue>::deserialize(deserializer).map(|raw| Self(raw.into()))
+    }
+}

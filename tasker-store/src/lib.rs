@@ -1,0 +1,62 @@
+//! The contract between the engine and the places where tasks are kept. **Exempt from semantic
+//! versioning**: this crate changes with the engine, also in patch releases. Applications depend on
+//! `tasker` or `tasker-runtime`, which re-export what they need.
+//!
+//! Here are the [`Store`] trait with its records, the state machine of one task
+//! ([`progress`](mod@progress)) that all stores share, the rule by which workers share a limit
+//! ([`Ledger`]), the store in memory, and the conformance suite for every store (feature `testing`).
+
+mod action;
+mod attempt;
+mod blocking;
+mod claim;
+mod error;
+mod error_record;
+#[doc(hidden)]
+pub mod failpoint;
+mod id;
+mod json;
+mod ledger;
+mod limit;
+mod memory;
+mod migration;
+mod permit;
+pub mod progress;
+mod rate;
+mod sql_write;
+mod state;
+mod store;
+mod task;
+mod template;
+mod time;
+mod waiting;
+mod worker;
+
+#[cfg(feature = "testing")]
+pub mod conformance;
+
+pub use action::{Acted, Action, ActionDetails, ActionRecord, ActionRequest, Refusal};
+pub use attempt::{AttemptRecord, Dependent, Ending, Finished, FinishedAttempt};
+pub use blocking::blocking;
+pub use claim::{Claim, ClaimRequest, Claimed, Passed};
+pub use error::StoreError;
+pub use error_record::{BoxError, ErrorKind, ErrorRecord};
+pub use id::{TaskId, TemplateId, WorkerId};
+pub use json::{Json, JsonError};
+pub use ledger::{AHEAD, Decision, Ledger};
+pub use limit::{FleetLimit, LimitKind};
+pub use memory::MemoryStore;
+pub use migration::Migration;
+pub use permit::{Granted, Holder, LimitRecord, PermitRequest, Permits, Wanted};
+pub use rate::{Rate, RateError};
+pub use sql_write::{SqlValue, SqlWrite};
+pub use state::{AttemptOutcome, DeadLetterReason, DeadLetterStatus, StepState, TaskState};
+pub use store::Store;
+pub use task::{
+    Created, Identity, NewTaskRecord, Origin, PruneRequest, StepRecord, TaskFilter, TaskHead, TaskInputs,
+    TaskRecord,
+};
+pub use template::TemplateRecord;
+pub use time::later;
+pub use waiting::WaitingFor;
+pub use worker::{WorkerInfo, WorkerRecord};

@@ -1,0 +1,103 @@
+//! Limits that hold for all workers of a store together.
+
+use std::fmt;
+
+use crate::rate::Rate;
+
+/// What a limit is on.
+///
+/// ```
+/// use tasker::LimitKind;
+/// assert_eq!(LimitKind::Callable("Billing::Charge".to_owned()).to_string(), "callable `Billing::Charge`");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LimitKind {
+    /// The steps that this callable runs.
+    Callable(String),
+    /// The steps of all templates in this namespace.
+    Namespace(String),
+}
+
+impl LimitKind {
+    /// The word for it: `namespace` or `callable`.
+    ///
+    /// ```
+    /// assert_eq!(tasker::LimitKind::Namespace("billing".to_owned()).word(), "namespace");
+    /// ```
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Namespace(_) => "namespace",
+            Self::Callable(_) => "callable",
+        }
+    }
+
+    /// The name of the namespace or callable.
+    ///
+    /// ```
+    /// assert_eq!(tasker::LimitKind::Namespace("billing".to_owned()).name(), "billing");
+    /// ```
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Namespace(name) | Self::Callable(name) => name,
+        }
+    }
+
+    /// The kind of these two.
+    pub fn of(word: &str, name: String) -> Option<Self> {
+        match word {
+            "namespace" => Some(Self::Namespace(name)),
+            "callable" => Some(Self::Callable(name)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for LimitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} `{}`", self.word(), self.name())
+    }
+}
+
+/// A limit that holds for all workers of a store together. It is kept in the store.
+///
+/// ```
+/// use tasker::{FleetLimit, LimitKind};
+/// let limit = FleetLimit::new(LimitKind::Callable("Billing::Charge".to_owned()))
+///     .concurrency(10)
+///     .rate("100/s".parse().unwrap());
+/// assert_eq!(limit.concurrency, Some(10));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FleetLimit {
+    /// What it is on.
+    pub kind: LimitKind,
+    /// At most so many attempts at a time; 0 pauses the kind.
+    pub concurrency: Option<u32>,
+    /// How often attempts may start.
+    pub rate: Option<Rate>,
+}
+
+impl FleetLimit {
+    /// A limit on nothing yet: it needs a concurrency or a rate.
+    #[must_use]
+    pub fn new(kind: LimitKind) -> Self {
+        Self { kind, concurrency: None, rate: None }
+    }
+
+    /// At most so many attempts at a time; 0 pauses the kind.
+    #[must_use]
+    pub fn concurrency(mut self, attempts: u32) -> Self {
+        self.concurrency = Some(attempts);
+        self
+    }
+
+    /// How often attempts may start.
+    #[must_use]
+    pub fn rate(mut self, rate: Rate) -> Self {
+        self.rate = Some(rate);
+        self
+    }
+}

@@ -1,0 +1,203 @@
+//! Tasks: what is needed to create one, and what a store tells of it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tasker_template::StepIndex;
+
+use crate::action::ActionRecord;
+use crate::attempt::AttemptRecord;
+use crate::claim::Claimed;
+use crate::id::{TaskId, TemplateId};
+use crate::json::Json;
+use crate::progress;
+use crate::state::{StepState, TaskState};
+
+/// A task to create.
+#[derive(Clone, Debug)]
+pub struct NewTaskRecord {
+    /// Its id.
+    pub id: TaskId,
+    /// The snapshot that it runs by; must be kept already.
+    pub template: TemplateId,
+    /// What ties it to other work.
+    pub correlation_id: uuid::Uuid,
+    /// Its input.
+    pub context: Json,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When its first steps become due; `None` for at once.
+    pub run_at: Option<Timestamp>,
+    /// Its place among others: claims prefer the higher.
+    pub priority: i32,
+    /// What must be unique among all tasks that are kept.
+    pub identity: Option<Identity>,
+    /// Who asked for it, and what for.
+    pub origin: Origin,
+    /// The steps that wait for none.
+    pub starts: Vec<StepIndex>,
+}
+
+/// What must be unique among all tasks: a hash of it.
+pub type Identity = [u8; 32];
+
+/// Who asked for a task, and what for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Who asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initiator: Option<String>,
+    /// The system that it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_system: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The correlation id of the work that it is a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_correlation_id: Option<uuid::Uuid>,
+    /// Words to find it by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+/// The answer to [`Store::create_task`].
+#[derive(Clone, Debug)]
+pub enum Created {
+    /// It is there.
+    New(Claimed),
+    /// A task of this identity was there before; nothing was created.
+    Duplicate {
+        /// That task.
+        id: TaskId,
+        /// Its context.
+        context: Json,
+    },
+}
+
+/// What a step needs to run.
+#[derive(Clone, Debug)]
+pub struct TaskInputs {
+    /// The task's context.
+    pub context: Json,
+    /// What ties the task to other work.
+    pub correlation_id: uuid::Uuid,
+    /// When the task was created.
+    pub created_at: Timestamp,
+    /// The results that were asked for.
+    pub results: Vec<Option<Json>>,
+}
+
+/// The task itself, without its steps.
+#[derive(Clone, Debug)]
+pub struct TaskHead {
+    /// Its id.
+    pub id: TaskId,
+    /// The snapshot that it runs by.
+    pub template: TemplateId,
+    /// Where it is.
+    pub state: TaskState,
+    /// What ties it to other work.
+    pub correlation_id: uuid::Uuid,
+    /// Its input.
+    pub context: Json,
+    /// Its place among others.
+    pub priority: i32,
+    /// Who asked for it, and what for.
+    pub origin: Origin,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it settled in its present state.
+    pub settled_at: Option<Timestamp>,
+}
+
+/// Everything about one task.
+#[derive(Clone, Debug)]
+pub struct TaskRecord {
+    /// The task itself.
+    pub head: TaskHead,
+    /// The steps that are neither complete nor untouched.
+    pub steps: Vec<StepRecord>,
+    /// The attempts that have ended, by step and number.
+    pub attempts: Vec<AttemptRecord>,
+    /// What operators have done to it, the oldest first.
+    pub actions: Vec<ActionRecord>,
+}
+
+/// A step that is neither complete nor untouched.
+#[derive(Clone, Debug)]
+pub struct StepRecord {
+    /// The step.
+    pub step: StepIndex,
+    /// Where it is.
+    pub state: StepState,
+    /// Attempts made, the running one included.
+    pub attempts: u32,
+    /// How many of them were made before an operator renewed its budget.
+    pub forgiven: u32,
+    /// When it becomes due, while it is not.
+    pub due_at: Option<Timestamp>,
+    /// Its place among those that can run or will, the smallest first.
+    pub rank: Option<i64>,
+    /// When it was claimed, while it is in progress.
+    pub claimed_at: Option<Timestamp>,
+}
+
+impl StepRecord {
+    /// The record of a step as it stands.
+    #[must_use]
+    pub fn new(step: StepIndex, progress: &progress::StepProgress) -> Self {
+        let (state, attempts, forgiven) = (progress.state, progress.attempts, progress.forgiven);
+        let claimed_at = progress.claim.map(|claim| claim.claimed_at);
+        let (due_at, rank) = (progress.due_at, progress.rank);
+        Self { step, state, attempts, forgiven, due_at, rank, claimed_at }
+    }
+}
+
+impl TaskRecord {
+    /// When one of its steps became ready, or will; `None` while it is claimed, and once it has failed.
+    #[must_use]
+    pub fn ready_at(&self, step: &StepRecord) -> Option<Timestamp> {
+        progress::ready_at(step.rank?, self.head.priority)
+    }
+}
+
+/// Which tasks to list: those that meet every condition.
+#[derive(Clone, Debug)]
+pub struct TaskFilter {
+    /// In one of these states; none given, in any.
+    pub states: Vec<TaskState>,
+    /// Of this namespace.
+    pub namespace: Option<String>,
+    /// Of the template with this name.
+    pub name: Option<String>,
+    /// With this tag.
+    pub tag: Option<String>,
+    /// With this correlation id.
+    pub correlation_id: Option<uuid::Uuid>,
+    /// That were given up at some time, whatever has become of them since.
+    pub given_up: bool,
+    /// Older than this one: the last of the previous page.
+    pub before: Option<TaskId>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// Any fifty.
+impl Default for TaskFilter {
+    fn default() -> Self {
+        let (states, namespace, name, tag) = (Vec::new(), None, None, None);
+        let (correlation_id, given_up, before) = (None, false, None);
+        Self { states, namespace, name, tag, correlation_id, given_up, before, limit: 50 }
+    }
+}
+
+/// Which tasks to delete.
+#[derive(Clone, Debug)]
+pub struct PruneRequest {
+    /// In these states; one that is not over is passed over.
+    pub states: Vec<TaskState>,
+    /// That came into their state before this time.
+    pub settled_before: Timestamp,
+    /// At most this many.
+    pub limit: usize,
+}
