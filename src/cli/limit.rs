@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
-use tasker_runtime::{Builder, Error, FleetLimit, LimitKind, LimitRecord, Rate, Tasker};
+use tasker_runtime::{Builder, Error, FleetLimit, LimitRecord, LimitScope, Rate, Tasker};
 
 use crate::cli::at_store::AtStore;
 use crate::cli::{FAILED, fail, print};
@@ -33,21 +33,21 @@ enum Command {
 
 /// What a limit is on.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("kind").required(true))]
+#[command(group = ArgGroup::new("scope").required(true))]
 struct On {
     /// The steps that this callable runs
-    #[arg(long, group = "kind", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, group = "scope", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     callable: Option<String>,
     /// The steps of all templates in this namespace
-    #[arg(long, group = "kind", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, group = "scope", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     namespace: Option<String>,
 }
 
 impl On {
-    fn kind(&self) -> LimitKind {
+    fn scope(&self) -> LimitScope {
         match (&self.callable, &self.namespace) {
-            (Some(callable), _) => LimitKind::Callable(callable.clone()),
-            (None, namespace) => LimitKind::Namespace(namespace.clone().unwrap_or_default()),
+            (Some(callable), _) => LimitScope::Callable(callable.clone()),
+            (None, namespace) => LimitScope::Namespace(namespace.clone().unwrap_or_default()),
         }
     }
 }
@@ -74,7 +74,7 @@ pub(super) async fn run(builder: Builder, options: Options) -> ExitCode {
     let done = match &options.command {
         Command::Set(limit) => set(&tasker, limit, options.at.json).await,
         Command::List => list(&tasker, options.at.json).await,
-        Command::Remove(on) => remove(&tasker, &on.kind(), options.at.json).await,
+        Command::Remove(on) => remove(&tasker, &on.scope(), options.at.json).await,
     };
     tasker.shutdown().await;
     match done {
@@ -84,22 +84,22 @@ pub(super) async fn run(builder: Builder, options: Options) -> ExitCode {
 }
 
 async fn set(tasker: &Tasker, options: &Set, as_json: bool) -> Result<(), Error> {
-    let mut limit = FleetLimit::new(options.on.kind());
+    let mut limit = FleetLimit::new(options.on.scope());
     (limit.concurrency, limit.rate) = (options.concurrency, options.rate);
     tasker.set_limit(limit.clone()).await?;
     if as_json {
         return list(tasker, true).await;
     }
-    print(&format!("{}: {}", limit.kind, limits(&limit)));
+    print(&format!("{}: {}", limit.scope, limits(&limit)));
     Ok(())
 }
 
-async fn remove(tasker: &Tasker, kind: &LimitKind, as_json: bool) -> Result<(), Error> {
-    tasker.remove_limit(kind.clone()).await?;
+async fn remove(tasker: &Tasker, scope: &LimitScope, as_json: bool) -> Result<(), Error> {
+    tasker.remove_limit(scope.clone()).await?;
     if as_json {
         return list(tasker, true).await;
     }
-    print(&format!("{kind}: no limit any more"));
+    print(&format!("{scope}: no limit any more"));
     Ok(())
 }
 
@@ -131,5 +131,5 @@ fn line(record: &LimitRecord) -> String {
     let of = limit.concurrency.map(|most| format!(" of {most}")).unwrap_or_default();
     let by = if *held > 0 { format!(" by {}", counted(*workers)) } else { String::new() };
     let waiting = if *waiting > 0 { format!(", {} waiting", counted(*waiting)) } else { String::new() };
-    format!("{}  {}  {held}{of} held{by}{waiting}", limit.kind, limits(limit))
+    format!("{}  {}  {held}{of} held{by}{waiting}", limit.scope, limits(limit))
 }

@@ -101,7 +101,7 @@ struct Steps {
     template: Vec<Uuid>,
     state: Vec<&'static str>,
     attempts: Vec<i32>,
-    forgiven: Vec<i32>,
+    attempts_before_reset: Vec<i32>,
     due_at: Vec<Option<Time>>,
     rank: Vec<Option<i64>>,
     worker: Vec<Option<Uuid>>,
@@ -125,8 +125,8 @@ struct Queue {
     worker: Uuid,
     now: Time,
     room: i64,
-    passed_template: Vec<Uuid>,
-    passed_step: Vec<i32>,
+    excluded_template: Vec<Uuid>,
+    excluded_step: Vec<i32>,
     namespaces: Option<Vec<String>>,
 }
 
@@ -218,7 +218,7 @@ impl Batch {
         rows.template.push(template.0);
         rows.state.push(row.state.as_str());
         rows.attempts.push(int(row.attempts));
-        rows.forgiven.push(int(row.forgiven));
+        rows.attempts_before_reset.push(int(row.attempts_before_reset));
         rows.due_at.push(row.due_at.map(Time));
         rows.rank.push(row.rank);
         rows.worker.push(row.claim.map(|claim| claim.worker.0));
@@ -245,15 +245,15 @@ impl Batch {
 
     /// Claims up to `room` steps from the queue.
     pub(crate) fn claim(&mut self, request: &ClaimRequest, room: usize) {
-        let (passed_template, passed_step) =
-            request.passed.iter().map(|(template, step)| (template.0, int(*step))).unzip();
+        let (excluded_template, excluded_step) =
+            request.excluded.iter().map(|(template, step)| (template.0, int(*step))).unzip();
         let room = i64::try_from(room).unwrap_or(i64::MAX - 1);
         self.queue = Some(Queue {
             worker: request.worker.0,
             now: Time(request.now),
             room,
-            passed_template,
-            passed_step,
+            excluded_template,
+            excluded_step,
             namespaces: request.namespaces.as_deref().map(<[String]>::to_vec),
         });
     }
@@ -326,7 +326,7 @@ impl Batch {
                         template: TemplateId(get(row, 2)?),
                         step: number(row, 1)?,
                         attempt: number(row, 3)?,
-                        forgiven: number(row, 4)?,
+                        attempts_before_reset: number(row, 4)?,
                         worker: WorkerId(queue.worker),
                         claimed_at: queue.now.0,
                     };
@@ -443,7 +443,7 @@ impl Batch {
                     (&steps.template, Type::UUID_ARRAY),
                     (&steps.state, Type::TEXT_ARRAY),
                     (&steps.attempts, Type::INT4_ARRAY),
-                    (&steps.forgiven, Type::INT4_ARRAY),
+                    (&steps.attempts_before_reset, Type::INT4_ARRAY),
                     (&steps.due_at, Type::TIMESTAMPTZ_ARRAY),
                     (&steps.rank, Type::INT8_ARRAY),
                     (&steps.worker, Type::UUID_ARRAY),
@@ -470,8 +470,8 @@ impl Batch {
                 (&queue.worker, Type::UUID),
                 (&queue.now, Type::TIMESTAMPTZ),
                 (&queue.room, Type::INT8),
-                (&queue.passed_template, Type::UUID_ARRAY),
-                (&queue.passed_step, Type::INT4_ARRAY),
+                (&queue.excluded_template, Type::UUID_ARRAY),
+                (&queue.excluded_step, Type::INT4_ARRAY),
             ];
             let part = match &queue.namespaces {
                 None => CLAIM,

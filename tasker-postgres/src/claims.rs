@@ -35,6 +35,6 @@ pub(crate) fn queue_request(operations: &[Operation]) -> Option<&ClaimRequest> {
 pub(crate) fn shares(request: &ClaimRequest, other: Option<&ClaimRequest>) -> bool {
     other.is_some_and(|other| {
         request.worker == other.worker
-            && (Arc::ptr_eq(&request.passed, &other.passed) || request.passed == other.passed)
+            && (Arc::ptr_eq(&request.excluded, &other.excluded) || request.excluded == other.excluded)
     })
 }

@@ -43,7 +43,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, Recycli
 use jiff::Timestamp;
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
-    LimitKind, LimitRecord, Migration, NewTaskRecord, PermitRequest, Permits, PruneRequest, Store,
+    LimitRecord, LimitScope, Migration, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, Store,
     StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId, TemplateRecord, WorkerId,
     WorkerInfo, WorkerRecord, blocking,
 };
@@ -82,7 +82,7 @@ pub struct PostgresStore {
     ended: Mutex<HashSet<WorkerId>>,
     /// Called when steps have come into the queue.
     queued: Arc<Notify>,
-    announced: Arc<Notify>,
+    notified: Arc<Notify>,
     background: Vec<JoinHandle<()>>,
 }
 
@@ -117,7 +117,7 @@ impl PostgresStore {
         let what = settings.describe();
         let mut connection = connect(&settings).await?;
         schema::migrate(&mut connection.client, &settings).await?;
-        let (workers, queued, announced) = (Workers::default(), Arc::default(), Arc::default());
+        let (workers, queued, notified) = (Workers::default(), Arc::default(), Arc::default());
         let own = Own::default();
         let shared =
             Shared::new(settings.writers, Arc::clone(&workers), own.held.clone(), Arc::clone(&queued));
@@ -133,7 +133,7 @@ impl PostgresStore {
         let pool = pool.map_err(|error| StoreError::Open { what: what.clone(), source: Box::new(error) })?;
         let background = vec![
             tokio::spawn(notices::announce(pool.clone(), settings.schema.clone(), Arc::clone(&queued))),
-            tokio::spawn(notices::listen(Arc::clone(&settings), Arc::clone(&announced))),
+            tokio::spawn(notices::listen(Arc::clone(&settings), Arc::clone(&notified))),
             tokio::spawn(notices::beat(pool.clone(), Arc::clone(&settings), own.clone())),
         ];
         let mut queues = Vec::new();
@@ -148,7 +148,7 @@ impl PostgresStore {
         let (asked, waiting) = mpsc::channel(inputs::QUEUE);
         tokio::spawn(inputs::answer_until_closed(pool.clone(), Arc::clone(&settings), waiting));
         let (schema, ended) = (settings.quoted_schema(), Mutex::default());
-        Ok(Self { settings, schema, pool, lanes, asked, workers, own, ended, queued, announced, background })
+        Ok(Self { settings, schema, pool, lanes, asked, workers, own, ended, queued, notified, background })
     }
 
     /// How a worker of this process ends.
@@ -278,7 +278,7 @@ impl Store for PostgresStore {
         Ok(())
     }
 
-    fn worker_gone(&self, worker: WorkerId) {
+    fn worker_died(&self, worker: WorkerId) {
         // Others find out when its lease is over.
         self.own.remove(worker);
         if self.alive().remove(&worker) {
@@ -315,7 +315,7 @@ impl Store for PostgresStore {
         self.lanes.ask(task.id, |answer| Operation::Create(task, claim, answer)).await
     }
 
-    fn creation(&self, task: &NewTaskRecord) -> Result<String, StoreError> {
+    fn create_task_sql(&self, task: &NewTaskRecord) -> Result<String, StoreError> {
         in_transaction::statement(&self.schema, &notices::channel(&self.settings.schema), task)
     }
 
@@ -347,8 +347,8 @@ impl Store for PostgresStore {
         self.lanes.ask_each(claims, release).await.map(drop)
     }
 
-    async fn lost(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError> {
-        Ok(self.lanes.ask_each(claims, Operation::Lost).await?.concat())
+    async fn revoked(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError> {
+        Ok(self.lanes.ask_each(claims, Operation::Revoked).await?.concat())
     }
 
     async fn act(&self, action: ActionRequest) -> Result<Acted, StoreError> {
@@ -356,8 +356,8 @@ impl Store for PostgresStore {
         let client: &mut tokio_postgres::Client = &mut connection;
         let acted = operate::act(client, &self.settings, &self.schema, &action).await;
         let (acted, queues) = acted.map_err(|trouble| self.said(trouble))?;
-        if let Acted::Done { lost, .. } = &acted {
-            lost.iter().for_each(|claim| self.own.held.remove(claim));
+        if let Acted::Done { revoked, .. } = &acted {
+            revoked.iter().for_each(|claim| self.own.held.remove(claim));
         }
         if queues {
             self.queued.notify_one();
@@ -379,7 +379,7 @@ impl Store for PostgresStore {
         limits::set(&**connection, &self.schema, &limit).await.map_err(|trouble| self.said(trouble))
     }
 
-    async fn remove_limit(&self, kind: LimitKind) -> Result<bool, StoreError> {
+    async fn remove_limit(&self, kind: LimitScope) -> Result<bool, StoreError> {
         let mut connection = self.connection().await?;
         let removed = limits::remove(&mut connection, &self.settings, &self.schema, &kind).await;
         removed.map_err(|trouble| self.said(trouble))
@@ -390,13 +390,13 @@ impl Store for PostgresStore {
         limits::records(&**connection, &self.schema).await.map_err(|trouble| self.said(trouble))
     }
 
-    async fn permits(&self, request: PermitRequest) -> Result<Permits, StoreError> {
+    async fn permits(&self, request: PermitRequest) -> Result<PermitGrants, StoreError> {
         let mut connection = self.connection().await?;
         let granted = limits::permits(&mut connection, &self.settings, &self.schema, &request).await;
         granted.map_err(|trouble| self.said(trouble))
     }
 
-    async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {
+    async fn orphaned(&self) -> Result<Vec<Claim>, StoreError> {
         let connection = self.connection().await?;
         let schema = &self.schema;
         let ended: Vec<WorkerId> =
@@ -447,7 +447,7 @@ impl Store for PostgresStore {
         read::tasks(&**connection, &self.schema, &filter).await.map_err(|trouble| self.said(trouble))
     }
 
-    async fn announced(&self) {
-        self.announced.notified().await;
+    async fn notified(&self) {
+        self.notified.notified().await;
     }
 }

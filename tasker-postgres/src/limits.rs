@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use tasker_store::{
-    Decision, FleetLimit, Holder, Ledger, LimitKind, LimitRecord, PermitRequest, Permits, Rate, WorkerId,
+    Decision, FleetLimit, Holder, Ledger, LimitRecord, LimitScope, PermitGrants, PermitRequest, Rate,
+    WorkerId,
 };
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, GenericClient, Row};
@@ -19,11 +20,11 @@ type Answer<T> = Result<T, Trouble>;
 
 pub(crate) async fn set(client: &impl GenericClient, schema: &str, limit: &FleetLimit) -> Answer<()> {
     let sql = format!(
-        "INSERT INTO {schema}.fleet_limit (kind, name, concurrency, every)
+        "INSERT INTO {schema}.fleet_limit (scope, name, concurrency, every)
         VALUES ($1, $2, $3, $4)
-        ON CONFLICT (kind, name) DO UPDATE SET concurrency = excluded.concurrency, every = excluded.every"
+        ON CONFLICT (scope, name) DO UPDATE SET concurrency = excluded.concurrency, every = excluded.every"
     );
-    let (word, name) = (limit.kind.word(), limit.kind.name());
+    let (word, name) = (limit.scope.word(), limit.scope.name());
     let every = limit.rate.map(|rate| i64::try_from(rate.every().as_micros()).unwrap_or(i64::MAX));
     let concurrency = limit.concurrency.map(int);
     let values: [(&(dyn ToSql + Sync), Type); 4] =
@@ -37,32 +38,33 @@ pub(crate) async fn remove(
     client: &mut Client,
     settings: &Settings,
     schema: &str,
-    kind: &LimitKind,
+    scope: &LimitScope,
 ) -> Answer<bool> {
     let transaction = client.transaction().await?;
     transaction.batch_execute(&settings.bound_transaction()).await?;
-    let (word, name) = (kind.word(), kind.name());
+    let (word, name) = (scope.word(), scope.name());
     let values: [(&(dyn ToSql + Sync), Type); 2] = [(&word, Type::TEXT), (&name, Type::TEXT)];
-    let sql = format!("DELETE FROM {schema}.fleet_limit WHERE kind = $1 AND name = $2 RETURNING kind");
+    let sql = format!("DELETE FROM {schema}.fleet_limit WHERE scope = $1 AND name = $2 RETURNING scope");
     let removed = transaction.query_typed(&sql, &values).await?;
     // Afterwards: what somebody was granted while we waited for the limit's lock is seen only now.
-    let sql = format!("DELETE FROM {schema}.permit WHERE kind = $1 AND name = $2");
+    let sql = format!("DELETE FROM {schema}.permit WHERE scope = $1 AND name = $2");
     transaction.query_typed(&sql, &values).await?;
     transaction.commit().await?;
     Ok(!removed.is_empty())
 }
 
 async fn all(client: &impl GenericClient, schema: &str) -> Answer<Vec<FleetLimit>> {
-    let sql = format!("SELECT kind, name, concurrency, every FROM {schema}.fleet_limit ORDER BY kind, name");
+    let sql =
+        format!("SELECT scope, name, concurrency, every FROM {schema}.fleet_limit ORDER BY scope, name");
     let rows = client.query_typed(&sql, &[]).await?;
     rows.iter().map(limit).collect()
 }
 
-/// Permits that count: those of workers that are alive.
+/// PermitGrants that count: those of workers that are alive.
 fn of_living(schema: &str) -> String {
     format!(
         "SELECT
-            permit.kind, permit.name, permit.worker_id, permit.held, permit.wanted, permit.starved_since
+            permit.scope, permit.name, permit.worker_id, permit.held, permit.wanted, permit.starved_since
         FROM {schema}.permit
         JOIN {schema}.worker ON worker.id = permit.worker_id
         WHERE {IS_ALIVE}"
@@ -74,7 +76,7 @@ pub(crate) async fn records(client: &impl GenericClient, schema: &str) -> Answer
     let rows = client.query_typed(&of_living(schema), &[]).await?;
     let holders = rows.iter().map(holder).collect::<Answer<Vec<_>>>()?;
     let record = |limit: FleetLimit| {
-        let own = holders.iter().filter(|(kind, _)| *kind == limit.kind).map(|(_, holder)| *holder);
+        let own = holders.iter().filter(|(scope, _)| *scope == limit.scope).map(|(_, holder)| *holder);
         LimitRecord::new(limit.clone(), own)
     };
     Ok(limits.into_iter().map(record).collect())
@@ -85,14 +87,14 @@ pub(crate) async fn permits(
     settings: &Settings,
     schema: &str,
     request: &PermitRequest,
-) -> Answer<Permits> {
+) -> Answer<PermitGrants> {
     if request.wanted.is_empty() {
-        return Ok(Permits { limits: all(client, schema).await?, granted: Vec::new(), lasts: None });
+        return Ok(PermitGrants { limits: all(client, schema).await?, granted: Vec::new(), lasts: None });
     }
     let (kinds, names): (Vec<&str>, Vec<&str>) =
-        request.wanted.iter().map(|wanted| (wanted.kind.word(), wanted.kind.name())).unzip();
+        request.wanted.iter().map(|wanted| (wanted.scope.word(), wanted.scope.name())).unzip();
     let asked: [(&(dyn ToSql + Sync), Type); 2] = [(&kinds, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)];
-    let is_asked = "(kind, name) IN (SELECT * FROM unnest($1, $2))";
+    let is_asked = "(scope, name) IN (SELECT * FROM unnest($1, $2))";
     let transaction = client.transaction().await?;
     // Whoever stalls in here holds up all others that ask, and they must be heard of meanwhile.
     let most = (settings.lease / 4).as_millis();
@@ -100,16 +102,16 @@ pub(crate) async fn permits(
         format!("SET LOCAL idle_in_transaction_session_timeout = {most}; SET LOCAL lock_timeout = {most}");
     transaction.batch_execute(&bounds).await?;
     let sql = format!(
-        "SELECT kind, name, concurrency, every, next_start
+        "SELECT scope, name, concurrency, every, next_start
         FROM {schema}.fleet_limit
         WHERE {is_asked}
-        ORDER BY kind, name
+        ORDER BY scope, name
         FOR UPDATE"
     );
     let locked = transaction.query_typed(&sql, &asked).await?;
     // Statements of their own: what others did while we waited for the locks is seen only now.
     let sql =
-        format!("{} AND (permit.kind, permit.name) IN (SELECT * FROM unnest($1, $2))", of_living(schema));
+        format!("{} AND (permit.scope, permit.name) IN (SELECT * FROM unnest($1, $2))", of_living(schema));
     let now = format!(
         "SELECT clock_timestamp(), (
             SELECT extract(epoch FROM beat_at + lease - clock_timestamp())::float8
@@ -131,9 +133,9 @@ pub(crate) async fn permits(
     let mut decisions = Vec::new();
     for row in &locked {
         let (limit, next_start) = (limit(row)?, maybe_time(row, 4)?);
-        let Some(wanted) = request.wanted.iter().find(|wanted| wanted.kind == limit.kind) else { continue };
+        let Some(wanted) = request.wanted.iter().find(|wanted| wanted.scope == limit.scope) else { continue };
         let own: Vec<Holder> =
-            holders.iter().filter(|(kind, _)| *kind == limit.kind).map(|(_, holder)| *holder).collect();
+            holders.iter().filter(|(scope, _)| *scope == limit.scope).map(|(_, holder)| *holder).collect();
         let ledger = Ledger { limit: &limit, holders: &own, next_start, now };
         // Others do not count what a worker holds that is taken for dead: until it is heard of again it
         // gets nothing new.
@@ -143,13 +145,17 @@ pub(crate) async fn permits(
     write(&transaction, schema, &decisions).await?;
     let limits = all(&transaction, schema).await?;
     transaction.commit().await?;
-    Ok(Permits { limits, granted: decisions.into_iter().map(|decision| decision.granted).collect(), lasts })
+    Ok(PermitGrants {
+        limits,
+        granted: decisions.into_iter().map(|decision| decision.granted).collect(),
+        lasts,
+    })
 }
 
 /// Writes down what was decided, and deletes what dead workers held of the same limits.
 async fn write(client: &impl GenericClient, schema: &str, decisions: &[Decision]) -> Answer<()> {
     let (kinds, names): (Vec<&str>, Vec<&str>) =
-        decisions.iter().map(|one| (one.granted.kind.word(), one.granted.kind.name())).unzip();
+        decisions.iter().map(|one| (one.granted.scope.word(), one.granted.scope.name())).unzip();
     let workers: Vec<Uuid> = decisions.iter().map(|one| one.holder.worker.0).collect();
     let held: Vec<i32> = decisions.iter().map(|one| int(one.holder.held)).collect();
     let wanted: Vec<i32> = decisions.iter().map(|one| int(one.holder.wanted)).collect();
@@ -159,19 +165,19 @@ async fn write(client: &impl GenericClient, schema: &str, decisions: &[Decision]
         "WITH decided AS (
             SELECT *
             FROM unnest($1, $2, $3, $4, $5, $6, $7)
-                AS d (kind, name, worker_id, held, wanted, starved_since, next_start)
+                AS d (scope, name, worker_id, held, wanted, starved_since, next_start)
         ),
         starts AS (
             UPDATE {schema}.fleet_limit
             SET next_start = decided.next_start
             FROM decided
-            WHERE fleet_limit.kind = decided.kind AND fleet_limit.name = decided.name
+            WHERE fleet_limit.scope = decided.scope AND fleet_limit.name = decided.name
             AND decided.next_start IS NOT NULL
         ),
         gone AS (
             DELETE FROM {schema}.permit
             USING decided
-            WHERE permit.kind = decided.kind AND permit.name = decided.name
+            WHERE permit.scope = decided.scope AND permit.name = decided.name
             AND CASE
                 WHEN permit.worker_id = decided.worker_id THEN decided.held = 0 AND decided.wanted = 0
                 ELSE NOT EXISTS (
@@ -181,11 +187,11 @@ async fn write(client: &impl GenericClient, schema: &str, decisions: &[Decision]
                 )
             END
         )
-        INSERT INTO {schema}.permit AS permit (kind, name, worker_id, held, wanted, starved_since)
-        SELECT kind, name, worker_id, held, wanted, starved_since
+        INSERT INTO {schema}.permit AS permit (scope, name, worker_id, held, wanted, starved_since)
+        SELECT scope, name, worker_id, held, wanted, starved_since
         FROM decided
         WHERE held > 0 OR wanted > 0
-        ON CONFLICT (kind, name, worker_id) DO UPDATE
+        ON CONFLICT (scope, name, worker_id) DO UPDATE
         SET held = excluded.held, wanted = excluded.wanted, starved_since = excluded.starved_since
         WHERE (permit.held, permit.wanted, permit.starved_since)
             IS DISTINCT FROM (excluded.held, excluded.wanted, excluded.starved_since)"
@@ -213,7 +219,7 @@ pub(crate) async fn give_back(
     // What somebody else is at is left to it, so that nobody waits for the other.
     let sql = format!(
         "WITH gone AS (
-            SELECT kind, name, worker_id
+            SELECT scope, name, worker_id
             FROM {schema}.permit
             WHERE worker_id = ANY ($1)
             AND NOT EXISTS (
@@ -224,14 +230,14 @@ pub(crate) async fn give_back(
         )
         DELETE FROM {schema}.permit
         USING gone
-        WHERE permit.kind = gone.kind AND permit.name = gone.name AND permit.worker_id = gone.worker_id"
+        WHERE permit.scope = gone.scope AND permit.name = gone.name AND permit.worker_id = gone.worker_id"
     );
     client.query_typed(&sql, &[(&ids, Type::UUID_ARRAY)]).await.map(drop)
 }
 
-fn kind(row: &Row) -> Answer<LimitKind> {
+fn scope(row: &Row) -> Answer<LimitScope> {
     let word: String = get(row, 0)?;
-    Ok(LimitKind::of(&word, get(row, 1)?).ok_or_else(|| unreadable("kind of a limit", &word))?)
+    Ok(LimitScope::of(&word, get(row, 1)?).ok_or_else(|| unreadable("scope of a limit", &word))?)
 }
 
 fn limit(row: &Row) -> Answer<FleetLimit> {
@@ -240,12 +246,12 @@ fn limit(row: &Row) -> Answer<FleetLimit> {
         let span = u64::try_from(every).ok().map(Duration::from_micros);
         span.and_then(Rate::spaced).ok_or_else(|| unreadable("rate of a limit", every))
     });
-    let mut limit = FleetLimit::new(kind(row)?);
+    let mut limit = FleetLimit::new(scope(row)?);
     (limit.concurrency, limit.rate) = (concurrency, rate.transpose()?);
     Ok(limit)
 }
 
-fn holder(row: &Row) -> Answer<(LimitKind, Holder)> {
+fn holder(row: &Row) -> Answer<(LimitScope, Holder)> {
     let (worker, starved_since) = (WorkerId(get(row, 2)?), maybe_time(row, 5)?);
-    Ok((kind(row)?, Holder { worker, held: number(row, 3)?, wanted: number(row, 4)?, starved_since }))
+    Ok((scope(row)?, Holder { worker, held: number(row, 3)?, wanted: number(row, 4)?, starved_since }))
 }

@@ -66,7 +66,7 @@ pub(crate) async fn ask(
     );
     let lock = if hold == Hold::Steps { "ORDER BY task_id, step FOR UPDATE" } else { "" };
     let steps = format!(
-        "SELECT task_id, step, state, attempts, forgiven, due_at, rank, worker_id, claimed_at
+        "SELECT task_id, step, state, attempts, attempts_before_reset, due_at, rank, worker_id, claimed_at
         FROM {schema}.step
         WHERE task_id = ANY ($1) {lock}"
     );
@@ -143,7 +143,15 @@ impl Answers {
         if progress.state == TaskState::InProgress {
             for (worker, claimed, claimed_at) in in_passing {
                 for step in claimed.into_iter().filter(|step| !attempted.contains(step)) {
-                    let claim = Claim { task, template, step, attempt: 1, forgiven: 0, worker, claimed_at };
+                    let claim = Claim {
+                        task,
+                        template,
+                        step,
+                        attempt: 1,
+                        attempts_before_reset: 0,
+                        worker,
+                        claimed_at,
+                    };
                     progress.restore_claim(claim);
                 }
             }
@@ -155,13 +163,21 @@ impl Answers {
 fn step(row: &Row, task: TaskId, template: TemplateId) -> Result<(StepIndex, StepProgress)> {
     let (step, state) = (number(row, 1)?, get::<&str>(row, 2)?);
     let state = StepState::parse(state).ok_or_else(|| unreadable("step state", state))?;
-    let (attempts, forgiven) = (number(row, 3)?, number(row, 4)?);
-    let mut own = StepProgress::stored(state, attempts, forgiven);
+    let (attempts, attempts_before_reset) = (number(row, 3)?, number(row, 4)?);
+    let mut own = StepProgress::stored(state, attempts, attempts_before_reset);
     own.due_at = maybe_time(row, 5)?;
     own.rank = get(row, 6)?;
     if let (Some(worker), Some(claimed_at)) = (get::<Option<Uuid>>(row, 7)?, maybe_time(row, 8)?) {
         let worker = WorkerId(worker);
-        own.claim = Some(Claim { task, template, step, attempt: attempts, forgiven, worker, claimed_at });
+        own.claim = Some(Claim {
+            task,
+            template,
+            step,
+            attempt: attempts,
+            attempts_before_reset,
+            worker,
+            claimed_at,
+        });
     }
     Ok((step, own))
 }

@@ -34,14 +34,14 @@ pub(crate) async fn announce(pool: Pool, schema: String, queued: Arc<Notify>) {
 }
 
 /// Passes on what other processes tell.
-pub(crate) async fn listen(settings: Arc<Settings>, announced: Arc<Notify>) {
+pub(crate) async fn listen(settings: Arc<Settings>, notified: Arc<Notify>) {
     if !settings.listen {
         return;
     }
     let listen = format!("LISTEN {}", quoted(&channel(&settings.schema)));
     loop {
         if let Ok((client, mut connection)) = settings.dial.connect(&settings.config).await {
-            let told = Arc::clone(&announced);
+            let told = Arc::clone(&notified);
             let driver = async move {
                 while let Some(Ok(message)) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
                     if matches!(message, AsyncMessage::Notification(_)) {
@@ -54,7 +54,7 @@ pub(crate) async fn listen(settings: Arc<Settings>, announced: Arc<Notify>) {
                     tracing::warn!(%error, "notices do not arrive; work of other processes is found by looking for it");
                 }
                 // What was told before we listened is found now.
-                announced.notify_one();
+                notified.notify_one();
                 std::future::pending::<()>().await;
             };
             tokio::select! {

@@ -43,7 +43,7 @@ pub(crate) async fn act(
     let mut batch = Batch::default();
     batch.lock(task, epoch);
     batch.set_task(task, epoch.wrapping_add(1), progress.state, moved.state.map(|_| request.at));
-    for claim in &moved.lost {
+    for claim in &moved.revoked {
         batch.attempt(task, &AttemptRecord::ended_by(claim, request), &[])?;
     }
     if let Some(record) = AttemptRecord::by_hand(request) {
@@ -69,7 +69,7 @@ pub(crate) async fn act(
         transaction.query_typed(&sql, &[(&task.0, Type::UUID)]).await?;
     }
     transaction.commit().await?;
-    Ok((Acted::Done { state: progress.state, lost: moved.lost }, batch.queues()))
+    Ok((Acted::Done { state: progress.state, revoked: moved.revoked }, batch.queues()))
 }
 
 /// Deletes tasks that are over, with all that belongs to them, in one statement.

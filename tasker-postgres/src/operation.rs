@@ -16,7 +16,7 @@ pub(crate) enum Operation {
     Finish(FinishedAttempt, ClaimRequest, oneshot::Sender<Result<Finished>>),
     Release(Vec<Claim>, Option<Timestamp>, Timestamp, oneshot::Sender<Result<()>>),
     Claim(ClaimRequest, oneshot::Sender<Result<Claimed>>),
-    Lost(Vec<Claim>, oneshot::Sender<Result<Vec<Claim>>>),
+    Revoked(Vec<Claim>, oneshot::Sender<Result<Vec<Claim>>>),
 }
 
 impl Operation {
@@ -25,7 +25,7 @@ impl Operation {
         match self {
             Self::Create(..) | Self::Claim(..) => Vec::new(),
             Self::Finish(attempt, ..) => vec![attempt.claim.task],
-            Self::Release(claims, ..) | Self::Lost(claims, ..) => {
+            Self::Release(claims, ..) | Self::Revoked(claims, ..) => {
                 claims.iter().map(|claim| claim.task).collect()
             }
         }
@@ -56,7 +56,7 @@ impl Operation {
             Self::Finish(.., answer) => drop(answer.send(Err(error))),
             Self::Release(.., answer) => drop(answer.send(Err(error))),
             Self::Claim(_, answer) => drop(answer.send(Err(error))),
-            Self::Lost(_, answer) => drop(answer.send(Err(error))),
+            Self::Revoked(_, answer) => drop(answer.send(Err(error))),
         }
     }
 }

@@ -172,19 +172,19 @@ pub(crate) const PLACE: Part = Part {
     bit: 256,
     sql: "placed AS (
         INSERT INTO {schema}.step (
-            task_id, step, template_id, namespace, state, attempts, forgiven, due_at, rank, worker_id, claimed_at
+            task_id, step, template_id, namespace, state, attempts, attempts_before_reset, due_at, rank, worker_id, claimed_at
         )
         SELECT
             task, step, template, (SELECT kind.namespace FROM {schema}.template AS kind WHERE kind.id = given.template),
-            state, attempts, forgiven, due, rank, worker, claimed
+            state, attempts, attempts_before_reset, due, rank, worker, claimed
         FROM unnest(
             $1::uuid[], $2::int4[], $3::uuid[], $4::text[], $5::int4[], $6::int4[], $7::timestamptz[],
             $8::int8[], $9::uuid[], $10::timestamptz[]
-        ) AS given (task, step, template, state, attempts, forgiven, due, rank, worker, claimed)
+        ) AS given (task, step, template, state, attempts, attempts_before_reset, due, rank, worker, claimed)
         WHERE given.task IN (SELECT id FROM good)
         ON CONFLICT (task_id, step, instance) DO UPDATE
         SET
-            state = excluded.state, attempts = excluded.attempts, forgiven = excluded.forgiven,
+            state = excluded.state, attempts = excluded.attempts, attempts_before_reset = excluded.attempts_before_reset,
             due_at = excluded.due_at, rank = excluded.rank, worker_id = excluded.worker_id,
             claimed_at = excluded.claimed_at
     )",
@@ -218,7 +218,7 @@ macro_rules! claim {
         SET state = 'in_progress', attempts = attempts + 1, rank = NULL, worker_id = $1, claimed_at = $2
         FROM chosen
         WHERE step.task_id = chosen.task_id AND step.step = chosen.step AND step.instance = 0
-        RETURNING step.task_id, step.step, step.template_id, step.attempts, step.forgiven, chosen.rank
+        RETURNING step.task_id, step.step, step.template_id, step.attempts, step.attempts_before_reset, chosen.rank
     )"
         )
     };

@@ -15,10 +15,12 @@ struct Migration {
     works_with: i32,
 }
 
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration { sql: include_str!("../migrations/001_initial.sql"), works_with: 1 },
     // Version 1 knows no limits, and does not keep to them.
     Migration { sql: include_str!("../migrations/002_limits.sql"), works_with: 1 },
+    // It renames columns: workers of earlier versions must have ended.
+    Migration { sql: include_str!("../migrations/003_runs.sql"), works_with: 3 },
 ];
 
 /// What a schema is at.

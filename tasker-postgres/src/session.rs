@@ -73,7 +73,7 @@ enum Outcome {
     Released,
     /// Claims from the queue, and nothing else.
     Queued,
-    Lost(Vec<Claim>),
+    Revoked(Vec<Claim>),
     /// It has its turn in the next batch.
     Later,
 }
@@ -417,10 +417,10 @@ impl Session {
                 Ok(Outcome::Released)
             }
             Operation::Claim(..) => Ok(Outcome::Queued),
-            Operation::Lost(claims, _) => {
+            Operation::Revoked(claims, _) => {
                 let mut holds =
                     |claim: &Claim| touched.get_mut(&claim.task).is_some_and(|touched| touched.holds(claim));
-                Ok(Outcome::Lost(claims.iter().filter(|claim| !holds(claim)).copied().collect()))
+                Ok(Outcome::Revoked(claims.iter().filter(|claim| !holds(claim)).copied().collect()))
             }
         }
     }
@@ -530,9 +530,9 @@ impl Session {
                 told(self, &claimed.claims);
                 drop(answer.send(Ok(claimed)));
             }
-            (Operation::Lost(_, answer), Outcome::Lost(lost)) => {
-                self.let_go(&lost);
-                drop(answer.send(Ok(lost)));
+            (Operation::Revoked(_, answer), Outcome::Revoked(revoked)) => {
+                self.let_go(&revoked);
+                drop(answer.send(Ok(revoked)));
             }
             (operation, _) => operation.refuse(StoreError::Closed),
         }

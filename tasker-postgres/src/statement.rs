@@ -50,7 +50,8 @@ impl<'a> Builder<'a> {
             });
         }
         if self.claims {
-            answers.push("SELECT task_id, step, template_id, attempts, forgiven, rank FROM taken");
+            answers
+                .push("SELECT task_id, step, template_id, attempts, attempts_before_reset, rank FROM taken");
             // A row that is no claim: there is more.
             answers.push(
                 "SELECT task_id, -1, NULL, 0, 0, rank

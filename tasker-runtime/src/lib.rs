@@ -23,7 +23,7 @@ pub use build::violations::{Violation, Violations};
 pub use client::dead_letter::{DeadLetter, DeadLetterFilter};
 pub use client::event::Event;
 pub use client::operate::{Operator, RetryPlan, RetryScope};
-pub use client::stale::{Staleness, Stay};
+pub use client::stale::{Staleness, TaskAge};
 pub use client::task::{Action, Attempt, OutputError, Step, Task, TaskFailure};
 pub use client::tasker::{Description, Error, IdentityStrategy, NewTask, TaskSummary, Tasker};
 pub use clock::Clock;
@@ -40,7 +40,7 @@ pub use tasker_postgres::{Executor, PostgresStore};
 pub use tasker_sqlite::SqliteStore;
 pub use tasker_store::{
     ActionDetails, ActionRecord, AttemptOutcome, BoxError, DeadLetterReason, DeadLetterStatus, ErrorKind,
-    ErrorRecord, FleetLimit, Json, JsonError, LimitKind, LimitRecord, MemoryStore, Origin, Rate, RateError,
+    ErrorRecord, FleetLimit, Json, JsonError, LimitRecord, LimitScope, MemoryStore, Origin, Rate, RateError,
     SqlValue, StepState, TaskFilter, TaskId, TaskState, TemplateId, WaitingFor, WorkerId, WorkerInfo,
     WorkerRecord,
 };

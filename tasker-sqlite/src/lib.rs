@@ -23,7 +23,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
-    LimitKind, LimitRecord, Migration, NewTaskRecord, PermitRequest, Permits, PruneRequest, Store,
+    LimitRecord, LimitScope, Migration, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, Store,
     StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId, TemplateRecord, WorkerId,
     WorkerInfo, WorkerRecord,
 };
@@ -192,7 +192,7 @@ impl Store for SqliteStore {
         self.forget_dead_workers().await
     }
 
-    fn worker_gone(&self, worker: WorkerId) {
+    fn worker_died(&self, worker: WorkerId) {
         self.liveness.let_go(worker);
     }
 
@@ -225,8 +225,8 @@ impl Store for SqliteStore {
         self.write(move |session| write::release(session, &claims, due_at, now)).await
     }
 
-    async fn lost(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError> {
-        self.write(move |session| operate::lost(session, &claims)).await
+    async fn revoked(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError> {
+        self.write(move |session| operate::revoked(session, &claims)).await
     }
 
     async fn act(&self, action: ActionRequest) -> Result<Acted, StoreError> {
@@ -250,7 +250,7 @@ impl Store for SqliteStore {
         self.write(move |session| limits::set(session, &limit)).await
     }
 
-    async fn remove_limit(&self, kind: LimitKind) -> Result<bool, StoreError> {
+    async fn remove_limit(&self, kind: LimitScope) -> Result<bool, StoreError> {
         self.write(move |session| limits::remove(session, &kind)).await
     }
 
@@ -259,17 +259,17 @@ impl Store for SqliteStore {
         self.read(move |connection| limits::records(connection, |worker| liveness.is_alive(worker))).await
     }
 
-    async fn permits(&self, request: PermitRequest) -> Result<Permits, StoreError> {
+    async fn permits(&self, request: PermitRequest) -> Result<PermitGrants, StoreError> {
         if request.wanted.is_empty() {
             let limits = self.read(limits::all).await?;
-            return Ok(Permits { limits, ..Permits::default() });
+            return Ok(PermitGrants { limits, ..PermitGrants::default() });
         }
         let liveness = self.liveness.clone();
         let is_alive = move |worker| liveness.is_alive(worker);
         self.write(move |session| limits::permits(session, &request, &is_alive)).await
     }
 
-    async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {
+    async fn orphaned(&self) -> Result<Vec<Claim>, StoreError> {
         self.liveness.renew();
         let workers = self.read(read::workers).await?;
         let gone: Vec<_> = workers.into_iter().filter(|worker| !self.liveness.is_alive(*worker)).collect();

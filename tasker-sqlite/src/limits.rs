@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tasker_store::{
-    FleetLimit, Granted, Holder, Ledger, LimitKind, LimitRecord, PermitRequest, Permits, Rate, WorkerId,
+    FleetLimit, Holder, Ledger, LimitRecord, LimitScope, PermitGrant, PermitGrants, PermitRequest, Rate,
+    WorkerId,
 };
 
 use crate::error::{Result, unreadable};
@@ -14,25 +15,25 @@ use crate::values::{blob, micros, timestamp, uuid};
 use crate::write::execute;
 
 pub(crate) fn set(session: &mut Session, limit: &FleetLimit) -> Result<()> {
-    let sql = "INSERT INTO fleet_limit (kind, name, concurrency, every)
+    let sql = "INSERT INTO fleet_limit (scope, name, concurrency, every)
         VALUES (?1, ?2, ?3, ?4)
-        ON CONFLICT (kind, name) DO UPDATE SET concurrency = excluded.concurrency, every = excluded.every";
+        ON CONFLICT (scope, name) DO UPDATE SET concurrency = excluded.concurrency, every = excluded.every";
     let every = limit.rate.map(|rate| i64::try_from(rate.every().as_micros()).unwrap_or(i64::MAX));
-    let values = params![limit.kind.word(), limit.kind.name(), limit.concurrency, every];
+    let values = params![limit.scope.word(), limit.scope.name(), limit.concurrency, every];
     execute(&session.connection, sql, values)?;
     Ok(())
 }
 
-pub(crate) fn remove(session: &mut Session, kind: &LimitKind) -> Result<bool> {
-    let (word, name) = (kind.word(), kind.name());
-    let sql = "DELETE FROM permit WHERE kind = ?1 AND name = ?2";
+pub(crate) fn remove(session: &mut Session, scope: &LimitScope) -> Result<bool> {
+    let (word, name) = (scope.word(), scope.name());
+    let sql = "DELETE FROM permit WHERE scope = ?1 AND name = ?2";
     execute(&session.connection, sql, params![word, name])?;
-    let sql = "DELETE FROM fleet_limit WHERE kind = ?1 AND name = ?2";
+    let sql = "DELETE FROM fleet_limit WHERE scope = ?1 AND name = ?2";
     Ok(execute(&session.connection, sql, params![word, name])? > 0)
 }
 
 pub(crate) fn all(connection: &Connection) -> Result<Vec<FleetLimit>> {
-    let sql = "SELECT kind, name, concurrency, every FROM fleet_limit ORDER BY kind, name";
+    let sql = "SELECT scope, name, concurrency, every FROM fleet_limit ORDER BY scope, name";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([])?;
     let mut limits = Vec::new();
@@ -50,7 +51,7 @@ pub(crate) fn records(
     let transaction = connection.unchecked_transaction()?;
     let mut alive = BTreeMap::new();
     let limits = all(&transaction)?.into_iter().map(|limit| {
-        let holders = holders(&transaction, &limit.kind, &is_alive, &mut alive)?;
+        let holders = holders(&transaction, &limit.scope, &is_alive, &mut alive)?;
         Ok(LimitRecord::new(limit, holders.into_iter()))
     });
     limits.collect()
@@ -61,55 +62,55 @@ pub(crate) fn permits(
     session: &mut Session,
     request: &PermitRequest,
     is_alive: &impl Fn(WorkerId) -> bool,
-) -> Result<Permits> {
+) -> Result<PermitGrants> {
     let connection = &session.connection;
     let mut alive = BTreeMap::new();
-    let mut granted: Vec<Granted> = Vec::new();
+    let mut granted: Vec<PermitGrant> = Vec::new();
     for asked in &request.wanted {
-        let (word, name) = (asked.kind.word(), asked.kind.name());
-        let sql = "SELECT kind, name, concurrency, every, next_start
+        let (word, name) = (asked.scope.word(), asked.scope.name());
+        let sql = "SELECT scope, name, concurrency, every, next_start
             FROM fleet_limit
-            WHERE kind = ?1 AND name = ?2";
+            WHERE scope = ?1 AND name = ?2";
         let mut statement = connection.prepare_cached(sql)?;
         let found = statement.query_row([word, name], |row| Ok((limit(row), row.get(4)?)));
         let Some((limit, next_start)) = found.optional()? else { continue };
         let (limit, next_start): (FleetLimit, Option<i64>) = (limit?, next_start);
-        let holders = holders(connection, &asked.kind, is_alive, &mut alive)?;
+        let holders = holders(connection, &asked.scope, is_alive, &mut alive)?;
         let next_start = next_start.map(timestamp).transpose()?;
         let ledger = Ledger { limit: &limit, holders: &holders, next_start, now: request.now };
         let decision = ledger.decide(request.worker, asked);
         if let Some(next_start) = decision.next_start {
-            let sql = "UPDATE fleet_limit SET next_start = ?3 WHERE kind = ?1 AND name = ?2";
+            let sql = "UPDATE fleet_limit SET next_start = ?3 WHERE scope = ?1 AND name = ?2";
             execute(connection, sql, params![word, name, micros(next_start)])?;
         }
         let Holder { worker, held, wanted, starved_since } = decision.holder;
         if decision.holder.is_idle() {
-            let sql = "DELETE FROM permit WHERE kind = ?1 AND name = ?2 AND worker_id = ?3";
+            let sql = "DELETE FROM permit WHERE scope = ?1 AND name = ?2 AND worker_id = ?3";
             execute(connection, sql, params![word, name, blob(&worker.0)])?;
         } else if !holders.contains(&decision.holder) {
-            let sql = "INSERT OR REPLACE INTO permit (kind, name, worker_id, held, wanted, starved_since)
+            let sql = "INSERT OR REPLACE INTO permit (scope, name, worker_id, held, wanted, starved_since)
                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
             let since = starved_since.map(micros);
             execute(connection, sql, params![word, name, blob(&worker.0), held, wanted, since])?;
         }
         granted.push(decision.granted);
     }
-    Ok(Permits { limits: all(connection)?, granted, lasts: None })
+    Ok(PermitGrants { limits: all(connection)?, granted, lasts: None })
 }
 
 /// What workers hold of a limit that are alive; whether they are is asked once for each.
 fn holders(
     connection: &Connection,
-    kind: &LimitKind,
+    scope: &LimitScope,
     is_alive: &impl Fn(WorkerId) -> bool,
     alive: &mut BTreeMap<WorkerId, bool>,
 ) -> Result<Vec<Holder>> {
     let sql = "SELECT permit.worker_id, permit.held, permit.wanted, permit.starved_since
         FROM permit
         JOIN worker ON worker.id = permit.worker_id
-        WHERE permit.kind = ?1 AND permit.name = ?2";
+        WHERE permit.scope = ?1 AND permit.name = ?2";
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query([kind.word(), kind.name()])?;
+    let mut rows = statement.query([scope.word(), scope.name()])?;
     let mut holders = Vec::new();
     while let Some(row) = rows.next()? {
         let worker = WorkerId(uuid(row, 0)?);
@@ -125,13 +126,13 @@ fn holders(
 
 fn limit(row: &Row<'_>) -> Result<FleetLimit> {
     let word: String = row.get(0)?;
-    let kind = LimitKind::of(&word, row.get(1)?).ok_or_else(|| unreadable("kind of a limit", &word))?;
+    let scope = LimitScope::of(&word, row.get(1)?).ok_or_else(|| unreadable("scope of a limit", &word))?;
     let every: Option<i64> = row.get(3)?;
     let rate = every.map(|every| {
         let span = u64::try_from(every).ok().map(Duration::from_micros);
         span.and_then(Rate::spaced).ok_or_else(|| unreadable("rate of a limit", every))
     });
-    let mut limit = FleetLimit::new(kind);
+    let mut limit = FleetLimit::new(scope);
     (limit.concurrency, limit.rate) = (row.get(2)?, rate.transpose()?);
     Ok(limit)
 }

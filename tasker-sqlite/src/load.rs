@@ -33,7 +33,8 @@ pub(crate) fn progress(connection: &Connection, task: TaskId) -> Result<Option<P
         for (worker, claimed, at) in in_passing {
             for step in list(&claimed)?.into_iter().filter(|step| !attempted.contains(step)) {
                 let claimed_at = timestamp(at)?;
-                let claim = Claim { task, template, step, attempt: 1, forgiven: 0, worker, claimed_at };
+                let claim =
+                    Claim { task, template, step, attempt: 1, attempts_before_reset: 0, worker, claimed_at };
                 progress.restore_claim(claim);
             }
         }
@@ -42,7 +43,7 @@ pub(crate) fn progress(connection: &Connection, task: TaskId) -> Result<Option<P
 }
 
 fn rows(connection: &Connection, progress: &mut Progress) -> Result<()> {
-    let sql = "SELECT step, state, attempts, forgiven, due_at, rank, worker_id, claimed_at
+    let sql = "SELECT step, state, attempts, attempts_before_reset, due_at, rank, worker_id, claimed_at
         FROM step
         WHERE task_id = ?1";
     let (task, template) = (progress.task, progress.template);
@@ -51,15 +52,23 @@ fn rows(connection: &Connection, progress: &mut Progress) -> Result<()> {
     while let Some(row) = rows.next()? {
         let (step, state): (StepIndex, String) = (row.get(0)?, row.get(1)?);
         let state = StepState::parse(&state).ok_or_else(|| unreadable("step state", state))?;
-        let (attempts, forgiven) = (row.get(2)?, row.get(3)?);
-        let mut own = StepProgress::stored(state, attempts, forgiven);
+        let (attempts, attempts_before_reset) = (row.get(2)?, row.get(3)?);
+        let mut own = StepProgress::stored(state, attempts, attempts_before_reset);
         own.due_at = row.get::<_, Option<i64>>(4)?.map(timestamp).transpose()?;
         own.rank = row.get(5)?;
         let worker: Option<[u8; 16]> = row.get(6)?;
         if let (Some(worker), Some(claimed_at)) = (worker, row.get::<_, Option<i64>>(7)?) {
             let worker = WorkerId(uuid::Uuid::from_bytes(worker));
             let claimed_at = timestamp(claimed_at)?;
-            own.claim = Some(Claim { task, template, step, attempt: attempts, forgiven, worker, claimed_at });
+            own.claim = Some(Claim {
+                task,
+                template,
+                step,
+                attempt: attempts,
+                attempts_before_reset,
+                worker,
+                claimed_at,
+            });
         }
         progress.restore(step, own);
     }

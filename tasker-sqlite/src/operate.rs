@@ -19,7 +19,7 @@ pub(crate) fn act(session: &mut Session, request: &ActionRequest) -> Result<Acte
         }
     };
     let (task, connection) = (request.task, &session.connection);
-    for claim in &moved.lost {
+    for claim in &moved.revoked {
         insert_record(connection, task, &AttemptRecord::ended_by(claim, request))?;
     }
     if let Some(record) = AttemptRecord::by_hand(request) {
@@ -38,7 +38,7 @@ pub(crate) fn act(session: &mut Session, request: &ActionRequest) -> Result<Acte
     record(connection, task, &ActionRecord::new(request, moved.details))?;
     let state = progress.state;
     session.keep(progress)?;
-    Ok(Acted::Done { state, lost: moved.lost })
+    Ok(Acted::Done { state, revoked: moved.revoked })
 }
 
 fn record(connection: &Connection, task: TaskId, action: &ActionRecord) -> Result<()> {
@@ -52,18 +52,18 @@ fn record(connection: &Connection, task: TaskId, action: &ActionRecord) -> Resul
     Ok(())
 }
 
-pub(crate) fn lost(session: &mut Session, claims: &[Claim]) -> Result<Vec<Claim>> {
-    let mut lost = Vec::new();
+pub(crate) fn revoked(session: &mut Session, claims: &[Claim]) -> Result<Vec<Claim>> {
+    let mut revoked = Vec::new();
     for claim in claims {
         let progress = session.take(claim.task)?;
         if !progress.as_ref().is_some_and(|progress| progress.holds(claim)) {
-            lost.push(*claim);
+            revoked.push(*claim);
         }
         if let Some(progress) = progress {
             session.keep(progress)?;
         }
     }
-    Ok(lost)
+    Ok(revoked)
 }
 
 /// Deletes those of these tasks that are still to be deleted: how many.

@@ -11,12 +11,13 @@ use crate::error::sqlite_cannot_open;
 const APPLICATION_ID: i64 = 0x5441_534b;
 
 /// Migration N takes the schema from version N - 1 to N.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../migrations/001_initial.sql"),
     include_str!("../migrations/002_operations.sql"),
     include_str!("../migrations/003_dead_letters.sql"),
     include_str!("../migrations/004_workers.sql"),
     include_str!("../migrations/005_limits.sql"),
+    include_str!("../migrations/006_runs.sql"),
 ];
 
 /// Refuses the file of another program, and one of a newer version of this one. Changes nothing.
@@ -180,7 +181,7 @@ mod tests {
         let error = migrate(&mut connection, path).unwrap_err().to_string();
         assert_eq!(
             error,
-            "test.db has schema version 99, and this program knows 5: use a newer version of it"
+            "test.db has schema version 99, and this program knows 6: use a newer version of it"
         );
     }
 

@@ -93,7 +93,7 @@ impl Session {
         progress.write_down(|step, change| match change {
             Change::Row(row) => {
                 let sql = "INSERT OR REPLACE INTO step (
-                        task_id, step, template_id, state, attempts, forgiven, due_at, rank, worker_id, claimed_at
+                        task_id, step, template_id, state, attempts, attempts_before_reset, due_at, rank, worker_id, claimed_at
                     )
                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
                 connection.prepare_cached(sql)?.execute(params![
@@ -102,7 +102,7 @@ impl Session {
                     blob(&template.0),
                     row.state.as_str(),
                     row.attempts,
-                    row.forgiven,
+                    row.attempts_before_reset,
                     row.due_at.map(micros),
                     row.rank,
                     row.claim.as_ref().map(|claim| blob(&claim.worker.0)),

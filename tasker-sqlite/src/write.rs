@@ -157,7 +157,7 @@ fn claim_ready(session: &mut Session, request: &ClaimRequest, claimed: &mut Clai
             None => "",
         };
         let sql = format!(
-            "SELECT task_id, step, template_id, attempts, forgiven
+            "SELECT task_id, step, template_id, attempts, attempts_before_reset
             FROM step
             WHERE rank IS NOT NULL AND due_at IS NULL {of_served}
             ORDER BY rank, task_id, step"
@@ -178,7 +178,7 @@ fn claim_ready(session: &mut Session, request: &ClaimRequest, claimed: &mut Clai
                 template,
                 step,
                 attempt: row.get::<_, u32>(3)? + 1,
-                forgiven: row.get(4)?,
+                attempts_before_reset: row.get(4)?,
                 worker: request.worker,
                 claimed_at: request.now,
             });

@@ -20,7 +20,7 @@ pub struct ActionRequest {
     /// The task.
     pub task: TaskId,
     /// What to do.
-    pub action: Action,
+    pub action: OperatorAction,
     /// Who asks for it.
     pub by: String,
     /// Why.
@@ -31,7 +31,7 @@ pub struct ActionRequest {
 
 /// What an operator can do to a task. The engine hands in what follows from the graph.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Action {
+pub enum OperatorAction {
     /// Ends it: nothing of it runs any more, and running attempts are told.
     Cancel,
     /// Ends it in the state `error`: it was stale, or it is not worth more attempts.
@@ -77,7 +77,7 @@ pub enum Action {
     },
 }
 
-impl Action {
+impl OperatorAction {
     /// The word for it, in the store and everywhere else.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
@@ -113,7 +113,7 @@ pub enum Acted {
         /// Where the task is now.
         state: TaskState,
         /// Claims that no longer hold because of it.
-        lost: Vec<Claim>,
+        revoked: Vec<Claim>,
     },
     /// It cannot be done to a task or step in this state; nothing was changed.
     Refused(Refusal),
@@ -205,10 +205,10 @@ impl AttemptRecord {
     #[must_use]
     pub fn by_hand(request: &ActionRequest) -> Option<Self> {
         let (step, outcome, result) = match &request.action {
-            Action::Complete { step, result, .. } => {
+            OperatorAction::Complete { step, result, .. } => {
                 (*step, AttemptOutcome::CompletedManually, Some(result.clone()))
             }
-            Action::Resolve { step, .. } => (*step, AttemptOutcome::ResolvedManually, None),
+            OperatorAction::Resolve { step, .. } => (*step, AttemptOutcome::ResolvedManually, None),
             _ => return None,
         };
         let (worker, at) = (WorkerId(uuid::Uuid::nil()), request.at);

@@ -9,7 +9,7 @@ use tasker_template::StepIndex;
 use crate::id::{TaskId, TemplateId, WorkerId};
 
 /// Which steps a worker does not claim, by the snapshot and the step.
-pub type Passed = HashSet<(TemplateId, StepIndex)>;
+pub type Excluded = HashSet<(TemplateId, StepIndex)>;
 
 /// How much a worker is willing to claim in passing.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub struct ClaimRequest {
     /// What is due by now.
     pub now: Timestamp,
     /// Steps that are left to others: no handler here, or as many of a kind are running as may.
-    pub passed: Arc<Passed>,
+    pub excluded: Arc<Excluded>,
     /// From the queue, steps of templates in these namespaces only; `None` for all. So that a store
     /// need not walk over what is others'. The own task's steps, after what the operation did, are
     /// up to `passed` alone.
@@ -34,7 +34,7 @@ impl ClaimRequest {
     /// Whether such a step is welcome.
     #[must_use]
     pub fn takes(&self, template: TemplateId, step: StepIndex) -> bool {
-        self.passed.is_empty() || !self.passed.contains(&(template, step))
+        self.excluded.is_empty() || !self.excluded.contains(&(template, step))
     }
 
     /// Whether steps of this namespace are welcome from the queue.
@@ -56,7 +56,7 @@ pub struct Claim {
     /// The number of the attempt, from 1.
     pub attempt: u32,
     /// How many attempts were made before an operator renewed the step's budget.
-    pub forgiven: u32,
+    pub attempts_before_reset: u32,
     /// The claim's owner.
     pub worker: WorkerId,
     /// When it was claimed. A claim that was handed back and made again, with the same attempt

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::id::WorkerId;
 use crate::limit::FleetLimit;
-use crate::permit::{Granted, Holder, Wanted};
+use crate::permit::{Holder, PermitDemand, PermitGrant};
 
 /// Starts are given out for so far ahead.
 pub const AHEAD: Duration = Duration::from_secs(1);
@@ -30,7 +30,7 @@ pub struct Ledger<'a> {
 #[derive(Clone, Debug)]
 pub struct Decision {
     /// What the worker is granted.
-    pub granted: Granted,
+    pub granted: PermitGrant,
     /// What is to be kept of the worker from now on.
     pub holder: Holder,
     /// When the next start may be, if that has changed.
@@ -39,7 +39,7 @@ pub struct Decision {
 
 impl Ledger<'_> {
     /// What a worker that is alive is granted. Every store decides by this.
-    pub fn decide(&self, worker: WorkerId, asked: &Wanted) -> Decision {
+    pub fn decide(&self, worker: WorkerId, asked: &PermitDemand) -> Decision {
         let before = self.holders.iter().find(|holder| holder.worker == worker);
         let starved_since = before.and_then(|before| before.starved_since);
         let (most, held) = match self.limit.concurrency {
@@ -57,7 +57,7 @@ impl Ledger<'_> {
         let holder = Holder { worker, held, wanted: asked.wanted, starved_since };
         let wanted_starts = if most == Some(0) { 0 } else { asked.starts };
         let (starts, first_in, next_start) = self.starts(wanted_starts);
-        let granted = Granted { kind: asked.kind.clone(), held, most, starts, first_in };
+        let granted = PermitGrant { scope: asked.scope.clone(), held, most, starts, first_in };
         Decision { granted, holder, next_start }
     }
 
@@ -118,7 +118,7 @@ fn span(from: Timestamp, to: Timestamp) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limit::LimitKind;
+    use crate::limit::LimitScope;
 
     fn at(micros: i64) -> Timestamp {
         Timestamp::from_microsecond(micros).unwrap()
@@ -131,7 +131,7 @@ mod tests {
 
     #[track_caller]
     fn check_shares(limit: u32, holders: &[Holder], shares: &[u32]) {
-        let kept = FleetLimit::new(LimitKind::Namespace("n".to_owned())).concurrency(limit);
+        let kept = FleetLimit::new(LimitScope::Namespace("n".to_owned())).concurrency(limit);
         let ledger = Ledger { limit: &kept, holders, next_start: None, now: at(5_000_000) };
         let found: Vec<u32> = holders.iter().map(|own| ledger.share(limit, *own)).collect();
         assert_eq!(found, shares);

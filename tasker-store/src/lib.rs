@@ -35,19 +35,19 @@ mod worker;
 #[cfg(feature = "testing")]
 pub mod conformance;
 
-pub use action::{Acted, Action, ActionDetails, ActionRecord, ActionRequest, Refusal};
+pub use action::{Acted, ActionDetails, ActionRecord, ActionRequest, OperatorAction, Refusal};
 pub use attempt::{AttemptRecord, Dependent, Ending, Finished, FinishedAttempt};
 pub use blocking::blocking;
-pub use claim::{Claim, ClaimRequest, Claimed, Passed};
+pub use claim::{Claim, ClaimRequest, Claimed, Excluded};
 pub use error::StoreError;
 pub use error_record::{BoxError, ErrorKind, ErrorRecord};
 pub use id::{TaskId, TemplateId, WorkerId};
 pub use json::{Json, JsonError};
 pub use ledger::{AHEAD, Decision, Ledger};
-pub use limit::{FleetLimit, LimitKind};
+pub use limit::{FleetLimit, LimitScope};
 pub use memory::MemoryStore;
 pub use migration::Migration;
-pub use permit::{Granted, Holder, LimitRecord, PermitRequest, Permits, Wanted};
+pub use permit::{Holder, LimitRecord, PermitDemand, PermitGrant, PermitGrants, PermitRequest};
 pub use rate::{Rate, RateError};
 pub use sql_write::{SqlValue, SqlWrite};
 pub use state::{AttemptOutcome, DeadLetterReason, DeadLetterStatus, StepState, TaskState};

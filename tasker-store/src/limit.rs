@@ -7,22 +7,22 @@ use crate::rate::Rate;
 /// What a limit is on.
 ///
 /// ```
-/// use tasker::LimitKind;
-/// assert_eq!(LimitKind::Callable("Billing::Charge".to_owned()).to_string(), "callable `Billing::Charge`");
+/// use tasker::LimitScope;
+/// assert_eq!(LimitScope::Callable("Billing::Charge".to_owned()).to_string(), "callable `Billing::Charge`");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LimitKind {
+pub enum LimitScope {
     /// The steps that this callable runs.
     Callable(String),
     /// The steps of all templates in this namespace.
     Namespace(String),
 }
 
-impl LimitKind {
+impl LimitScope {
     /// The word for it: `namespace` or `callable`.
     ///
     /// ```
-    /// assert_eq!(tasker::LimitKind::Namespace("billing".to_owned()).word(), "namespace");
+    /// assert_eq!(tasker::LimitScope::Namespace("billing".to_owned()).word(), "namespace");
     /// ```
     #[must_use]
     pub fn word(&self) -> &'static str {
@@ -35,7 +35,7 @@ impl LimitKind {
     /// The name of the namespace or callable.
     ///
     /// ```
-    /// assert_eq!(tasker::LimitKind::Namespace("billing".to_owned()).name(), "billing");
+    /// assert_eq!(tasker::LimitScope::Namespace("billing".to_owned()).name(), "billing");
     /// ```
     #[must_use]
     pub fn name(&self) -> &str {
@@ -54,7 +54,7 @@ impl LimitKind {
     }
 }
 
-impl fmt::Display for LimitKind {
+impl fmt::Display for LimitScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} `{}`", self.word(), self.name())
     }
@@ -63,8 +63,8 @@ impl fmt::Display for LimitKind {
 /// A limit that holds for all workers of a store together. It is kept in the store.
 ///
 /// ```
-/// use tasker::{FleetLimit, LimitKind};
-/// let limit = FleetLimit::new(LimitKind::Callable("Billing::Charge".to_owned()))
+/// use tasker::{FleetLimit, LimitScope};
+/// let limit = FleetLimit::new(LimitScope::Callable("Billing::Charge".to_owned()))
 ///     .concurrency(10)
 ///     .rate("100/s".parse().unwrap());
 /// assert_eq!(limit.concurrency, Some(10));
@@ -73,7 +73,7 @@ impl fmt::Display for LimitKind {
 #[non_exhaustive]
 pub struct FleetLimit {
     /// What it is on.
-    pub kind: LimitKind,
+    pub scope: LimitScope,
     /// At most so many attempts at a time; 0 pauses the kind.
     pub concurrency: Option<u32>,
     /// How often attempts may start.
@@ -83,8 +83,8 @@ pub struct FleetLimit {
 impl FleetLimit {
     /// A limit on nothing yet: it needs a concurrency or a rate.
     #[must_use]
-    pub fn new(kind: LimitKind) -> Self {
-        Self { kind, concurrency: None, rate: None }
+    pub fn new(scope: LimitScope) -> Self {
+        Self { scope, concurrency: None, rate: None }
     }
 
     /// At most so many attempts at a time; 0 pauses the kind.

@@ -14,9 +14,9 @@ use crate::error::StoreError;
 use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::json::Json;
 use crate::ledger::Ledger;
-use crate::limit::{FleetLimit, LimitKind};
+use crate::limit::{FleetLimit, LimitScope};
 use crate::permit::Holder;
-use crate::permit::{LimitRecord, PermitRequest, Permits};
+use crate::permit::{LimitRecord, PermitGrants, PermitRequest};
 use crate::progress::{Change, Progress};
 use crate::state::{StepState, TaskState};
 use crate::store::Store;
@@ -48,7 +48,7 @@ struct Inner {
     identities: HashMap<Identity, TaskId>,
     queues: Queues,
     workers: BTreeMap<WorkerId, Worker>,
-    limits: BTreeMap<LimitKind, LimitEntry>,
+    limits: BTreeMap<LimitScope, LimitEntry>,
 }
 
 #[derive(Debug)]
@@ -221,11 +221,11 @@ impl Store for MemoryStore {
     }
 
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
-        self.worker_gone(worker);
+        self.worker_died(worker);
         Ok(())
     }
 
-    fn worker_gone(&self, worker: WorkerId) {
+    fn worker_died(&self, worker: WorkerId) {
         if let Some(worker) = self.lock().workers.get_mut(&worker) {
             worker.alive = false;
         }
@@ -331,7 +331,7 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn lost(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError> {
+    async fn revoked(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError> {
         let inner = self.lock();
         let holds =
             |claim: &Claim| inner.tasks.get(&claim.task).is_some_and(|entry| entry.progress.holds(claim));
@@ -347,7 +347,7 @@ impl Store for MemoryStore {
             Err(refusal) => return Ok(Acted::Refused(refusal)),
         };
         inner.queues.follow(&mut entry.progress);
-        for claim in &moved.lost {
+        for claim in &moved.revoked {
             entry.record(AttemptRecord::ended_by(claim, &request));
         }
         if let Some(attempt) = AttemptRecord::by_hand(&request) {
@@ -355,7 +355,7 @@ impl Store for MemoryStore {
         }
         entry.actions.push(ActionRecord::new(&request, moved.details));
         entry.settle(moved.state, request.at);
-        Ok(Acted::Done { state: entry.head.state, lost: moved.lost })
+        Ok(Acted::Done { state: entry.head.state, revoked: moved.revoked })
     }
 
     async fn prune(&self, prune: PruneRequest) -> Result<usize, StoreError> {
@@ -383,12 +383,12 @@ impl Store for MemoryStore {
     async fn set_limit(&self, limit: FleetLimit) -> Result<(), StoreError> {
         let mut inner = self.lock();
         let new = || LimitEntry { limit: limit.clone(), next_start: None, holders: Vec::new() };
-        inner.limits.entry(limit.kind.clone()).or_insert_with(new).limit = limit.clone();
+        inner.limits.entry(limit.scope.clone()).or_insert_with(new).limit = limit.clone();
         Ok(())
     }
 
-    async fn remove_limit(&self, kind: LimitKind) -> Result<bool, StoreError> {
-        Ok(self.lock().limits.remove(&kind).is_some())
+    async fn remove_limit(&self, scope: LimitScope) -> Result<bool, StoreError> {
+        Ok(self.lock().limits.remove(&scope).is_some())
     }
 
     async fn limits(&self) -> Result<Vec<LimitRecord>, StoreError> {
@@ -400,13 +400,13 @@ impl Store for MemoryStore {
         Ok(inner.limits.values().map(record).collect())
     }
 
-    async fn permits(&self, request: PermitRequest) -> Result<Permits, StoreError> {
+    async fn permits(&self, request: PermitRequest) -> Result<PermitGrants, StoreError> {
         let mut inner = self.lock();
         let Inner { limits, workers, .. } = &mut *inner;
         let is_alive = |worker: &WorkerId| workers.get(worker).is_some_and(|worker| worker.alive);
         let mut granted = Vec::new();
         for asked in &request.wanted {
-            let Some(entry) = limits.get_mut(&asked.kind) else { continue };
+            let Some(entry) = limits.get_mut(&asked.scope) else { continue };
             entry.holders.retain(|holder| is_alive(&holder.worker));
             let LimitEntry { limit, next_start, holders } = entry;
             let ledger = Ledger { limit, holders, next_start: *next_start, now: request.now };
@@ -417,10 +417,10 @@ impl Store for MemoryStore {
             granted.push(decision.granted);
         }
         let limits = limits.values().map(|entry| entry.limit.clone()).collect();
-        Ok(Permits { limits, granted, lasts: None })
+        Ok(PermitGrants { limits, granted, lasts: None })
     }
 
-    async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {
+    async fn orphaned(&self) -> Result<Vec<Claim>, StoreError> {
         let mut inner = self.lock();
         let gone = |id: &WorkerId| inner.workers.get(id).is_some_and(|worker| !worker.alive);
         if !inner.workers.keys().any(gone) {

@@ -1,4 +1,4 @@
-//! Permits: what each worker may do under a limit, and what is kept of it.
+//! PermitGrants: what each worker may do under a limit, and what is kept of it.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::id::WorkerId;
-use crate::limit::{FleetLimit, LimitKind};
+use crate::limit::{FleetLimit, LimitScope};
 
 /// What a worker asks for.
 #[derive(Clone, Debug)]
@@ -14,16 +14,16 @@ pub struct PermitRequest {
     /// For whom.
     pub worker: WorkerId,
     /// For these kinds; those that are not limited are passed over.
-    pub wanted: Vec<Wanted>,
+    pub wanted: Vec<PermitDemand>,
     /// The time, for stores that have no clock of their own.
     pub now: Timestamp,
 }
 
 /// What a worker wants under one limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct PermitDemand {
     /// The kind.
-    pub kind: LimitKind,
+    pub scope: LimitScope,
     /// So many permits it cannot give back in this operation: they are in use, or may be by the time of
     /// the answer.
     pub keep: u32,
@@ -33,7 +33,7 @@ pub struct Wanted {
     pub starts: u32,
 }
 
-impl Wanted {
+impl PermitDemand {
     /// With what is in use kept, and nothing else.
     pub fn but_nothing_new(&self) -> Self {
         Self { wanted: 0, starts: 0, ..self.clone() }
@@ -42,11 +42,11 @@ impl Wanted {
 
 /// The answer to [`Store::permits`](crate::store::Store::permits).
 #[derive(Clone, Debug, Default)]
-pub struct Permits {
+pub struct PermitGrants {
     /// All limits of the store.
     pub limits: Vec<FleetLimit>,
     /// For each kind that was asked for and is limited.
-    pub granted: Vec<Granted>,
+    pub granted: Vec<PermitGrant>,
     /// For how long, from the moment of asking, they are the worker's if it is not heard of; `None` for as
     /// long as it lives.
     pub lasts: Option<Duration>,
@@ -54,9 +54,9 @@ pub struct Permits {
 
 /// What a worker may do under one limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Granted {
+pub struct PermitGrant {
     /// The kind.
-    pub kind: LimitKind,
+    pub scope: LimitScope,
     /// So many permits count as the worker's.
     pub held: u32,
     /// With so many attempts running or more it may not start another; `None` without a limit on that.
@@ -118,10 +118,10 @@ impl LimitRecord {
 impl Serialize for LimitRecord {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct as _;
-        let FleetLimit { kind, concurrency, rate } = &self.limit;
+        let FleetLimit { scope, concurrency, rate } = &self.limit;
         let mut record = serializer.serialize_struct("LimitRecord", 7)?;
-        record.serialize_field("kind", kind.word())?;
-        record.serialize_field("name", kind.name())?;
+        record.serialize_field("scope", scope.word())?;
+        record.serialize_field("name", scope.name())?;
         record.serialize_field("concurrency", concurrency)?;
         record.serialize_field("rate", rate)?;
         record.serialize_field("held", &self.held)?;

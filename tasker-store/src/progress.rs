@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use tasker_template::StepIndex;
 
-use crate::action::{Action, ActionDetails, Refusal};
+use crate::action::{ActionDetails, OperatorAction, Refusal};
 use crate::attempt::{Dependent, Ending, FinishedAttempt};
 use crate::claim::{Claim, ClaimRequest, Claimed};
 use crate::id::{TaskId, TemplateId, WorkerId};
@@ -48,7 +48,7 @@ pub struct StepProgress {
     /// Attempts made, the running one included.
     pub attempts: u32,
     /// How many of them were made before its budget was last renewed.
-    pub forgiven: u32,
+    pub attempts_before_reset: u32,
     /// When it becomes due, while it is not.
     pub due_at: Option<Timestamp>,
     /// Its place among those that can run, the smallest first.
@@ -67,7 +67,7 @@ pub struct Moved {
     /// The state that the task has come into, if it has changed.
     pub state: Option<TaskState>,
     /// Claims that no longer hold.
-    pub lost: Vec<Claim>,
+    pub revoked: Vec<Claim>,
     /// What is to be recorded with an action.
     pub details: ActionDetails,
 }
@@ -94,7 +94,7 @@ impl StepProgress {
             state,
             waiting_for: 0,
             attempts: 0,
-            forgiven: 0,
+            attempts_before_reset: 0,
             due_at: None,
             rank: None,
             claim: None,
@@ -104,8 +104,8 @@ impl StepProgress {
     }
 
     /// One as it was written down.
-    pub fn stored(state: StepState, attempts: u32, forgiven: u32) -> Self {
-        Self { attempts, forgiven, has_row: true, ..Self::new(state) }
+    pub fn stored(state: StepState, attempts: u32, attempts_before_reset: u32) -> Self {
+        Self { attempts, attempts_before_reset, has_row: true, ..Self::new(state) }
     }
 
     fn needs_row(&self) -> bool {
@@ -270,8 +270,8 @@ impl Progress {
         let (task, template) = (self.task, self.template);
         let progress = self.steps.entry(step).or_insert_with(|| StepProgress::new(StepState::Pending));
         progress.attempts += 1;
-        let (attempt, forgiven) = (progress.attempts, progress.forgiven);
-        let claim = Claim { task, template, step, attempt, forgiven, worker, claimed_at };
+        let (attempt, attempts_before_reset) = (progress.attempts, progress.attempts_before_reset);
+        let claim = Claim { task, template, step, attempt, attempts_before_reset, worker, claimed_at };
         progress.claim = Some(claim);
         self.claimed += 1;
         self.set(step, StepState::InProgress);
@@ -286,39 +286,40 @@ impl Progress {
     }
 
     /// Applies what an operator asks for. What becomes ready is left to whoever claims it.
-    pub fn act(&mut self, action: &Action, now: Timestamp) -> Result<Moved, Refusal> {
+    pub fn act(&mut self, action: &OperatorAction, now: Timestamp) -> Result<Moved, Refusal> {
         let mut moved = Moved::default();
         let may = match action {
-            Action::Retry { .. } => self.state != TaskState::Complete,
-            Action::Investigate { .. } => self.state == TaskState::Error,
+            OperatorAction::Retry { .. } => self.state != TaskState::Complete,
+            OperatorAction::Investigate { .. } => self.state == TaskState::Error,
             _ => !self.state.is_over(),
         };
         if !may {
             return Err(Refusal { step: None, state: self.state.as_str() });
         }
         match action {
-            Action::Cancel | Action::GiveUp { .. } => {
-                if let Action::GiveUp { reason } = action {
+            OperatorAction::Cancel | OperatorAction::GiveUp { .. } => {
+                if let OperatorAction::GiveUp { reason } = action {
                     moved.details.dead_letter = Some(*reason);
                     moved.details.original_state = Some(self.state);
                     moved.details.waiting_for = self.waiting_for(now);
                 }
-                moved.lost = self.claims().collect();
+                moved.revoked = self.claims().collect();
                 let steps: Vec<_> = self.steps.iter().map(|(step, own)| (*step, own.has_row)).collect();
                 self.changed =
                     steps.into_iter().filter(|(_, has_row)| *has_row).map(|(step, _)| step).collect();
                 self.steps.clear();
                 (self.moving, self.claimed) = (0, 0);
-                let state = if *action == Action::Cancel { TaskState::Cancelled } else { TaskState::Error };
+                let state =
+                    if *action == OperatorAction::Cancel { TaskState::Cancelled } else { TaskState::Error };
                 self.state = state;
                 moved.state = Some(state);
                 return Ok(moved);
             }
-            Action::Investigate { status } => {
+            OperatorAction::Investigate { status } => {
                 moved.details.status = Some(*status);
                 return Ok(moved);
             }
-            Action::Retry { steps } => {
+            OperatorAction::Retry { steps } => {
                 let refused = steps.iter().find_map(|(step, _)| {
                     let state = self.state_of(*step);
                     let may = state == StepState::Error || self.is_reopened(*step);
@@ -332,21 +333,23 @@ impl Progress {
                         self.steps.entry(*step).or_insert_with(|| StepProgress::new(StepState::Pending));
                     // A task that was given up keeps no rows: its attempts tell how many there were.
                     progress.attempts = progress.attempts.max(*attempts);
-                    progress.forgiven = progress.attempts;
+                    progress.attempts_before_reset = progress.attempts;
                     self.queue(*step, now);
                 }
             }
-            Action::RetryNow { step } => match self.state_of(*step) {
+            OperatorAction::RetryNow { step } => match self.state_of(*step) {
                 StepState::WaitingForRetry => self.queue(*step, now),
                 StepState::Ready => self.queue(*step, now),
                 state => return Err(Refusal { step: Some(*step), state: state.as_str() }),
             },
-            Action::Complete { step, dependents, ends, .. } | Action::Resolve { step, dependents, ends } => {
+            OperatorAction::Complete { step, dependents, ends, .. }
+            | OperatorAction::Resolve { step, dependents, ends } => {
                 let state = self.state_of(*step);
                 if matches!(state, StepState::Complete | StepState::ResolvedManually | StepState::Pending) {
                     return Err(Refusal { step: Some(*step), state: state.as_str() });
                 }
-                moved.lost = self.steps.get(step).and_then(|progress| progress.claim).into_iter().collect();
+                moved.revoked =
+                    self.steps.get(step).and_then(|progress| progress.claim).into_iter().collect();
                 self.end_step(*step, dependents, ends.as_deref(), now, None, &mut moved);
             }
         }

@@ -15,8 +15,8 @@ use crate::attempt::{Finished, FinishedAttempt};
 use crate::claim::{Claim, ClaimRequest, Claimed};
 use crate::error::StoreError;
 use crate::id::{TaskId, TemplateId, WorkerId};
-use crate::limit::{FleetLimit, LimitKind};
-use crate::permit::{LimitRecord, PermitRequest, Permits};
+use crate::limit::{FleetLimit, LimitScope};
+use crate::permit::{LimitRecord, PermitGrants, PermitRequest};
 use crate::task::{Created, NewTaskRecord, PruneRequest, TaskFilter, TaskHead, TaskInputs, TaskRecord};
 use crate::template::TemplateRecord;
 use crate::worker::{WorkerInfo, WorkerRecord};
@@ -44,7 +44,7 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// been forgotten.
     async fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError>;
 
-    /// Forgets a worker. What it has not handed back is [`abandoned`](Self::abandoned).
+    /// Forgets a worker. What it has not handed back is [`orphaned`](Self::orphaned).
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError>;
 
     /// Keeps the snapshot of a template; does nothing when it is there.
@@ -59,7 +59,7 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// The SQL statement that creates a task in a transaction of somebody else's, on a store that has
     /// one to offer. It inserts no row when there is a task of the same identity.
-    fn creation(&self, task: &NewTaskRecord) -> Result<String, StoreError> {
+    fn create_task_sql(&self, task: &NewTaskRecord) -> Result<String, StoreError> {
         let _ = task;
         Err(StoreError::NoTransactions)
     }
@@ -84,7 +84,7 @@ pub trait Store: Debug + Send + Sync + 'static {
     ) -> Result<(), StoreError>;
 
     /// Those of `claims` that no longer hold, because an operator or another worker has ended them.
-    async fn lost(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError>;
+    async fn revoked(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError>;
 
     /// Does what an operator asks for, and records it.
     async fn act(&self, action: ActionRequest) -> Result<Acted, StoreError>;
@@ -96,7 +96,7 @@ pub trait Store: Debug + Send + Sync + 'static {
     async fn set_limit(&self, limit: FleetLimit) -> Result<(), StoreError>;
 
     /// Removes a limit: whether there was one.
-    async fn remove_limit(&self, kind: LimitKind) -> Result<bool, StoreError>;
+    async fn remove_limit(&self, kind: LimitScope) -> Result<bool, StoreError>;
 
     /// The limits, with what workers that are alive use of them.
     async fn limits(&self) -> Result<Vec<LimitRecord>, StoreError>;
@@ -105,11 +105,11 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// workers that are alive are never more than a limit has, unless it was lowered, or one was taken
     /// for dead and keeps some in use; those of dead workers are free. No start is granted twice. It asks
     /// once at a time.
-    async fn permits(&self, request: PermitRequest) -> Result<Permits, StoreError>;
+    async fn permits(&self, request: PermitRequest) -> Result<PermitGrants, StoreError>;
 
     /// A worker of this process has ended without signing off: what it left is
-    /// [`abandoned`](Self::abandoned). Does nothing for a worker that has retired.
-    fn worker_gone(&self, worker: WorkerId);
+    /// [`orphaned`](Self::orphaned). Does nothing for a worker that has retired.
+    fn worker_died(&self, worker: WorkerId);
 
     /// For how long a worker that is not heard of any more counts as alive; `None` when its end is
     /// noticed at once.
@@ -118,7 +118,7 @@ pub trait Store: Debug + Send + Sync + 'static {
     }
 
     /// The claims of workers that are gone, to be ended as crashed.
-    async fn abandoned(&self) -> Result<Vec<Claim>, StoreError>;
+    async fn orphaned(&self) -> Result<Vec<Claim>, StoreError>;
 
     /// What a step needs to run: the task's context and the results of `steps`, in their order;
     /// `None` where there is no result. `None` for a task that does not exist.
@@ -132,7 +132,7 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Completes when another process says that it has left work for others. A store whose processes
     /// find that out by looking never says so.
-    async fn announced(&self) {
+    async fn notified(&self) {
         std::future::pending().await
     }
 }

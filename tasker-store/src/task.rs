@@ -133,7 +133,7 @@ pub struct StepRecord {
     /// Attempts made, the running one included.
     pub attempts: u32,
     /// How many of them were made before an operator renewed its budget.
-    pub forgiven: u32,
+    pub attempts_before_reset: u32,
     /// When it becomes due, while it is not.
     pub due_at: Option<Timestamp>,
     /// Its place among those that can run or will, the smallest first.
@@ -146,10 +146,11 @@ impl StepRecord {
     /// The record of a step as it stands.
     #[must_use]
     pub fn new(step: StepIndex, progress: &progress::StepProgress) -> Self {
-        let (state, attempts, forgiven) = (progress.state, progress.attempts, progress.forgiven);
+        let (state, attempts, attempts_before_reset) =
+            (progress.state, progress.attempts, progress.attempts_before_reset);
         let claimed_at = progress.claim.map(|claim| claim.claimed_at);
         let (due_at, rank) = (progress.due_at, progress.rank);
-        Self { step, state, attempts, forgiven, due_at, rank, claimed_at }
+        Self { step, state, attempts, attempts_before_reset, due_at, rank, claimed_at }
     }
 }
 

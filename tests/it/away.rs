@@ -42,7 +42,7 @@ fn break_off(proxy: &Proxy) {
 }
 
 fn request(worker: WorkerId, second: i64) -> ClaimRequest {
-    ClaimRequest { worker, limit: 1, any: true, now: at(second), passed: Arc::default(), namespaces: None }
+    ClaimRequest { worker, limit: 1, any: true, now: at(second), excluded: Arc::default(), namespaces: None }
 }
 
 fn end(claim: Claim, second: i64, ending: Ending) -> FinishedAttempt {
@@ -50,11 +50,11 @@ fn end(claim: Claim, second: i64, ending: Ending) -> FinishedAttempt {
 }
 
 /// The claims of workers that are dead, as soon as there are any.
-async fn until_abandoned(store: &PostgresStore) -> Vec<Claim> {
+async fn until_orphaned(store: &PostgresStore) -> Vec<Claim> {
     loop {
-        let abandoned = store.abandoned().await.unwrap();
-        if !abandoned.is_empty() {
-            return abandoned;
+        let orphaned = store.orphaned().await.unwrap();
+        if !orphaned.is_empty() {
+            return orphaned;
         }
     }
 }
@@ -129,8 +129,8 @@ async fn the_answer_of_a_worker_that_was_not_heard_of_is_stale() {
     let claim = new(created).claims[0];
 
     proxy.set(Mode::Stall);
-    let abandoned = until_abandoned(&other).await;
-    assert_eq!(abandoned, [claim]);
+    let orphaned = until_orphaned(&other).await;
+    assert_eq!(orphaned, [claim]);
     let crashed = end(claim, 1, failed(Some(at(1))));
     let ended = other.finish(crashed, request(taker, 1)).await.unwrap();
     let Finished::Recorded { claimed, .. } = ended else { panic!("{ended:?}") };
@@ -174,8 +174,8 @@ async fn the_locks_of_a_worker_that_was_cut_off_do_not_outlast_its_lease() {
         proxy.set(Mode::Stall);
         held.commit().await.unwrap();
 
-        let abandoned = until_abandoned(&other).await;
-        assert_eq!(abandoned, [claim]);
+        let orphaned = until_orphaned(&other).await;
+        assert_eq!(orphaned, [claim]);
         let ended = other.finish(end(claim, 2, failed(Some(at(2)))), request(taker, 2)).await;
         assert!(matches!(ended, Ok(Finished::Recorded { .. })), "{ended:?}");
         proxy.set(Mode::Forward);

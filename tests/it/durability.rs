@@ -14,8 +14,8 @@ use tasker_runtime::{
 };
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
-    LimitKind, LimitRecord, NewTaskRecord, PermitRequest, Permits, PruneRequest, Store, TaskFilter, TaskHead,
-    TaskInputs, TaskRecord, TemplateRecord, WorkerInfo, WorkerRecord,
+    LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, Store, TaskFilter,
+    TaskHead, TaskInputs, TaskRecord, TemplateRecord, WorkerInfo, WorkerRecord,
 };
 use tokio::sync::Notify;
 
@@ -204,13 +204,13 @@ async fn the_claims_of_a_worker_are_abandoned_when_it_is_gone_and_not_before() {
     one.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
     one.put_template(template()).await.unwrap();
     let request =
-        ClaimRequest { worker, limit: 1, any: false, now: at(0), passed: Arc::default(), namespaces: None };
+        ClaimRequest { worker, limit: 1, any: false, now: at(0), excluded: Arc::default(), namespaces: None };
     let claims = new(one.create_task(new_task(&Graph::diamond(), 0), request).await.unwrap()).claims;
-    assert!(other.abandoned().await.unwrap().is_empty());
+    assert!(other.orphaned().await.unwrap().is_empty());
     drop(one);
-    assert_eq!(other.abandoned().await.unwrap(), claims);
+    assert_eq!(other.orphaned().await.unwrap(), claims);
     other.release(claims, None, at(1)).await.unwrap();
-    assert!(other.abandoned().await.unwrap().is_empty());
+    assert!(other.orphaned().await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -315,12 +315,12 @@ async fn one_file_under_two_names_is_one_store() {
     one.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
     one.put_template(tasker_store::conformance::template()).await.unwrap();
     let request =
-        ClaimRequest { worker, limit: 1, any: false, now: at(0), passed: Arc::default(), namespaces: None };
+        ClaimRequest { worker, limit: 1, any: false, now: at(0), excluded: Arc::default(), namespaces: None };
     let record = tasker_store::conformance::new_task(&tasker_store::conformance::Graph::diamond(), 0);
     let claims = new(one.create_task(record, request).await.unwrap()).claims;
-    assert!(other.abandoned().await.unwrap().is_empty());
-    one.worker_gone(worker);
-    assert_eq!(other.abandoned().await.unwrap(), claims);
+    assert!(other.orphaned().await.unwrap().is_empty());
+    one.worker_died(worker);
+    assert_eq!(other.orphaned().await.unwrap(), claims);
 }
 
 /// Refuses every third call that the engine makes by itself.
@@ -380,8 +380,8 @@ impl Store for Flaky {
     ) -> Result<(), StoreError> {
         self.inner.release(claims, due_at, now).await
     }
-    async fn lost(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError> {
-        self.inner.lost(claims).await
+    async fn revoked(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError> {
+        self.inner.revoked(claims).await
     }
     async fn act(&self, action: ActionRequest) -> Result<Acted, StoreError> {
         self.inner.act(action).await
@@ -392,22 +392,22 @@ impl Store for Flaky {
     async fn set_limit(&self, limit: FleetLimit) -> Result<(), StoreError> {
         self.inner.set_limit(limit).await
     }
-    async fn remove_limit(&self, kind: LimitKind) -> Result<bool, StoreError> {
+    async fn remove_limit(&self, kind: LimitScope) -> Result<bool, StoreError> {
         self.inner.remove_limit(kind).await
     }
     async fn limits(&self) -> Result<Vec<LimitRecord>, StoreError> {
         self.inner.limits().await
     }
-    async fn permits(&self, request: PermitRequest) -> Result<Permits, StoreError> {
+    async fn permits(&self, request: PermitRequest) -> Result<PermitGrants, StoreError> {
         self.inner.permits(request).await
     }
 
-    fn worker_gone(&self, worker: WorkerId) {
-        self.inner.worker_gone(worker);
+    fn worker_died(&self, worker: WorkerId) {
+        self.inner.worker_died(worker);
     }
-    async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {
+    async fn orphaned(&self) -> Result<Vec<Claim>, StoreError> {
         self.before()?;
-        self.inner.abandoned().await
+        self.inner.orphaned().await
     }
     async fn inputs(&self, task: TaskId, steps: &[u32]) -> Result<Option<TaskInputs>, StoreError> {
         self.before()?;

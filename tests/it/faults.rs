@@ -168,7 +168,7 @@ async fn a_step_of_a_template_that_cannot_be_read_fails_and_frees_its_slot() {
         limit: 0,
         any: false,
         now: at(0),
-        passed: Arc::default(),
+        excluded: Arc::default(),
         namespaces: None,
     };
     store

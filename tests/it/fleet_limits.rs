@@ -8,10 +8,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tasker_runtime::{
-    Builder, Clock, Error, FleetLimit, LimitKind, MemoryStore, PostgresStore, SqliteStore, StepContext,
+    Builder, Clock, Error, FleetLimit, LimitScope, MemoryStore, PostgresStore, SqliteStore, StepContext,
     StepResult, TaskId, Tasker, WorkerId, WorkerInfo,
 };
-use tasker_store::{PermitRequest, Store as _, Wanted};
+use tasker_store::{PermitDemand, PermitRequest, Store as _};
 use tokio::time::Instant;
 
 use crate::postgres::Schema;
@@ -93,7 +93,7 @@ fn ms(millis: u64) -> Duration {
 }
 
 fn charge() -> FleetLimit {
-    FleetLimit::new(LimitKind::Callable("a".to_owned()))
+    FleetLimit::new(LimitScope::Callable("a".to_owned()))
 }
 
 async fn create(tasker: &Tasker, count: usize) -> Vec<TaskId> {
@@ -140,7 +140,7 @@ async fn a_fan_out_keeps_to_the_limit_of_its_namespace() {
     let (fleet, gauge) = (Fleet::new(), Gauge::default());
     let steps: String = (0..60).map(|n| format!("b{n}: start\n")).collect();
     let client = fleet.client().await;
-    let limit = FleetLimit::new(LimitKind::Namespace("test".to_owned())).concurrency(4);
+    let limit = FleetLimit::new(LimitScope::Namespace("test".to_owned())).concurrency(4);
     client.set_limit(limit).await.unwrap();
     let builder = fleet.builder(&format!("start\n{steps}end: {}", names()));
     let builder = builder.handler_fn("end", |_: StepContext| async { StepResult::Ok(()) });
@@ -246,7 +246,7 @@ async fn what_is_set_changed_and_removed_while_steps_run_takes_effect() {
     assert_eq!(highest_after(1_500).await, 2);
     client.set_limit(charge().concurrency(10)).await.unwrap();
     assert_eq!(highest_after(2_500).await, 10);
-    client.remove_limit(LimitKind::Callable("a".to_owned())).await.unwrap();
+    client.remove_limit(LimitScope::Callable("a".to_owned())).await.unwrap();
     assert_eq!(highest_after(1_500).await, 64);
     all_complete(&worker, ids).await;
     worker.shutdown().await;
@@ -319,7 +319,7 @@ async fn what_cannot_be_set_or_removed_says_why() {
     assert!(matches!(error, Error::EmptyLimit(_)));
     assert_eq!(error.to_string(), "the limit on callable `a` needs a concurrency or a rate");
     let remove = async |name: &str| {
-        client.remove_limit(LimitKind::Namespace(name.to_owned())).await.unwrap_err().to_string()
+        client.remove_limit(LimitScope::Namespace(name.to_owned())).await.unwrap_err().to_string()
     };
     assert_eq!(remove("n").await, "there is no limit on namespace `n`; there is none at all");
     client.set_limit(charge().concurrency(1)).await.unwrap();
@@ -383,7 +383,7 @@ async fn a_file_that_two_processes_have_open_grants_what_memory_grants() {
     let (memory, files) = (MemoryStore::new(), [open(), open()]);
     let mut random = fastrand::Rng::with_seed(11);
     let mut now = Timestamp::from_second(1_800_000_000).unwrap();
-    let kinds = [charge().kind, LimitKind::Namespace("a".to_owned())];
+    let kinds = [charge().scope, LimitScope::Namespace("a".to_owned())];
     let mut workers = Vec::new();
     for _ in 0..150 {
         while workers.len() < 3 {
@@ -402,9 +402,9 @@ async fn a_file_that_two_processes_have_open_grants_what_memory_grants() {
                 file.set_limit(limit).await.unwrap();
             }
             1 => {
-                let kind = kinds[random.usize(..2)].clone();
-                let removed = memory.remove_limit(kind.clone()).await.unwrap();
-                assert_eq!(removed, file.remove_limit(kind).await.unwrap());
+                let scope = kinds[random.usize(..2)].clone();
+                let removed = memory.remove_limit(scope.clone()).await.unwrap();
+                assert_eq!(removed, file.remove_limit(scope).await.unwrap());
             }
             2 => {
                 let worker = workers.swap_remove(index);
@@ -413,9 +413,9 @@ async fn a_file_that_two_processes_have_open_grants_what_memory_grants() {
             }
             3..8 => now += ms(random.u64(..900)),
             _ => {
-                let wanted = kinds.iter().map(|kind| {
+                let wanted = kinds.iter().map(|scope| {
                     let (keep, wanted, starts) = (random.u32(..2), random.u32(..5), random.u32(..3));
-                    Wanted { kind: kind.clone(), keep, wanted: wanted.max(keep), starts }
+                    PermitDemand { scope: scope.clone(), keep, wanted: wanted.max(keep), starts }
                 });
                 let request = PermitRequest { worker: workers[index], wanted: wanted.collect(), now };
                 let expected = memory.permits(request.clone()).await.unwrap();
@@ -436,7 +436,7 @@ async fn a_worker_that_is_taken_for_dead_starts_nothing_new_until_it_is_heard_of
         store.register_worker(worker, WorkerInfo::here(), Timestamp::UNIX_EPOCH).await.unwrap();
     }
     let hold = async |worker, keep, wanted, heard_of| {
-        let wanted = vec![Wanted { kind: charge().kind, keep, wanted, starts: 0 }];
+        let wanted = vec![PermitDemand { scope: charge().scope, keep, wanted, starts: 0 }];
         let request = PermitRequest { worker, wanted, now: Timestamp::UNIX_EPOCH };
         let answer = store.permits(request).await.unwrap();
         // For as long as others count what it holds.
@@ -481,7 +481,7 @@ fn the_command_line_sets_lists_and_removes(store: &str) {
         namespace `billing`  paused  0 of 0 held\n";
     assert_eq!(done(&["list"]), page);
     let charge = json!({
-        "kind": "callable", "name": "Billing::Charge", "concurrency": 10, "rate": "100/s", "held": 0,
+        "scope": "callable", "name": "Billing::Charge", "concurrency": 10, "rate": "100/s", "held": 0,
         "workers": 0, "waiting": 0,
     });
     assert_eq!(listed(store)[0], charge);

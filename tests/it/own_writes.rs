@@ -122,7 +122,7 @@ async fn a_stale_answer_writes_nothing(store: impl Store, table: &str) {
         limit,
         any: false,
         now: at(0),
-        passed: Arc::default(),
+        excluded: Arc::default(),
         namespaces: None,
     };
     store.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();

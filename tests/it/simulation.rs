@@ -11,7 +11,8 @@ use tasker_runtime::{
 };
 use tasker_store::conformance::{Graph, at, failed, new, new_task, template};
 use tasker_store::{
-    Acted, Action, ActionRequest, Claim, ClaimRequest, Ending, Finished, FinishedAttempt, Store, WorkerInfo,
+    Acted, ActionRequest, Claim, ClaimRequest, Ending, Finished, FinishedAttempt, OperatorAction, Store,
+    WorkerInfo,
 };
 
 const SCHEDULES: u64 = 3_000;
@@ -26,7 +27,7 @@ struct Known {
     retry_at: Option<i64>,
     claim: Option<Claim>,
     attempts: u32,
-    forgiven: u32,
+    attempts_before_reset: u32,
 }
 
 /// The naive truth about one task: a step is ready when all its parents are done and nothing else
@@ -117,7 +118,7 @@ impl Simulation {
             limit,
             any: self.random.bool(),
             now: at(self.now),
-            passed: Arc::default(),
+            excluded: Arc::default(),
             namespaces: None,
         }
     }
@@ -130,8 +131,11 @@ impl Simulation {
             assert!(is_due, "{claim:?} was claimed while it is {state}");
             known.attempts += 1;
             known.retry_at = None;
-            assert_eq!((claim.attempt, claim.forgiven), (known.attempts, known.forgiven));
-            assert!(claim.attempt - claim.forgiven <= MAX_ATTEMPTS, "{claim:?}");
+            assert_eq!(
+                (claim.attempt, claim.attempts_before_reset),
+                (known.attempts, known.attempts_before_reset)
+            );
+            assert!(claim.attempt - claim.attempts_before_reset <= MAX_ATTEMPTS, "{claim:?}");
             known.claim = Some(claim);
         }
     }
@@ -168,7 +172,7 @@ impl Simulation {
     }
 
     fn failed(&mut self, claim: Claim, outcome: AttemptOutcome) -> Ending {
-        let may_retry = claim.attempt - claim.forgiven < MAX_ATTEMPTS && self.random.u8(..4) > 0;
+        let may_retry = claim.attempt - claim.attempts_before_reset < MAX_ATTEMPTS && self.random.u8(..4) > 0;
         let retry_at = may_retry.then(|| at(self.now + self.random.i64(0..20)));
         match failed(retry_at) {
             Ending::Failed { error, retry_at, .. } => Ending::Failed { outcome, error, retry_at },
@@ -184,9 +188,11 @@ impl Simulation {
         let state = self.model.state();
         let reopens = matches!(state, TaskState::Cancelled | TaskState::Error);
         let (action, may) = match self.random.u8(..13) {
-            0 => (Action::Cancel, !state.is_over()),
-            1 => (Action::GiveUp { reason: DeadLetterReason::ManualDlq }, !state.is_over()),
-            2 => (Action::Investigate { status: DeadLetterStatus::Pending }, state == TaskState::Error),
+            0 => (OperatorAction::Cancel, !state.is_over()),
+            1 => (OperatorAction::GiveUp { reason: DeadLetterReason::ManualDlq }, !state.is_over()),
+            2 => {
+                (OperatorAction::Investigate { status: DeadLetterStatus::Pending }, state == TaskState::Error)
+            }
             3..6 => {
                 // As the engine does: a task is reopened as a whole.
                 let steps = (0..).zip(&self.model.steps).map(|(step, _)| step).filter(|step| match reopens {
@@ -198,18 +204,18 @@ impl Simulation {
                 if steps.is_empty() {
                     return;
                 }
-                (Action::Retry { steps }, true)
+                (OperatorAction::Retry { steps }, true)
             }
             6..9 => {
                 let waits =
                     matches!(self.model.state_of(step), StepState::WaitingForRetry | StepState::Ready);
-                (Action::RetryNow { step }, waits && !state.is_over())
+                (OperatorAction::RetryNow { step }, waits && !state.is_over())
             }
             kind => {
                 let open = !matches!(self.model.state_of(step), StepState::Complete | StepState::Pending);
                 let action = match kind {
-                    9..11 => Action::Complete { step, result, dependents, ends },
-                    _ => Action::Resolve { step, dependents, ends },
+                    9..11 => OperatorAction::Complete { step, result, dependents, ends },
+                    _ => OperatorAction::Resolve { step, dependents, ends },
                 };
                 (action, open && !state.is_over())
             }
@@ -219,25 +225,28 @@ impl Simulation {
         if may {
             let model = &mut self.model;
             match &action {
-                Action::Cancel | Action::GiveUp { .. } => {
-                    let state =
-                        if action == Action::Cancel { TaskState::Cancelled } else { TaskState::Error };
+                OperatorAction::Cancel | OperatorAction::GiveUp { .. } => {
+                    let state = if action == OperatorAction::Cancel {
+                        TaskState::Cancelled
+                    } else {
+                        TaskState::Error
+                    };
                     model.ended = Some(state);
                     for known in &mut model.steps {
                         expected.extend(known.claim.take().map(|claim| claim.step));
                         (known.failed, known.retry_at) = (false, None);
                     }
                 }
-                Action::Investigate { .. } => {}
-                Action::Retry { steps } => {
+                OperatorAction::Investigate { .. } => {}
+                OperatorAction::Retry { steps } => {
                     model.ended = None;
                     for (step, _) in steps {
                         let known = &mut model.steps[*step as usize];
-                        (known.failed, known.forgiven) = (false, known.attempts);
+                        (known.failed, known.attempts_before_reset) = (false, known.attempts);
                     }
                 }
-                Action::RetryNow { step } => model.steps[*step as usize].retry_at = None,
-                Action::Complete { step, .. } | Action::Resolve { step, .. } => {
+                OperatorAction::RetryNow { step } => model.steps[*step as usize].retry_at = None,
+                OperatorAction::Complete { step, .. } | OperatorAction::Resolve { step, .. } => {
                     let known = &mut model.steps[*step as usize];
                     expected.extend(known.claim.take().map(|claim| claim.step));
                     (known.done, known.failed, known.retry_at) = (true, false, None);
@@ -248,11 +257,11 @@ impl Simulation {
         let (by, reason) = ("ada".to_owned(), "a simulation".to_owned());
         let request = ActionRequest { task: self.task, action, by, reason, at: at(self.now) };
         match self.store.act(request).await.unwrap() {
-            Acted::Done { state, lost } => {
+            Acted::Done { state, revoked } => {
                 assert!(may, "what cannot be done was done");
                 assert_eq!(state, self.model.state());
-                assert_eq!(lost.iter().map(|claim| claim.step).collect::<BTreeSet<_>>(), expected);
-                self.closed = open.into_iter().chain(lost).collect();
+                assert_eq!(revoked.iter().map(|claim| claim.step).collect::<BTreeSet<_>>(), expected);
+                self.closed = open.into_iter().chain(revoked).collect();
             }
             refused => assert!(!may, "{refused:?}"),
         }
@@ -282,8 +291,8 @@ impl Simulation {
             }
             (13, _) => {
                 // The worker dies; another takes over what it had claimed.
-                self.store.worker_gone(self.worker);
-                let mut gone = self.store.abandoned().await.unwrap();
+                self.store.worker_died(self.worker);
+                let mut gone = self.store.orphaned().await.unwrap();
                 gone.sort_by_key(|claim| claim.step);
                 assert_eq!(gone, open);
                 self.worker = WorkerId::random();
@@ -292,7 +301,7 @@ impl Simulation {
                     let ending = self.failed(claim, AttemptOutcome::Crashed);
                     self.finish(claim, ending).await;
                 }
-                assert!(self.store.abandoned().await.unwrap().is_empty());
+                assert!(self.store.orphaned().await.unwrap().is_empty());
             }
             (14, _) if !self.closed.is_empty() => {
                 // An answer that comes late, or a second time.

@@ -9,8 +9,8 @@ use tasker_runtime::{
 };
 use tasker_store::conformance::{Graph, at, failed, new, new_task, template};
 use tasker_store::{
-    Acted, Action, ActionRequest, Claim, ClaimRequest, Claimed, Ending, Finished, FinishedAttempt, Store,
-    TaskFilter, WorkerInfo,
+    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Ending, Finished, FinishedAttempt, OperatorAction,
+    Store, TaskFilter, WorkerInfo,
 };
 
 use crate::postgres::Schema;
@@ -104,7 +104,7 @@ impl Pair {
             limit: room,
             any,
             now: at(self.now),
-            passed: Arc::default(),
+            excluded: Arc::default(),
             namespaces: None,
         }
     }
@@ -175,21 +175,21 @@ impl Pair {
             record.attempts.iter().filter(|one| one.step == step).map(|one| one.attempt).max().unwrap_or(0)
         };
         let action = match kind {
-            0 => Action::Cancel,
-            1 => Action::GiveUp { reason: DeadLetterReason::ManualDlq },
-            2 => Action::Retry { steps: vec![(step, attempts(step))] },
-            3 => Action::RetryNow { step },
-            4 => Action::Complete { step, result, dependents, ends },
-            5 => Action::Investigate { status: DeadLetterStatus::PermanentlyFailed },
-            _ => Action::Resolve { step, dependents, ends },
+            0 => OperatorAction::Cancel,
+            1 => OperatorAction::GiveUp { reason: DeadLetterReason::ManualDlq },
+            2 => OperatorAction::Retry { steps: vec![(step, attempts(step))] },
+            3 => OperatorAction::RetryNow { step },
+            4 => OperatorAction::Complete { step, result, dependents, ends },
+            5 => OperatorAction::Investigate { status: DeadLetterStatus::PermanentlyFailed },
+            _ => OperatorAction::Resolve { step, dependents, ends },
         };
         let (by, reason) = ("ada".to_owned(), "why not".to_owned());
         let request = ActionRequest { task, action, by, reason, at: at(self.now) };
         let acted = one.act(request.clone()).await.unwrap();
         assert_eq!(acted, other.act(request).await.unwrap());
-        if let Acted::Done { lost, .. } = acted {
-            self.open.retain(|claim| !lost.contains(claim));
-            self.closed.extend(lost);
+        if let Acted::Done { revoked, .. } = acted {
+            self.open.retain(|claim| !revoked.contains(claim));
+            self.closed.extend(revoked);
         }
     }
 

@@ -14,8 +14,8 @@ async fn a_task_that_cannot_be_read_leaves_the_others_and_their_commits_alone() 
     let store = PostgresStore::open(&schema.url()).await.unwrap();
     let worker = WorkerId::random();
     let request = |limit| {
-        let (passed, namespaces) = (Arc::default(), None);
-        ClaimRequest { worker, limit, any: true, now: at(0), passed, namespaces }
+        let (excluded, namespaces) = (Arc::default(), None);
+        ClaimRequest { worker, limit, any: true, now: at(0), excluded, namespaces }
     };
     store.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
     store.put_template(template()).await.unwrap();

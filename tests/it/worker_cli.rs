@@ -319,7 +319,7 @@ fn a_file_is_migrated_once() {
     let path = directory.path().join("t.db");
     migrated(&sqlite(&directory), &["--dry-run"]);
     assert!(!path.exists(), "a dry run makes no file");
-    migrates(&sqlite(&directory), 5, "CREATE TABLE task (");
+    migrates(&sqlite(&directory), 6, "CREATE TABLE task (");
 }
 
 #[test]
@@ -328,7 +328,7 @@ fn an_older_file_is_left_alone_by_a_dry_run() {
     let path = directory.path().join("t.db");
     let connection = rusqlite::Connection::open(&path).unwrap();
     let script = |name| {
-        std::fs::read_to_string(root().join("tasker-runtime/src/store/sqlite/migrations").join(name)).unwrap()
+        std::fs::read_to_string(root().join("tasker-sqlite/migrations").join(name)).unwrap()
     };
     connection.execute_batch(&script("001_initial.sql")).unwrap();
     connection
@@ -337,7 +337,7 @@ fn an_older_file_is_left_alone_by_a_dry_run() {
     drop(connection);
     let before = std::fs::read(&path).unwrap();
     let plan = migrated(&sqlite(&directory), &["--dry-run"]);
-    assert_eq!((&plan["from"], &plan["to"]), (&json!(1), &json!(5)));
+    assert_eq!((&plan["from"], &plan["to"]), (&json!(1), &json!(6)));
     assert_eq!(std::fs::read(&path).unwrap(), before);
     // What is printed is what brings it up to date.
     let sql: Vec<&str> = plan["sql"].as_array().unwrap().iter().map(|sql| sql.as_str().unwrap()).collect();
@@ -350,7 +350,7 @@ fn an_older_file_is_left_alone_by_a_dry_run() {
 #[test]
 fn a_schema_is_migrated_once() {
     let schema = Schema::new();
-    migrates(&schema.url(), 2, &format!("CREATE TABLE \"{}\".step (", schema.name()));
+    migrates(&schema.url(), 3, &format!("CREATE TABLE \"{}\".step (", schema.name()));
 }
 
 /// A role that may log in; dropped with this, after what was granted to it.
@@ -412,7 +412,7 @@ fn flow(url: &str) -> tasker_runtime::Builder {
 
 #[tokio::test]
 async fn a_worker_runs_with_no_more_than_the_documented_grants() {
-    use tasker_runtime::{FleetLimit, LimitKind, Operator, RetryScope, TaskFilter};
+    use tasker_runtime::{FleetLimit, LimitScope, Operator, RetryScope, TaskFilter};
     let schema = Schema::new();
     let role = Role::new(&schema).await;
     let url = role.url();
@@ -443,7 +443,7 @@ async fn a_worker_runs_with_no_more_than_the_documented_grants() {
         assert_eq!(tasker.wait(*id).await.unwrap().state, TaskState::Complete);
     }
     // What operators do.
-    let limit = FleetLimit::new(LimitKind::Callable("a".to_owned())).concurrency(3);
+    let limit = FleetLimit::new(LimitScope::Callable("a".to_owned())).concurrency(3);
     tasker.set_limit(limit.rate("1000/s".parse().unwrap())).await.unwrap();
     let all_known = async || tasker.limits().await.unwrap().iter().all(|one| one.workers > 0);
     while !all_known().await {
@@ -451,7 +451,7 @@ async fn a_worker_runs_with_no_more_than_the_documented_grants() {
         tasker.wait(id).await.unwrap();
         ids.push(id);
     }
-    tasker.remove_limit(LimitKind::Callable("a".to_owned())).await.unwrap();
+    tasker.remove_limit(LimitScope::Callable("a".to_owned())).await.unwrap();
     let by = Operator::new("ada").because("a test");
     let failed = create(true).await;
     assert_eq!(ended(tasker.wait(failed).await).state, TaskState::BlockedByFailures);
@@ -486,7 +486,7 @@ async fn a_worker_runs_with_no_more_than_the_documented_grants() {
 #[test]
 fn the_grants_name_every_table() {
     let page = std::fs::read_to_string(root().join("docs/scaling.md")).unwrap();
-    let migrations = std::fs::read_dir(root().join("tasker-runtime/src/store/postgres/migrations")).unwrap();
+    let migrations = std::fs::read_dir(root().join("tasker-postgres/migrations")).unwrap();
     let tables: String =
         migrations.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
     for table in tables.split("CREATE TABLE {schema}.").skip(1).map(|rest| rest.split(' ').next().unwrap()) {

@@ -75,7 +75,7 @@ pub struct WorkerOptions {
     /// At most this many steps at a time; 64 unless the program says otherwise
     #[arg(long, value_name = "N")]
     concurrency: Option<NonZeroUsize>,
-    /// How often to look for work that nobody announced, such as `200ms`
+    /// How often to look for work that nobody notified, such as `200ms`
     #[arg(long, value_name = "TIME", value_parser = duration)]
     poll_interval: Option<Duration>,
     /// How long running steps may take to end after a signal, such as `30s`

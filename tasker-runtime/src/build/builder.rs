@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tasker_store::{LimitKind, Store};
+use tasker_store::{LimitScope, Store};
 use tasker_template::{Diagnostics, LoadedTemplate, Plan, nearest, read_file, read_str, template_files};
 
 use crate::build::bind::{self, BoundTemplate, Templates};
@@ -293,7 +293,7 @@ impl Builder {
     /// least 1. [`Tasker::set_limit`] limits all workers together.
     #[must_use]
     pub fn namespace_concurrency(mut self, namespace: impl Into<String>, attempts: usize) -> Self {
-        self.settings.kinds.insert(LimitKind::Namespace(namespace.into()), attempts.max(1));
+        self.settings.kinds.insert(LimitScope::Namespace(namespace.into()), attempts.max(1));
         self
     }
 
@@ -305,7 +305,7 @@ impl Builder {
     /// ```
     #[must_use]
     pub fn callable_concurrency(mut self, callable: impl Into<String>, attempts: usize) -> Self {
-        self.settings.kinds.insert(LimitKind::Callable(callable.into()), attempts.max(1));
+        self.settings.kinds.insert(LimitScope::Callable(callable.into()), attempts.max(1));
         self
     }
 

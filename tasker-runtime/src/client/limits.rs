@@ -1,7 +1,7 @@
 //! Limits that hold for all workers of a store together: set, read and removed by operators, from any
 //! process that has the store open.
 
-use tasker_store::{FleetLimit, LimitKind, LimitRecord};
+use tasker_store::{FleetLimit, LimitRecord, LimitScope};
 
 use crate::client::tasker::{Error, Tasker};
 
@@ -18,9 +18,9 @@ impl Tasker {
     /// [`Error::EmptyLimit`] when it has neither a concurrency nor a rate. When the store fails.
     ///
     /// ```
-    /// # use tasker::{FleetLimit, LimitKind, Tasker};
+    /// # use tasker::{FleetLimit, LimitScope, Tasker};
     /// async fn spare_the_bank(tasker: &Tasker) -> Result<(), Box<dyn std::error::Error>> {
-    ///     let kind = LimitKind::Callable("Billing::Charge".to_owned());
+    ///     let kind = LimitScope::Callable("Billing::Charge".to_owned());
     ///     let limit = FleetLimit::new(kind).concurrency(10).rate("100/s".parse()?);
     ///     tasker.set_limit(limit).await?;
     ///     Ok(())
@@ -28,7 +28,7 @@ impl Tasker {
     /// ```
     pub async fn set_limit(&self, limit: FleetLimit) -> Result<(), Error> {
         if limit.concurrency.is_none() && limit.rate.is_none() {
-            return Err(Error::EmptyLimit(limit.kind));
+            return Err(Error::EmptyLimit(limit.scope));
         }
         Ok(self.engine().store.set_limit(limit).await?)
     }
@@ -57,22 +57,22 @@ impl Tasker {
     /// [`Error::UnknownLimit`] when there is no limit on this. When the store fails.
     ///
     /// ```
-    /// # use tasker::{Error, LimitKind, Tasker};
+    /// # use tasker::{Error, LimitScope, Tasker};
     /// async fn open_the_gates(tasker: &Tasker) -> Result<(), Error> {
-    ///     tasker.remove_limit(LimitKind::Namespace("billing".to_owned())).await
+    ///     tasker.remove_limit(LimitScope::Namespace("billing".to_owned())).await
     /// }
     /// ```
-    pub async fn remove_limit(&self, kind: LimitKind) -> Result<(), Error> {
+    pub async fn remove_limit(&self, scope: LimitScope) -> Result<(), Error> {
         let store = &self.engine().store;
-        if store.remove_limit(kind.clone()).await? {
+        if store.remove_limit(scope.clone()).await? {
             return Ok(());
         }
         let there: Vec<String> =
-            store.limits().await?.into_iter().map(|one| one.limit.kind.to_string()).collect();
+            store.limits().await?.into_iter().map(|one| one.limit.scope.to_string()).collect();
         let known = match there.as_slice() {
             [] => "there is none at all".to_owned(),
             there => format!("there are limits on: {}", there.join(", ")),
         };
-        Err(Error::UnknownLimit { kind, known })
+        Err(Error::UnknownLimit { scope, known })
     }
 }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tasker_store::{
-    Acted, Action, ActionRequest, DeadLetterReason, DeadLetterStatus, Json, Refusal, StepState, TaskFilter,
-    TaskId, TaskRecord, TaskState,
+    Acted, ActionRequest, DeadLetterReason, DeadLetterStatus, Json, OperatorAction, Refusal, StepState,
+    TaskFilter, TaskId, TaskRecord, TaskState,
 };
 use tasker_template::{StepIndex, nearest};
 
 use crate::build::bind::BoundTemplate;
-use crate::client::stale::{self, Stay};
+use crate::client::stale::{self, TaskAge};
 use crate::client::task::Task;
 use crate::client::tasker::{Error, Tasker};
 
@@ -79,7 +79,7 @@ impl Tasker {
     /// [`Error::NotPossible`] when the task is over. When there is no such task, or the store fails.
     pub async fn cancel(&self, id: TaskId, operator: &Operator) -> Result<Task, Error> {
         let (_, bound) = self.look_up(id).await?;
-        self.act(id, &bound, Action::Cancel, operator).await
+        self.act(id, &bound, OperatorAction::Cancel, operator).await
     }
 
     /// Tries failed steps again, each with a fresh budget of attempts. What is complete stays so, and
@@ -105,7 +105,7 @@ impl Tasker {
             let attempts = record.attempts.iter().filter(|attempt| attempt.step == *step);
             (*step, attempts.map(|attempt| attempt.attempt).max().unwrap_or_default())
         });
-        self.act(id, &bound, Action::Retry { steps: numbered.collect() }, operator).await
+        self.act(id, &bound, OperatorAction::Retry { steps: numbered.collect() }, operator).await
     }
 
     /// What [`retry`](Self::retry) would do; changes nothing.
@@ -134,7 +134,7 @@ impl Tasker {
     pub async fn retry_now(&self, id: TaskId, step: &str, operator: &Operator) -> Result<Task, Error> {
         let (_, bound) = self.look_up(id).await?;
         let step = index(&bound, id, step)?;
-        self.act(id, &bound, Action::RetryNow { step }, operator).await
+        self.act(id, &bound, OperatorAction::RetryNow { step }, operator).await
     }
 
     /// Completes a step with a result that was made by hand; the steps that wait for it read that. A
@@ -159,7 +159,7 @@ impl Tasker {
         let own = &bound.steps[index as usize];
         own.check_result(&result, self.engine().settings.limits)
             .map_err(|error| refused(error.to_string()))?;
-        let action = Action::Complete {
+        let action = OperatorAction::Complete {
             step: index,
             result,
             dependents: std::sync::Arc::clone(&own.dependents),
@@ -179,7 +179,7 @@ impl Tasker {
         let (_, bound) = self.look_up(id).await?;
         let step = index(&bound, id, step)?;
         let dependents = std::sync::Arc::clone(&bound.steps[step as usize].dependents);
-        let action = Action::Resolve { step, dependents, ends: bound.ends(step) };
+        let action = OperatorAction::Resolve { step, dependents, ends: bound.ends(step) };
         self.act(id, &bound, action, operator).await
     }
 
@@ -192,7 +192,7 @@ impl Tasker {
     /// [`Error::NotPossible`] when the task is over. When there is no such task, or the store fails.
     pub async fn give_up(&self, id: TaskId, operator: &Operator) -> Result<Task, Error> {
         let (_, bound) = self.look_up(id).await?;
-        self.act(id, &bound, Action::GiveUp { reason: DeadLetterReason::ManualDlq }, operator).await
+        self.act(id, &bound, OperatorAction::GiveUp { reason: DeadLetterReason::ManualDlq }, operator).await
     }
 
     /// Notes what has become of a task that was given up: its [dead letter](crate::DeadLetter) has this
@@ -217,7 +217,7 @@ impl Tasker {
         operator: &Operator,
     ) -> Result<Task, Error> {
         let (_, bound) = self.look_up(id).await?;
-        self.act(id, &bound, Action::Investigate { status }, operator).await
+        self.act(id, &bound, OperatorAction::Investigate { status }, operator).await
     }
 
     /// Deletes tasks that have been over for longer than `age`, at most `limit` of them: how many.
@@ -238,7 +238,7 @@ impl Tasker {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn stays(&self, filter: TaskFilter) -> Result<Vec<Stay>, Error> {
+    pub async fn stays(&self, filter: TaskFilter) -> Result<Vec<TaskAge>, Error> {
         let engine = self.engine();
         let filter = TaskFilter { states: vec![TaskState::InProgress], ..filter };
         let mut stays = Vec::new();
@@ -261,7 +261,7 @@ impl Tasker {
         &self,
         task: TaskId,
         bound: &BoundTemplate,
-        action: Action,
+        action: OperatorAction,
         operator: &Operator,
     ) -> Result<Task, Error> {
         let engine = self.engine();

@@ -23,7 +23,7 @@ pub enum Staleness {
 /// How long a task has been where it is, and how long it may.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
-pub struct Stay {
+pub struct TaskAge {
     /// The task.
     pub task: TaskId,
     /// What it waits for.
@@ -54,7 +54,7 @@ pub(crate) fn has_limits(template: &TaskTemplate) -> bool {
 }
 
 /// How long the task has been where it is; `None` when it waits for nothing.
-pub(crate) fn look(record: &TaskRecord, bound: &BoundTemplate, now: Timestamp) -> Option<Stay> {
+pub(crate) fn look(record: &TaskRecord, bound: &BoundTemplate, now: Timestamp) -> Option<TaskAge> {
     let lifecycle = &bound.template.lifecycle;
     let last_end = record.attempts.iter().map(|attempt| attempt.finished_at).max();
     let since_last = last_end.unwrap_or(record.head.created_at);
@@ -82,7 +82,7 @@ pub(crate) fn look(record: &TaskRecord, bound: &BoundTemplate, now: Timestamp) -
             minutes if minutes * 5 >= limit_minutes * 4 => Staleness::Warning,
             _ => Staleness::Healthy,
         };
-        Stay { task: record.head.id, waiting_for, minutes, limit_minutes, staleness, acts }
+        TaskAge { task: record.head.id, waiting_for, minutes, limit_minutes, staleness, acts }
     };
     let gives_up = lifecycle.staleness_action.as_deref() != Some("none");
     if let Some(limit) = lifecycle.max_duration_minutes {
@@ -94,7 +94,7 @@ pub(crate) fn look(record: &TaskRecord, bound: &BoundTemplate, now: Timestamp) -
     Some(stay(since, limit.unwrap_or(default), gives_up && limit.is_some()))
 }
 
-impl Stay {
+impl TaskAge {
     /// Whether it has been there for too long.
     #[must_use]
     pub fn is_stale(&self) -> bool {

@@ -193,7 +193,7 @@ impl Task {
             step.state = row.state;
             step.claimed_at = row.claimed_at;
             step.next_attempt_at = row.due_at;
-            step.max_attempts = step.max_attempts.saturating_add(row.forgiven);
+            step.max_attempts = step.max_attempts.saturating_add(row.attempts_before_reset);
         }
         for row in record.attempts {
             let Some(step) = steps.get_mut(row.step as usize) else { continue };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 use tasker_store::{
-    Json, LimitKind, NewTaskRecord, Origin, StoreError, TaskFilter, TaskId, TaskState, TemplateRecord,
+    Json, LimitScope, NewTaskRecord, Origin, StoreError, TaskFilter, TaskId, TaskState, TemplateRecord,
     WorkerId, WorkerInfo, WorkerRecord,
 };
 use tasker_template::nearest;
@@ -168,12 +168,12 @@ pub enum Error {
     Transaction(#[source] tasker_store::BoxError),
     /// A limit that limits nothing; nothing was set.
     #[error("the limit on {0} needs a concurrency or a rate")]
-    EmptyLimit(LimitKind),
+    EmptyLimit(LimitScope),
     /// There is no limit on this.
-    #[error("there is no limit on {kind}; {known}")]
+    #[error("there is no limit on {scope}; {known}")]
     UnknownLimit {
         /// What was asked for.
-        kind: LimitKind,
+        scope: LimitScope,
         /// What there is.
         known: String,
     },
@@ -408,7 +408,7 @@ impl Tasker {
         task: NewTask,
     ) -> Result<TaskId, Error> {
         let record = self.record(task)?;
-        let statement = self.engine().store.creation(&record)?;
+        let statement = self.engine().store.create_task_sql(&record)?;
         match transaction.execute(&statement).await.map_err(Error::Transaction)? {
             0 => Err(Error::Taken),
             _ => Ok(record.id),

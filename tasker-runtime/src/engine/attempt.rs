@@ -172,7 +172,7 @@ async fn call(
     let context = StepContext::new(
         Arc::clone(&prepared.task.facts),
         Arc::clone(&step.facts),
-        (claim.attempt, claim.forgiven),
+        (claim.attempt, claim.attempts_before_reset),
         Arc::clone(&prepared.inputs),
         Arc::clone(&engine.states),
         cancellation.clone(),

@@ -27,7 +27,7 @@ pub(super) async fn dispatch(engine: Weak<Engine>, stopping: CancellationToken) 
         tokio::select! {
             () = stopping.cancelled() => return,
             () = woken => {}
-            () = store.announced() => {}
+            () = store.notified() => {}
             () = tokio::time::sleep(longest) => {}
             () = async { clock.sleep_until(due.unwrap_or_default()).await }, if due.is_some() => {}
         }
@@ -78,10 +78,10 @@ impl Engine {
             let few = scarce.as_ref().map(|scarce| (scarce.room.min(BATCH), None));
             let many = (BATCH, scarce.map(|scarce| scarce.without));
             let (mut more, mut due) = (false, None::<Timestamp>);
-            for (most, passed) in few.into_iter().chain([many]) {
+            for (most, excluded) in few.into_iter().chain([many]) {
                 let Some(slots) = self.slots_for_claims(most) else { return poll };
                 let mut request = self.request(slots.num_permits(), true);
-                request.passed = passed.unwrap_or(request.passed);
+                request.excluded = excluded.unwrap_or(request.excluded);
                 match self.store.claim(request).await {
                     Ok(claimed) => {
                         self.spawn_all(claimed.claims, None, Some(slots));
@@ -122,7 +122,7 @@ impl Engine {
     }
 
     async fn end_abandoned(self: &Arc<Self>) {
-        let claims = match self.store.abandoned().await {
+        let claims = match self.store.orphaned().await {
             Ok(claims) => claims,
             Err(error) => {
                 tracing::warn!(worker = %self.worker, %error, "the store could not be asked for dead workers");

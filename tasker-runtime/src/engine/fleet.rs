@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tasker_store::{PermitRequest, StoreError, Wanted};
+use tasker_store::{PermitDemand, PermitRequest, StoreError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -63,7 +63,7 @@ pub(super) async fn keep(engine: Weak<Engine>, stopping: CancellationToken) {
 
 impl Engine {
     /// Asks for permits, and learns what is limited.
-    pub(super) async fn ask(&self, wanted: Vec<Wanted>) -> Result<(), StoreError> {
+    pub(super) async fn ask(&self, wanted: Vec<PermitDemand>) -> Result<(), StoreError> {
         let request = PermitRequest { worker: self.worker, wanted, now: self.clock.now() };
         let answer = self.store.permits(request).await?;
         if !answer.granted.is_empty() {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tasker_store::{
-    Action, ActionRequest, DeadLetterReason, PruneRequest, StoreError, TaskFilter, TaskState,
+    ActionRequest, DeadLetterReason, OperatorAction, PruneRequest, StoreError, TaskFilter, TaskState,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -29,8 +29,8 @@ pub(super) async fn watch(engine: Weak<Engine>, stopping: CancellationToken) {
         let Some(strong) = engine.upgrade() else { return };
         let claims = strong.under_way.claims();
         if !claims.is_empty() {
-            match strong.store.lost(claims).await {
-                Ok(lost) => strong.under_way.lose(&lost),
+            match strong.store.revoked(claims).await {
+                Ok(revoked) => strong.under_way.lose(&revoked),
                 Err(error) => tracing::warn!(%error, "the store could not be asked for lost claims"),
             }
         }
@@ -127,7 +127,7 @@ impl Engine {
                 }
                 let request = ActionRequest {
                     task: head.id,
-                    action: Action::GiveUp { reason: DeadLetterReason::StalenessTimeout },
+                    action: OperatorAction::GiveUp { reason: DeadLetterReason::StalenessTimeout },
                     by: "staleness".to_owned(),
                     reason: found.reason(),
                     at: self.clock.now(),

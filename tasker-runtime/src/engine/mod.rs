@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tasker_store::{
-    Acted, ActionRequest, Claim, ClaimRequest, Created, Json, LimitKind, NewTaskRecord, Store, StoreError,
+    Acted, ActionRequest, Claim, ClaimRequest, Created, Json, LimitScope, NewTaskRecord, Store, StoreError,
     TaskHead, TaskId, TaskState, WorkerId, WorkerInfo,
 };
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast};
@@ -48,7 +48,7 @@ pub(crate) struct Settings {
     pub(crate) concurrency: usize,
     /// The limit of an attempt whose template sets none.
     pub(crate) step_timeout: Duration,
-    /// How often to look for work that nobody announced.
+    /// How often to look for work that nobody notified.
     pub(crate) poll_interval: Duration,
     /// How often to look for workers that died.
     pub(crate) reap_interval: Duration,
@@ -59,7 +59,7 @@ pub(crate) struct Settings {
     /// The namespaces that it runs steps of; `None` for all.
     pub(crate) namespaces: Option<BTreeSet<String>>,
     /// At most this many attempts of a kind at a time.
-    pub(crate) kinds: HashMap<LimitKind, usize>,
+    pub(crate) kinds: HashMap<LimitScope, usize>,
     /// Tasks that have been over for this long are deleted.
     pub(crate) retention: Option<Duration>,
     /// How large contexts and results may be.
@@ -220,8 +220,8 @@ impl Engine {
     pub(crate) async fn act(&self, request: ActionRequest) -> Result<Acted, StoreError> {
         let task = request.task;
         let acted = self.store.act(request).await?;
-        if let Acted::Done { state, lost } = &acted {
-            self.under_way.lose(lost);
+        if let Acted::Done { state, revoked } = &acted {
+            self.under_way.lose(revoked);
             self.wake.notify_one();
             if state.is_settled() {
                 self.emit(|| Event::TaskSettled { task, state: *state });
@@ -254,7 +254,7 @@ impl Engine {
         self.aborting.cancel();
     }
 
-    /// Whether a step of the task is under way here, so that its end will be announced here.
+    /// Whether a step of the task is under way here, so that its end will be notified here.
     pub(crate) fn is_under_way(&self, task: TaskId) -> bool {
         self.tasks.contains(task)
     }
@@ -312,8 +312,8 @@ impl Engine {
     fn request(&self, slots: usize, any: bool) -> ClaimRequest {
         let limit = if self.stopping.is_cancelled() { 0 } else { slots };
         let (any, now) = (any && limit > 0, self.clock.now());
-        let (passed, namespaces) = (self.room.passed(), self.served.clone());
-        ClaimRequest { worker: self.worker, limit, any, now, passed, namespaces }
+        let (excluded, namespaces) = (self.room.excluded(), self.served.clone());
+        ClaimRequest { worker: self.worker, limit, any, now, excluded, namespaces }
     }
 
     /// Runs each claim on a slot of its own; slots that are left over are free again. Those that there is
@@ -390,7 +390,7 @@ impl Drop for Engine {
     /// Nothing runs any more: attempts hold the engine. What is still claimed in its name is others'.
     fn drop(&mut self) {
         if self.works {
-            self.store.worker_gone(self.worker);
+            self.store.worker_died(self.worker);
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use tasker_store::{AHEAD, FleetLimit, Granted, Wanted};
+use tasker_store::{AHEAD, FleetLimit, PermitDemand, PermitGrant};
 use tokio::time::Instant;
 
 use crate::engine::start_slots::StartSlots;
@@ -119,7 +119,7 @@ impl Permits {
 
     /// Whether steps of the kind are better left alone: none may start, and we know that they are wanted.
     /// Otherwise the next claim says so, and is handed back.
-    pub(super) fn is_passed(&self, running: u32, now: Instant) -> bool {
+    pub(super) fn is_excluded(&self, running: u32, now: Instant) -> bool {
         self.crowded.is_some() && self.room(running, now) == 0
     }
 
@@ -196,7 +196,13 @@ impl Permits {
     }
 
     /// What to ask for. From now on no more is used than what we do not give back.
-    pub(super) fn ask(&mut self, running: u32, most_here: u32, pace: Pace, now: Instant) -> Option<Wanted> {
+    pub(super) fn ask(
+        &mut self,
+        running: u32,
+        most_here: u32,
+        pace: Pace,
+        now: Instant,
+    ) -> Option<PermitDemand> {
         if self.asked.is_none() && self.crowded.is_none() && running == 0 {
             return None;
         }
@@ -219,18 +225,23 @@ impl Permits {
         (self.refused, self.started) = (0, 0);
         let again = now + pace.again;
         self.asked = Some(Asked { at: now, wanted, starts, is_enough: false, granted: 0, again });
-        Some(Wanted { kind: self.limit.kind.clone(), keep, wanted, starts })
+        Some(PermitDemand { scope: self.limit.scope.clone(), keep, wanted, starts })
     }
 
     /// What to ask for when nothing more is to start here: what runs, and no more.
-    pub(super) fn ask_for_what_runs(&mut self, running: u32, pace: Pace, now: Instant) -> Option<Wanted> {
+    pub(super) fn ask_for_what_runs(
+        &mut self,
+        running: u32,
+        pace: Pace,
+        now: Instant,
+    ) -> Option<PermitDemand> {
         self.asked.as_ref()?;
         (self.crowded, self.refused, self.peaks) = (None, 0, [0; 2]);
         self.ask(running, running, pace, now)
     }
 
     /// The store has answered. `lasts` is from the moment of asking on.
-    pub(super) fn take(&mut self, granted: &Granted, lasts: Option<Duration>, now: Instant) {
+    pub(super) fn take(&mut self, granted: &PermitGrant, lasts: Option<Duration>, now: Instant) {
         let Some(asked) = &mut self.asked else { return };
         self.held = granted.held;
         if self.limit.concurrency.is_some() {
@@ -273,7 +284,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use tasker_store::LimitKind;
+    use tasker_store::LimitScope;
     use tasker_store::WorkerId;
     use tasker_store::later;
     use tasker_store::{Holder, Ledger};
@@ -281,7 +292,7 @@ mod tests {
     const PACE: Pace = Pace { again: Duration::from_millis(250), renew: Duration::from_secs(1) };
 
     fn limit() -> FleetLimit {
-        FleetLimit::new(LimitKind::Callable("a".to_owned()))
+        FleetLimit::new(LimitScope::Callable("a".to_owned()))
     }
 
     /// A store with one limit, and workers that ask it.
@@ -298,7 +309,7 @@ mod tests {
         permits: Permits,
         running: u32,
         /// An answer that is on its way.
-        answer: Option<Granted>,
+        answer: Option<PermitGrant>,
     }
 
     impl Model {
@@ -391,9 +402,9 @@ mod tests {
         step(&mut model);
         assert!(model.holders.is_empty(), "nothing is wanted");
         (0..3).for_each(|_| model.workers[0].permits.refuse(begun));
-        assert!(model.workers[0].permits.is_passed(0, begun));
+        assert!(model.workers[0].permits.is_excluded(0, begun));
         step(&mut model);
-        assert_eq!((model.holders[0].held, model.workers[0].permits.is_passed(0, begun)), (3, false));
+        assert_eq!((model.holders[0].held, model.workers[0].permits.is_excluded(0, begun)), (3, false));
         tokio::time::advance(Duration::from_millis(900)).await;
         step(&mut model);
         assert_eq!(model.holders[0].held, 3);
@@ -404,7 +415,7 @@ mod tests {
         assert_eq!(model.holders[0].held, 0);
         // Nothing is asked any more, until a claim is refused.
         assert_eq!(model.workers[0].permits.ask_at(0, 100, PACE), None);
-        assert!(!model.workers[0].permits.is_passed(0, Instant::now()));
+        assert!(!model.workers[0].permits.is_excluded(0, Instant::now()));
     }
 
     #[tokio::test(start_paused = true)]
@@ -413,8 +424,8 @@ mod tests {
         let mut permits = Permits::new(limit().concurrency(2), 0, now);
         permits.refuse(now);
         permits.ask(0, 100, PACE, now).unwrap();
-        let kind = limit().kind;
-        let granted = Granted { kind, held: 1, most: Some(1), starts: 0, first_in: Duration::ZERO };
+        let scope = limit().scope;
+        let granted = PermitGrant { scope, held: 1, most: Some(1), starts: 0, first_in: Duration::ZERO };
         permits.take(&granted, Some(Duration::from_secs(3)), now);
         assert_eq!(permits.room(0, now + Duration::from_millis(2_999)), 1);
         assert_eq!(permits.room(0, now + Duration::from_secs(3)), 0);

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tasker_store::{self, Claim, FleetLimit, LimitKind, Passed, TemplateId, Wanted};
+use tasker_store::{self, Claim, Excluded, FleetLimit, LimitScope, PermitDemand, TemplateId};
 use tasker_template::StepIndex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -33,7 +33,7 @@ struct Inner {
     limits: Vec<Limit>,
     known: HashSet<TemplateId>,
     steps: HashMap<(TemplateId, StepIndex), Step>,
-    passed: Arc<Passed>,
+    excluded: Arc<Excluded>,
     /// Whether a step has left `passed` that nobody was told of.
     freed: bool,
 }
@@ -50,17 +50,17 @@ struct Step {
 }
 
 impl Step {
-    fn falls_under(&self, kind: &LimitKind) -> bool {
-        match kind {
-            LimitKind::Namespace(namespace) => **namespace == *self.namespace,
-            LimitKind::Callable(callable) => **callable == *self.callable,
+    fn falls_under(&self, scope: &LimitScope) -> bool {
+        match scope {
+            LimitScope::Namespace(namespace) => **namespace == *self.namespace,
+            LimitScope::Callable(callable) => **callable == *self.callable,
         }
     }
 }
 
 #[derive(Debug)]
 struct Limit {
-    kind: LimitKind,
+    scope: LimitScope,
     running: u32,
     bound: Bound,
 }
@@ -108,18 +108,18 @@ pub(super) struct Scarce {
     /// For how many there is room, of each kind.
     pub(super) room: usize,
     /// What to pass over so that none of them is claimed.
-    pub(super) without: Arc<Passed>,
+    pub(super) without: Arc<Excluded>,
 }
 
 impl Room {
     pub(crate) fn new(
-        limits: &HashMap<LimitKind, usize>,
+        limits: &HashMap<LimitScope, usize>,
         namespaces: Option<BTreeSet<String>>,
         most_here: usize,
     ) -> Self {
         let number = |most: usize| u32::try_from(most).unwrap_or(u32::MAX);
-        let limits = limits.iter().map(|(kind, most)| Limit {
-            kind: kind.clone(),
+        let limits = limits.iter().map(|(scope, most)| Limit {
+            scope: scope.clone(),
             running: 0,
             bound: Bound::Own { most: number(*most), full_at: None },
         });
@@ -155,8 +155,8 @@ impl Room {
     }
 
     /// The steps that this worker does not take at the moment.
-    pub(crate) fn passed(&self) -> Arc<Passed> {
-        Arc::clone(&self.lock().passed)
+    pub(crate) fn excluded(&self) -> Arc<Excluded> {
+        Arc::clone(&self.lock().excluded)
     }
 
     /// Steps of kinds that were full a moment ago and have room again. To claim many of them would be to
@@ -172,7 +172,7 @@ impl Room {
         let room = rooms.iter().flatten().min()?;
         let is_scarce = |step: &Step| step.under.iter().any(|limit| rooms[*limit].is_some());
         let scarce = inner.steps.iter().filter(|(_, step)| is_scarce(step)).map(|(key, _)| *key);
-        let without = Arc::new(inner.passed.iter().copied().chain(scarce).collect());
+        let without = Arc::new(inner.excluded.iter().copied().chain(scarce).collect());
         Some(Scarce { room: usize::try_from(*room).unwrap_or(usize::MAX), without })
     }
 
@@ -244,24 +244,24 @@ impl Room {
         let mut inner = self.lock();
         let inner = &mut *inner;
         let now = Instant::now();
-        let is_there = |kind: &LimitKind| limits.iter().any(|limit| limit.kind == *kind);
+        let is_there = |scope: &LimitScope| limits.iter().any(|limit| limit.scope == *scope);
         let before = inner.limits.len();
-        inner.limits.retain(|limit| matches!(limit.bound, Bound::Own { .. }) || is_there(&limit.kind));
+        inner.limits.retain(|limit| matches!(limit.bound, Bound::Own { .. }) || is_there(&limit.scope));
         let mut has_changed = inner.limits.len() != before;
         for limit in limits {
             let known = inner.limits.iter_mut().find_map(|known| match &mut known.bound {
-                Bound::Fleet(permits) if known.kind == limit.kind => Some(permits),
+                Bound::Fleet(permits) if known.scope == limit.scope => Some(permits),
                 _ => None,
             });
             match known {
                 Some(permits) if permits.limit() == limit => continue,
                 Some(permits) => permits.change(limit.clone(), now),
                 None => {
-                    let of_kind = inner.steps.values().filter(|step| step.falls_under(&limit.kind));
+                    let of_kind = inner.steps.values().filter(|step| step.falls_under(&limit.scope));
                     let running = of_kind.map(|step| step.running).sum();
                     let permits = Permits::new(limit.clone(), running, now);
                     let bound = Bound::Fleet(Box::new(permits));
-                    inner.limits.push(Limit { kind: limit.kind.clone(), running, bound });
+                    inner.limits.push(Limit { scope: limit.scope.clone(), running, bound });
                 }
             }
             has_changed = true;
@@ -290,7 +290,7 @@ impl Room {
     }
 
     /// What to ask the store for, if it is time to.
-    pub(super) fn ask(&self, pace: Pace) -> Vec<Wanted> {
+    pub(super) fn ask(&self, pace: Pace) -> Vec<PermitDemand> {
         let mut inner = self.lock();
         let (now, most_here) = (Instant::now(), self.most_here);
         if !inner
@@ -307,7 +307,7 @@ impl Room {
     }
 
     /// What to ask the store for when nothing more is to start here.
-    pub(super) fn ask_for_what_runs(&self, pace: Pace) -> Vec<Wanted> {
+    pub(super) fn ask_for_what_runs(&self, pace: Pace) -> Vec<PermitDemand> {
         let mut inner = self.lock();
         let now = Instant::now();
         let fleet = inner.limits.iter_mut().filter_map(|limit| match &mut limit.bound {
@@ -318,11 +318,12 @@ impl Room {
     }
 
     /// The store has answered.
-    pub(super) fn take(&self, answer: &tasker_store::Permits) {
+    pub(super) fn take(&self, answer: &tasker_store::PermitGrants) {
         let mut inner = self.lock();
         let now = Instant::now();
         for granted in &answer.granted {
-            let limit = inner.limits.iter_mut().find(|limit| limit.kind == granted.kind && limit.is_fleet());
+            let limit =
+                inner.limits.iter_mut().find(|limit| limit.scope == granted.scope && limit.is_fleet());
             if let Some(Limit { bound: Bound::Fleet(permits), .. }) = limit {
                 permits.take(granted, answer.lasts, now);
             }
@@ -357,7 +358,7 @@ impl Inner {
     }
 
     fn limits_of(&self, step: &Step) -> Vec<usize> {
-        let limits = (0..).zip(&self.limits).filter(|(_, limit)| step.falls_under(&limit.kind));
+        let limits = (0..).zip(&self.limits).filter(|(_, limit)| step.falls_under(&limit.scope));
         limits.map(|(index, _)| index).collect()
     }
 
@@ -373,12 +374,12 @@ impl Inner {
     }
 
     fn renew(&mut self, now: Instant) {
-        let passed: Vec<bool> = self.limits.iter().map(|limit| limit.is_passed(now)).collect();
-        let is_passed = |step: &Step| step.is_others || step.under.iter().any(|limit| passed[*limit]);
-        let steps = self.steps.iter().filter(|(_, step)| is_passed(step)).map(|(key, _)| *key);
-        let passed: Passed = steps.collect();
-        self.freed |= self.passed.iter().any(|step| !passed.contains(step));
-        self.passed = Arc::new(passed);
+        let excluded: Vec<bool> = self.limits.iter().map(|limit| limit.is_excluded(now)).collect();
+        let is_excluded = |step: &Step| step.is_others || step.under.iter().any(|limit| excluded[*limit]);
+        let steps = self.steps.iter().filter(|(_, step)| is_excluded(step)).map(|(key, _)| *key);
+        let excluded: Excluded = steps.collect();
+        self.freed |= self.excluded.iter().any(|step| !excluded.contains(step));
+        self.excluded = Arc::new(excluded);
     }
 }
 
@@ -395,10 +396,10 @@ impl Limit {
         }
     }
 
-    fn is_passed(&self, now: Instant) -> bool {
+    fn is_excluded(&self, now: Instant) -> bool {
         match &self.bound {
             Bound::Own { most, .. } => self.running >= *most,
-            Bound::Fleet(permits) => permits.is_passed(self.running, now),
+            Bound::Fleet(permits) => permits.is_excluded(self.running, now),
         }
     }
 

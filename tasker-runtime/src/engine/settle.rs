@@ -75,7 +75,7 @@ pub(super) async fn record(
         ),
         Answer::Failed(Failure { outcome, error, retry_after }) => {
             let policy = &bound.template.steps[claim.step as usize].retry;
-            let used = claim.attempt - claim.forgiven;
+            let used = claim.attempt - claim.attempts_before_reset;
             let may_retry = error.kind == ErrorKind::Retryable && used < policy.attempts();
             let delay = || {
                 retry_after.unwrap_or_else(|| {
@@ -141,7 +141,7 @@ pub(super) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), St
     };
     let now = engine.clock.now();
     // The next attempt is made at once: nothing says that the step was to blame. If it was, attempts run out.
-    let used = claim.attempt - claim.forgiven;
+    let used = claim.attempt - claim.attempts_before_reset;
     let may_retry = used < bound.template.steps[claim.step as usize].retry.attempts();
     let error =
         StepError::retryable("the worker's process ended during the attempt").code("WORKER_DIED").record();

@@ -31,7 +31,7 @@ pub struct StepContext {
     step: Arc<StepFacts>,
     attempt: u32,
     /// Attempts before an operator renewed the budget.
-    forgiven: u32,
+    attempts_before_reset: u32,
     inputs: StepInputs,
     states: Arc<States>,
     cancellation: CancellationToken,
@@ -62,13 +62,13 @@ impl StepContext {
     pub(crate) fn new(
         task: Arc<TaskFacts>,
         step: Arc<StepFacts>,
-        (attempt, forgiven): (u32, u32),
+        (attempt, attempts_before_reset): (u32, u32),
         inputs: StepInputs,
         states: Arc<States>,
         cancellation: CancellationToken,
     ) -> Self {
         let transaction = Transaction::default();
-        Self { task, step, attempt, forgiven, inputs, states, cancellation, transaction }
+        Self { task, step, attempt, attempts_before_reset, inputs, states, cancellation, transaction }
     }
 
     /// The task.
@@ -109,7 +109,7 @@ impl StepContext {
     /// renewed its budget.
     #[must_use]
     pub fn max_attempts(&self) -> u32 {
-        self.forgiven.saturating_add(self.step().retry.attempts())
+        self.attempts_before_reset.saturating_add(self.step().retry.attempts())
     }
 
     /// Whether a failure of this attempt is final.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
-    LimitKind, LimitRecord, MemoryStore, NewTaskRecord, PermitRequest, Permits, PruneRequest, Store,
+    LimitRecord, LimitScope, MemoryStore, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, Store,
     StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId, TemplateRecord, WorkerId,
     WorkerInfo, WorkerRecord,
 };
@@ -99,7 +99,7 @@ impl MortalStore {
     /// Lets go of what the dead worker claimed, as the end of its process does.
     pub(crate) fn bury(&self) {
         for worker in self.workers.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            self.inner.worker_gone(worker);
+            self.inner.worker_died(worker);
         }
     }
 
@@ -176,8 +176,8 @@ impl Store for MortalStore {
         self.commit("handing back", self.inner.release(claims, due_at, now)).await
     }
 
-    async fn lost(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError> {
-        self.alive()?.lost(claims).await
+    async fn revoked(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError> {
+        self.alive()?.revoked(claims).await
     }
 
     async fn act(&self, action: ActionRequest) -> Result<Acted, StoreError> {
@@ -200,7 +200,7 @@ impl Store for MortalStore {
         self.alive()?.set_limit(limit).await
     }
 
-    async fn remove_limit(&self, kind: LimitKind) -> Result<bool, StoreError> {
+    async fn remove_limit(&self, kind: LimitScope) -> Result<bool, StoreError> {
         self.alive()?.remove_limit(kind).await
     }
 
@@ -208,20 +208,20 @@ impl Store for MortalStore {
         self.alive()?.limits().await
     }
 
-    async fn permits(&self, request: PermitRequest) -> Result<Permits, StoreError> {
+    async fn permits(&self, request: PermitRequest) -> Result<PermitGrants, StoreError> {
         self.alive()?.permits(request).await
     }
 
-    fn worker_gone(&self, worker: WorkerId) {
-        self.inner.worker_gone(worker);
+    fn worker_died(&self, worker: WorkerId) {
+        self.inner.worker_died(worker);
     }
 
     async fn template(&self, id: TemplateId) -> Result<Option<Arc<TemplateRecord>>, StoreError> {
         self.alive()?.template(id).await
     }
 
-    async fn abandoned(&self) -> Result<Vec<Claim>, StoreError> {
-        self.alive()?.abandoned().await
+    async fn orphaned(&self) -> Result<Vec<Claim>, StoreError> {
+        self.alive()?.orphaned().await
     }
 
     async fn inputs(&self, task: TaskId, steps: &[StepIndex]) -> Result<Option<TaskInputs>, StoreError> {

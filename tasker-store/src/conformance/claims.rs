@@ -89,24 +89,24 @@ pub async fn a_worker_that_is_gone_leaves_its_claims(store: Arc<dyn Store>) {
     let other = WorkerId::random();
     fixture.store.register_worker(other, WorkerInfo::here(), at(0)).await.unwrap();
     let (_, claims) = fixture.create(&Graph::new(vec![vec![], vec![]]), 2).await;
-    assert!(fixture.store.abandoned().await.unwrap().is_empty());
-    fixture.store.worker_gone(fixture.worker);
-    let mut abandoned = fixture.store.abandoned().await.unwrap();
-    abandoned.sort_by_key(|claim| claim.step);
-    assert_eq!(abandoned, claims);
+    assert!(fixture.store.orphaned().await.unwrap().is_empty());
+    fixture.store.worker_died(fixture.worker);
+    let mut orphaned = fixture.store.orphaned().await.unwrap();
+    orphaned.sort_by_key(|claim| claim.step);
+    assert_eq!(orphaned, claims);
     for claim in claims {
         fixture.finish(claim, failed(None), 0, 1).await;
     }
-    assert!(fixture.store.abandoned().await.unwrap().is_empty());
+    assert!(fixture.store.orphaned().await.unwrap().is_empty());
 }
 
 pub async fn a_worker_that_retires_with_a_claim_leaves_it(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
     let (_, claims) = fixture.create(&Graph::new(vec![vec![]]), 1).await;
     fixture.store.retire_worker(fixture.worker).await.unwrap();
-    assert_eq!(fixture.store.abandoned().await.unwrap(), claims);
+    assert_eq!(fixture.store.orphaned().await.unwrap(), claims);
     fixture.store.release(claims, None, at(1)).await.unwrap();
-    assert!(fixture.store.abandoned().await.unwrap().is_empty());
+    assert!(fixture.store.orphaned().await.unwrap().is_empty());
 }
 
 pub async fn what_comes_back_later_waits_until_it_is_due(store: Arc<dyn Store>) {
@@ -170,8 +170,8 @@ pub async fn steps_that_are_passed_stay_for_others(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
     let graph = Graph::new(vec![vec![], vec![], vec![0], vec![0]]);
     let (_, claims) = fixture.create(&graph, 1).await;
-    let passed = Arc::new([(template().id, 1), (template().id, 2)].into());
-    let picky = ClaimRequest { passed, any: true, ..fixture.request(9, 1) };
+    let excluded = Arc::new([(template().id, 1), (template().id, 2)].into());
+    let picky = ClaimRequest { excluded, any: true, ..fixture.request(9, 1) };
     let attempt = FinishedAttempt {
         claim: claims[0],
         started_at: at(0),

@@ -9,18 +9,18 @@ use jiff::Timestamp;
 
 use crate::conformance::at;
 use crate::id::WorkerId;
-use crate::limit::{FleetLimit, LimitKind};
-use crate::permit::{Granted, LimitRecord, PermitRequest, Permits, Wanted};
+use crate::limit::{FleetLimit, LimitScope};
+use crate::permit::{LimitRecord, PermitDemand, PermitGrant, PermitGrants, PermitRequest};
 use crate::rate::Rate;
 use crate::store::Store;
 use crate::worker::WorkerInfo;
 
-fn kind() -> LimitKind {
-    LimitKind::Callable("Billing::Charge".to_owned())
+fn scope() -> LimitScope {
+    LimitScope::Callable("Billing::Charge".to_owned())
 }
 
 fn at_most(concurrency: u32) -> FleetLimit {
-    FleetLimit::new(kind()).concurrency(concurrency)
+    FleetLimit::new(scope()).concurrency(concurrency)
 }
 
 fn rate(text: &str) -> Rate {
@@ -33,31 +33,31 @@ async fn worker(store: &Arc<dyn Store>) -> WorkerId {
     worker
 }
 
-async fn ask(store: &Arc<dyn Store>, worker: WorkerId, wanted: Wanted, now: Timestamp) -> Granted {
+async fn ask(store: &Arc<dyn Store>, worker: WorkerId, wanted: PermitDemand, now: Timestamp) -> PermitGrant {
     let request = PermitRequest { worker, wanted: vec![wanted], now };
-    let Permits { granted, limits, .. } = store.permits(request).await.unwrap();
+    let PermitGrants { granted, limits, .. } = store.permits(request).await.unwrap();
     assert_eq!(limits.len(), 1);
     granted.into_iter().next().unwrap()
 }
 
 /// Keeps so many permits, and wants so many in all: how many count as the worker's, and how many it may use.
 async fn hold(store: &Arc<dyn Store>, worker: WorkerId, keep: u32, wanted: u32) -> (u32, u32) {
-    let granted = ask(store, worker, Wanted { kind: kind(), keep, wanted, starts: 0 }, at(0)).await;
+    let granted = ask(store, worker, PermitDemand { scope: scope(), keep, wanted, starts: 0 }, at(0)).await;
     (granted.held, granted.most.unwrap())
 }
 
 async fn start(store: &Arc<dyn Store>, worker: WorkerId, starts: u32, now: Timestamp) -> (u32, Duration) {
-    let granted = ask(store, worker, Wanted { kind: kind(), keep: 0, wanted: 1, starts }, now).await;
+    let granted = ask(store, worker, PermitDemand { scope: scope(), keep: 0, wanted: 1, starts }, now).await;
     (granted.starts, granted.first_in)
 }
 
 async fn record(store: &Arc<dyn Store>) -> LimitRecord {
-    store.limits().await.unwrap().into_iter().find(|record| record.limit.kind == kind()).unwrap()
+    store.limits().await.unwrap().into_iter().find(|record| record.limit.scope == scope()).unwrap()
 }
 
 pub async fn limits_are_kept_and_removed(store: Arc<dyn Store>) {
     assert_eq!(store.limits().await.unwrap(), []);
-    let odd = FleetLimit::new(LimitKind::Namespace("it's, {odd}".to_owned())).concurrency(0);
+    let odd = FleetLimit::new(LimitScope::Namespace("it's, {odd}".to_owned())).concurrency(0);
     let both = at_most(3).rate(rate("3/s"));
     store.set_limit(odd.clone()).await.unwrap();
     store.set_limit(at_most(7)).await.unwrap();
@@ -67,10 +67,10 @@ pub async fn limits_are_kept_and_removed(store: Arc<dyn Store>) {
     assert_eq!(known, [both.clone(), odd.clone()]);
     let nothing = PermitRequest { worker: WorkerId::random(), wanted: Vec::new(), now: at(0) };
     assert_eq!(store.permits(nothing.clone()).await.unwrap().limits, [both, odd.clone()]);
-    assert!(store.remove_limit(kind()).await.unwrap());
-    assert!(!store.remove_limit(kind()).await.unwrap());
+    assert!(store.remove_limit(scope()).await.unwrap());
+    assert!(!store.remove_limit(scope()).await.unwrap());
     // Of the same name, and another kind.
-    assert!(!store.remove_limit(LimitKind::Namespace("Billing::Charge".to_owned())).await.unwrap());
+    assert!(!store.remove_limit(LimitScope::Namespace("Billing::Charge".to_owned())).await.unwrap());
     assert_eq!(store.permits(nothing).await.unwrap().limits, [odd]);
 }
 
@@ -88,7 +88,8 @@ pub async fn permits_are_never_more_than_the_limit(store: Arc<dyn Store>) {
     assert_eq!(hold(&store, two, 2, 9).await, (3, 3));
     assert_eq!(hold(&store, one, 1, 9).await, (1, 1));
     // A kind that is not limited is passed over.
-    let other = Wanted { kind: LimitKind::Callable("other".to_owned()), keep: 0, wanted: 1, starts: 1 };
+    let other =
+        PermitDemand { scope: LimitScope::Callable("other".to_owned()), keep: 0, wanted: 1, starts: 1 };
     let request = PermitRequest { worker: one, wanted: vec![other], now: at(0) };
     assert_eq!(store.permits(request).await.unwrap().granted, []);
     for (worker, most) in [(one, 0), (two, 0), (three, 0)] {
@@ -120,8 +121,8 @@ pub async fn the_permits_of_a_dead_worker_are_free(store: Arc<dyn Store>) {
     assert_eq!(hold(&store, dead, 0, 1).await, (1, 1));
     assert_eq!(hold(&store, leaving, 0, 1).await, (1, 1));
     assert_eq!(hold(&store, other, 0, 2).await, (0, 0));
-    store.worker_gone(dead);
-    store.abandoned().await.unwrap();
+    store.worker_died(dead);
+    store.orphaned().await.unwrap();
     assert_eq!(hold(&store, other, 0, 2).await, (1, 1));
     store.retire_worker(leaving).await.unwrap();
     assert_eq!(hold(&store, other, 1, 2).await, (2, 2));
@@ -150,8 +151,8 @@ pub async fn a_limit_that_is_set_again_counts_from_nothing(store: Arc<dyn Store>
     store.set_limit(at_most(1)).await.unwrap();
     let (one, two) = (worker(&store).await, worker(&store).await);
     assert_eq!(hold(&store, one, 0, 1).await, (1, 1));
-    store.remove_limit(kind()).await.unwrap();
-    let wanted = vec![Wanted { kind: kind(), keep: 1, wanted: 1, starts: 0 }];
+    store.remove_limit(scope()).await.unwrap();
+    let wanted = vec![PermitDemand { scope: scope(), keep: 1, wanted: 1, starts: 0 }];
     let request = PermitRequest { worker: one, wanted, now: at(0) };
     assert_eq!(store.permits(request).await.unwrap().granted, []);
     store.set_limit(at_most(1)).await.unwrap();
@@ -163,7 +164,7 @@ pub async fn a_limit_that_is_set_again_counts_from_nothing(store: Arc<dyn Store>
 
 pub async fn starts_are_spaced_and_granted_once(store: Arc<dyn Store>) {
     const HOUR: Duration = Duration::from_secs(3_600);
-    store.set_limit(FleetLimit::new(kind()).rate(rate("1/h"))).await.unwrap();
+    store.set_limit(FleetLimit::new(scope()).rate(rate("1/h"))).await.unwrap();
     let (one, two) = (worker(&store).await, worker(&store).await);
     assert_eq!(start(&store, one, 5, at(0)).await, (1, Duration::ZERO));
     for worker in [two, one, two] {
@@ -171,10 +172,10 @@ pub async fn starts_are_spaced_and_granted_once(store: Arc<dyn Store>) {
         assert!(starts == 0 && first_in <= HOUR && first_in > HOUR - HOUR / 10, "{starts} in {first_in:?}");
     }
     // A start that was far off by the old rate is not by the new one.
-    let fast = FleetLimit::new(kind()).rate(rate("1000/s"));
+    let fast = FleetLimit::new(scope()).rate(rate("1000/s"));
     store.set_limit(fast.clone()).await.unwrap();
     assert_eq!(start(&store, one, 5, at(0)).await, (1, Duration::from_secs(1)));
-    store.remove_limit(kind()).await.unwrap();
+    store.remove_limit(scope()).await.unwrap();
     store.set_limit(fast).await.unwrap();
     let mut granted = 0;
     let mut last = Duration::ZERO;
@@ -244,7 +245,7 @@ pub async fn any_history_of_asking_keeps_to_the_limit(store: Arc<dyn Store>) {
         }
         let running: u32 = workers.values().map(|known| known.running).sum();
         assert!(running <= allowed, "{running} run under {allowed}");
-        // Permits that are in hand may still be used; none is granted beyond the limit.
+        // PermitGrants that are in hand may still be used; none is granted beyond the limit.
         let in_hand: u32 = workers.values().map(|known| known.running.max(known.most)).sum();
         allowed = limit.max(in_hand);
     }

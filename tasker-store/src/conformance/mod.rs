@@ -232,7 +232,7 @@ impl Fixture {
             limit,
             any: false,
             now: at(second),
-            passed: Arc::default(),
+            excluded: Arc::default(),
             namespaces: None,
         }
     }

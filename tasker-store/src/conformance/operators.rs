@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tasker_template::StepIndex;
 
-use crate::action::{Acted, Action, ActionRequest};
+use crate::action::{Acted, ActionRequest, OperatorAction};
 use crate::attempt::{Ending, Finished};
 use crate::claim::Claim;
 use crate::conformance::{Fixture, Graph, at, failed, steps};
@@ -14,30 +14,30 @@ use crate::store::Store;
 use crate::task::TaskFilter;
 use crate::waiting::WaitingFor;
 
-const GIVE_UP: Action = Action::GiveUp { reason: DeadLetterReason::ManualDlq };
+const GIVE_UP: OperatorAction = OperatorAction::GiveUp { reason: DeadLetterReason::ManualDlq };
 
 impl Fixture {
-    async fn act(&self, task: TaskId, action: Action, second: i64) -> Acted {
+    async fn act(&self, task: TaskId, action: OperatorAction, second: i64) -> Acted {
         let (by, reason) = ("ada".to_owned(), "a test".to_owned());
         self.store.act(ActionRequest { task, action, by, reason, at: at(second) }).await.unwrap()
     }
 
-    async fn done(&self, task: TaskId, action: Action, second: i64) -> (TaskState, Vec<Claim>) {
+    async fn done(&self, task: TaskId, action: OperatorAction, second: i64) -> (TaskState, Vec<Claim>) {
         match self.act(task, action, second).await {
-            Acted::Done { state, lost } => (state, lost),
+            Acted::Done { state, revoked } => (state, revoked),
             other => panic!("{other:?}"),
         }
     }
 }
 
-fn by_hand(graph: &Graph, step: StepIndex, result: Option<&str>) -> Action {
+fn by_hand(graph: &Graph, step: StepIndex, result: Option<&str>) -> OperatorAction {
     let Ending::Complete { result: made, dependents, ends, .. } = graph.complete(step, result.unwrap_or("0"))
     else {
         unreachable!()
     };
     match result {
-        Some(_) => Action::Complete { step, result: made, dependents, ends },
-        None => Action::Resolve { step, dependents, ends },
+        Some(_) => OperatorAction::Complete { step, result: made, dependents, ends },
+        None => OperatorAction::Resolve { step, dependents, ends },
     }
 }
 
@@ -45,9 +45,9 @@ pub async fn a_cancelled_task_loses_its_claims(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
     let graph = Graph::new(vec![vec![], vec![], vec![0]]);
     let (id, claims) = fixture.create(&graph, 1).await;
-    assert!(fixture.store.lost(claims.clone()).await.unwrap().is_empty());
-    assert_eq!(fixture.done(id, Action::Cancel, 3).await, (TaskState::Cancelled, claims.clone()));
-    assert_eq!(fixture.store.lost(claims.clone()).await.unwrap(), claims);
+    assert!(fixture.store.revoked(claims.clone()).await.unwrap().is_empty());
+    assert_eq!(fixture.done(id, OperatorAction::Cancel, 3).await, (TaskState::Cancelled, claims.clone()));
+    assert_eq!(fixture.store.revoked(claims.clone()).await.unwrap(), claims);
     assert!(matches!(fixture.finish(claims[0], graph.complete(0, "0"), 9, 4).await, Finished::Stale));
     assert!(fixture.claim(9, 9).await.claims.is_empty());
     let record = fixture.task(id).await;
@@ -64,11 +64,11 @@ pub async fn a_retried_step_has_a_fresh_budget(store: Arc<dyn Store>) {
     let graph = Graph::new(vec![vec![], vec![0]]);
     let (id, claims) = fixture.create(&graph, 1).await;
     fixture.finish(claims[0], failed(None), 1, 1).await;
-    let (state, lost) = fixture.done(id, Action::Retry { steps: vec![(0, 1)] }, 2).await;
-    assert_eq!((state, lost.len()), (TaskState::InProgress, 0));
+    let (state, revoked) = fixture.done(id, OperatorAction::Retry { steps: vec![(0, 1)] }, 2).await;
+    assert_eq!((state, revoked.len()), (TaskState::InProgress, 0));
     assert_eq!(fixture.task(id).await.head.settled_at, None);
     let claims = fixture.claim(1, 2).await.claims;
-    assert_eq!((claims[0].attempt, claims[0].forgiven), (2, 1));
+    assert_eq!((claims[0].attempt, claims[0].attempts_before_reset), (2, 1));
     let (next, _) = fixture.complete(&graph, claims[0], 1, 3).await;
     let (_, settled) = fixture.complete(&graph, next[0], 1, 4).await;
     assert_eq!(settled, Some(TaskState::Complete));
@@ -79,9 +79,9 @@ pub async fn a_task_that_was_given_up_can_be_retried(store: Arc<dyn Store>) {
     let graph = Graph::new(vec![vec![], vec![0]]);
     let (id, claims) = fixture.create(&graph, 1).await;
     assert_eq!(fixture.done(id, GIVE_UP, 1).await.0, TaskState::Error);
-    fixture.done(id, Action::Retry { steps: vec![(0, 1)] }, 2).await;
+    fixture.done(id, OperatorAction::Retry { steps: vec![(0, 1)] }, 2).await;
     let again = fixture.claim(1, 2).await.claims;
-    assert_eq!((again[0].attempt, again[0].forgiven), (2, 1));
+    assert_eq!((again[0].attempt, again[0].attempts_before_reset), (2, 1));
     assert!(matches!(fixture.finish(claims[0], graph.complete(0, "9"), 1, 3).await, Finished::Stale));
     let (next, _) = fixture.complete(&graph, again[0], 1, 3).await;
     assert_eq!(fixture.complete(&graph, next[0], 1, 4).await.1, Some(TaskState::Complete));
@@ -103,7 +103,7 @@ pub async fn what_is_given_up_says_where_it_was(store: Arc<dyn Store>) {
             fixture.finish(claims[0], ending, 0, 1).await;
         }
         let reason = DeadLetterReason::StalenessTimeout;
-        fixture.done(id, Action::GiveUp { reason }, 2).await;
+        fixture.done(id, OperatorAction::GiveUp { reason }, 2).await;
         let details = fixture.task(id).await.actions[0].details;
         assert_eq!((details.original_state, details.waiting_for), (Some(state), waiting_for));
         assert_eq!((details.dead_letter, details.status), (Some(reason), None));
@@ -114,13 +114,13 @@ pub async fn an_investigation_changes_nothing_but_is_recorded(store: Arc<dyn Sto
     let fixture = Fixture::new(store).await;
     let graph = Graph::new(vec![vec![], vec![0]]);
     let (id, claims) = fixture.create(&graph, 1).await;
-    let investigate = |status| Action::Investigate { status };
+    let investigate = |status| OperatorAction::Investigate { status };
     let pending = || investigate(DeadLetterStatus::Pending);
     assert!(matches!(fixture.act(id, pending(), 1).await, Acted::Refused(_)));
     fixture.done(id, GIVE_UP, 2).await;
     let before = fixture.task(id).await;
-    let (state, lost) = fixture.done(id, investigate(DeadLetterStatus::PermanentlyFailed), 3).await;
-    assert_eq!((state, lost), (TaskState::Error, vec![]));
+    let (state, revoked) = fixture.done(id, investigate(DeadLetterStatus::PermanentlyFailed), 3).await;
+    assert_eq!((state, revoked), (TaskState::Error, vec![]));
     let after = fixture.task(id).await;
     assert_eq!(after.head.settled_at, Some(at(2)));
     assert_eq!(format!("{:?}", before.attempts), format!("{:?}", after.attempts));
@@ -128,7 +128,7 @@ pub async fn an_investigation_changes_nothing_but_is_recorded(store: Arc<dyn Sto
     assert_eq!((noted.action.as_str(), noted.by.as_str(), noted.at), ("investigate", "ada", at(3)));
     assert_eq!(noted.details.status, Some(DeadLetterStatus::PermanentlyFailed));
     // It is given up as before: it can be reopened, and then there is nothing to investigate.
-    fixture.done(id, Action::Retry { steps: vec![(0, 1)] }, 4).await;
+    fixture.done(id, OperatorAction::Retry { steps: vec![(0, 1)] }, 4).await;
     assert!(matches!(fixture.act(id, pending(), 5).await, Acted::Refused(_)));
     assert!(matches!(fixture.finish(claims[0], graph.complete(0, "0"), 0, 6).await, Finished::Stale));
     // What was given up once is found whatever has become of it.
@@ -146,9 +146,9 @@ pub async fn a_step_can_be_run_before_its_backoff_ends(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
     let (id, claims) = fixture.create(&Graph::diamond(), 1).await;
     fixture.finish(claims[0], failed(Some(at(3_600))), 1, 1).await;
-    fixture.done(id, Action::RetryNow { step: 0 }, 2).await;
+    fixture.done(id, OperatorAction::RetryNow { step: 0 }, 2).await;
     let claimed = fixture.claim(1, 2).await;
-    assert_eq!((claimed.claims[0].attempt, claimed.claims[0].forgiven), (2, 0));
+    assert_eq!((claimed.claims[0].attempt, claimed.claims[0].attempts_before_reset), (2, 0));
     assert_eq!(claimed.next_due, None);
 }
 
@@ -159,8 +159,8 @@ pub async fn a_step_completed_by_hand_counts_as_complete(store: Arc<dyn Store>) 
     fixture.finish(claims[0], failed(None), 0, 1).await;
     fixture.done(id, by_hand(&graph, 0, Some("7")), 2).await;
     // The other is running: its claim is lost, and recorded as such.
-    let (state, lost) = fixture.done(id, by_hand(&graph, 1, Some("8")), 3).await;
-    assert_eq!((state, lost), (TaskState::InProgress, vec![claims[1]]));
+    let (state, revoked) = fixture.done(id, by_hand(&graph, 1, Some("8")), 3).await;
+    assert_eq!((state, revoked), (TaskState::InProgress, vec![claims[1]]));
     let inputs = fixture.store.inputs(id, &[0, 1]).await.unwrap().unwrap();
     let results: Vec<_> = inputs.results.iter().map(|result| result.as_ref().unwrap().get()).collect();
     assert_eq!(results, ["7", "8"]);
@@ -201,18 +201,18 @@ pub async fn what_cannot_be_done_changes_nothing(store: Arc<dyn Store>) {
     let refused = |acted: &Acted| matches!(acted, Acted::Refused(_));
     let before = format!("{:?}", fixture.task(id).await);
     for action in [
-        Action::Retry { steps: vec![(0, 0)] },
-        Action::RetryNow { step: 0 },
+        OperatorAction::Retry { steps: vec![(0, 0)] },
+        OperatorAction::RetryNow { step: 0 },
         by_hand(&graph, 1, Some("1")),
         by_hand(&graph, 1, None),
     ] {
         assert!(refused(&fixture.act(id, action.clone(), 1).await), "{action:?}");
     }
     assert_eq!(before, format!("{:?}", fixture.task(id).await));
-    assert_eq!(fixture.act(TaskId::random(), Action::Cancel, 1).await, Acted::NoTask);
+    assert_eq!(fixture.act(TaskId::random(), OperatorAction::Cancel, 1).await, Acted::NoTask);
     let (next, _) = fixture.complete(&graph, claims[0], 1, 2).await;
     fixture.complete(&graph, next[0], 1, 3).await;
-    for action in [Action::Cancel, GIVE_UP, Action::Retry { steps: vec![(1, 1)] }] {
+    for action in [OperatorAction::Cancel, GIVE_UP, OperatorAction::Retry { steps: vec![(1, 1)] }] {
         assert!(refused(&fixture.act(id, action, 4).await));
     }
     assert!(fixture.task(id).await.actions.is_empty());

@@ -35,10 +35,10 @@ pub async fn workers_are_listed_with_what_they_have_claimed(store: Arc<dyn Store
 pub async fn a_dead_worker_is_listed_while_something_is_claimed_in_its_name(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
     let (_, claims) = fixture.create(&Graph::new(vec![vec![]]), 1).await;
-    fixture.store.worker_gone(fixture.worker);
-    assert_eq!(fixture.store.abandoned().await.unwrap(), claims);
+    fixture.store.worker_died(fixture.worker);
+    assert_eq!(fixture.store.orphaned().await.unwrap(), claims);
     assert!(!fixture.known(fixture.worker).await.unwrap().alive);
     fixture.store.release(claims, None, at(1)).await.unwrap();
-    assert!(fixture.store.abandoned().await.unwrap().is_empty());
+    assert!(fixture.store.orphaned().await.unwrap().is_empty());
     assert_eq!(fixture.known(fixture.worker).await, None);
 }
