@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tasker_runtime::{
     AttemptOutcome, Builder, PostgresStore, StepContext, StepResult, TaskFilter, TaskState, Tasker, WorkerId,
 };
-use tasker_store::conformance::{Graph, at, failed, new, new_task as new_record, template as record};
+use tasker_store::conformance::{Shape, at, failed, new, new_task as new_record, template as record};
 use tasker_store::{Claim, ClaimRequest, Ending, Finished, FinishedAttempt, Store, WorkerInfo};
 use tokio::sync::Notify;
 use tokio_postgres::NoTls;
@@ -123,7 +123,7 @@ async fn the_answer_of_a_worker_that_was_not_heard_of_is_stale() {
     let [worker, taker] = [&stalled, &other].map(|_| WorkerId::random());
     stalled.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
     other.register_worker(taker, WorkerInfo::here(), at(0)).await.unwrap();
-    let graph = Graph::new(vec![vec![], vec![0]]);
+    let graph = Shape::new(vec![vec![], vec![0]]);
     stalled.put_template(record()).await.unwrap();
     let created = stalled.create_task(new_record(&graph, 0), request(worker, 0)).await.unwrap();
     let claim = new(created).claims[0];
@@ -138,9 +138,9 @@ async fn the_answer_of_a_worker_that_was_not_heard_of_is_stale() {
     assert_eq!((second.step, second.attempt, second.worker), (0, 2, taker));
 
     // On its way before the next attempt has ended, and heard of after that.
-    let late = stalled.finish(end(claim, 2, graph.complete(0, "\"late\"")), request(worker, 2));
+    let late = stalled.finish(end(claim, 2, graph.complete("\"late\"")), request(worker, 2));
     let (late, ()) = tokio::join!(late, async {
-        let ended = other.finish(end(second, 3, graph.complete(0, "\"right\"")), request(taker, 3)).await;
+        let ended = other.finish(end(second, 3, graph.complete("\"right\"")), request(taker, 3)).await;
         assert!(matches!(ended, Ok(Finished::Recorded { .. })), "{ended:?}");
         proxy.set(Mode::Forward);
     });
@@ -157,7 +157,7 @@ async fn the_locks_of_a_worker_that_was_cut_off_do_not_outlast_its_lease() {
     let other = PostgresStore::open(&schema.url_with("lease=600")).await.unwrap();
     let [worker, taker] = [&stalled, &other].map(|_| WorkerId::random());
     stalled.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
-    let graph = Graph::new(vec![vec![], vec![0]]);
+    let graph = Shape::new(vec![vec![], vec![0]]);
     other.put_template(record()).await.unwrap();
     let nothing = ClaimRequest { limit: 0, any: false, ..request(taker, 0) };
     other.create_task(new_record(&graph, 0), nothing).await.unwrap();
@@ -168,7 +168,7 @@ async fn the_locks_of_a_worker_that_was_cut_off_do_not_outlast_its_lease() {
     tokio::spawn(driver);
     let held = holder.transaction().await.unwrap();
     held.batch_execute(&format!("SELECT FROM {}.task FOR UPDATE", schema.name())).await.unwrap();
-    let late = stalled.finish(end(claim, 1, graph.complete(0, "\"late\"")), request(worker, 1));
+    let late = stalled.finish(end(claim, 1, graph.complete("\"late\"")), request(worker, 1));
     let (late, ()) = tokio::join!(late, async {
         schema.until_somebody_waits().await;
         proxy.set(Mode::Stall);
@@ -215,7 +215,7 @@ async fn a_store_that_cannot_record_all_claims_nothing_from_the_queue() {
     let application = schema.name();
     let settings = format!("lease=600&writers=2&application_name={application}");
     let store = Arc::new(PostgresStore::open(&schema.url_at(proxy.address(), &settings)).await.unwrap());
-    let (graph, worker) = (Graph::new(vec![vec![]]), WorkerId::random());
+    let (graph, worker) = (Shape::new(vec![vec![]]), WorkerId::random());
     store.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
     store.put_template(record()).await.unwrap();
     let create = async |any, limit| {
@@ -242,7 +242,7 @@ async fn a_store_that_cannot_record_all_claims_nothing_from_the_queue() {
     assert!(client.query_one(second, &[&application]).await.unwrap().get::<_, bool>(0));
     let refused = proxy.refused();
     let finishing = {
-        let (store, attempt) = (Arc::clone(&store), end(held, 1, graph.complete(0, "1")));
+        let (store, attempt) = (Arc::clone(&store), end(held, 1, graph.complete("1")));
         tokio::spawn(async move { store.finish(attempt, request(worker, 1)).await })
     };
     refused.await;

@@ -196,7 +196,7 @@ async fn a_process_without_a_worker_creates_tasks_for_another() {
 
 #[tokio::test]
 async fn the_claims_of_a_worker_are_abandoned_when_it_is_gone_and_not_before() {
-    use tasker_store::conformance::{Graph, at, new, new_task, template};
+    use tasker_store::conformance::{Shape, at, new, new_task, template};
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.db");
     let (one, other) = (SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap());
@@ -205,7 +205,7 @@ async fn the_claims_of_a_worker_are_abandoned_when_it_is_gone_and_not_before() {
     one.put_template(template()).await.unwrap();
     let request =
         ClaimRequest { worker, limit: 1, any: false, now: at(0), excluded: Arc::default(), namespaces: None };
-    let claims = new(one.create_task(new_task(&Graph::diamond(), 0), request).await.unwrap()).claims;
+    let claims = new(one.create_task(new_task(&Shape::diamond(), 0), request).await.unwrap()).claims;
     assert!(other.orphaned().await.unwrap().is_empty());
     drop(one);
     assert_eq!(other.orphaned().await.unwrap(), claims);
@@ -316,7 +316,7 @@ async fn one_file_under_two_names_is_one_store() {
     one.put_template(tasker_store::conformance::template()).await.unwrap();
     let request =
         ClaimRequest { worker, limit: 1, any: false, now: at(0), excluded: Arc::default(), namespaces: None };
-    let record = tasker_store::conformance::new_task(&tasker_store::conformance::Graph::diamond(), 0);
+    let record = tasker_store::conformance::new_task(&tasker_store::conformance::Shape::diamond(), 0);
     let claims = new(one.create_task(record, request).await.unwrap()).claims;
     assert!(other.orphaned().await.unwrap().is_empty());
     one.worker_died(worker);

@@ -7,7 +7,7 @@ use tasker_runtime::{
     AttemptOutcome, NewTask, PostgresStore, SqlValue, SqliteStore, StepContext, StepError, StepResult,
     StepState, Task, Tasker, Transaction, WorkerId, step_handler,
 };
-use tasker_store::conformance::{Graph, at, new, new_task, template as record};
+use tasker_store::conformance::{Shape, at, new, new_task, template as record};
 use tasker_store::{ClaimRequest, Ending, Finished, FinishedAttempt, SqlWrite, Store, WorkerInfo};
 use tokio_postgres::NoTls;
 
@@ -127,12 +127,10 @@ async fn a_stale_answer_writes_nothing(store: impl Store, table: &str) {
     };
     store.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
     store.put_template(record()).await.unwrap();
-    let graph = Graph::new(vec![vec![]]);
+    let graph = Shape::new(vec![vec![]]);
     let claim = new(store.create_task(new_task(&graph, 0), request(1)).await.unwrap()).claims[0];
     let attempt = |cents: i64| {
-        let Ending::Complete { result, dependents, ends, .. } = graph.complete(0, "1") else {
-            unreachable!()
-        };
+        let Ending::Complete { result, dependents, ends, .. } = graph.complete("1") else { unreachable!() };
         let values = vec![SqlValue::Text(claim.task.to_string()), cents.into(), SqlValue::Null];
         let sql = format!("INSERT INTO {table} VALUES ($1, $2, $3)");
         let ending =

@@ -102,10 +102,10 @@ impl Tasker {
         let (record, bound) = self.look_up(id).await?;
         let steps = retried(&record, &bound, scope)?;
         let numbered = steps.iter().map(|step| {
-            let attempts = record.attempts.iter().filter(|attempt| attempt.step == *step);
-            (*step, attempts.map(|attempt| attempt.attempt).max().unwrap_or_default())
+            let attempts = record.attempts.iter().filter(|attempt| attempt.key == (*step).into());
+            ((*step).into(), attempts.map(|attempt| attempt.attempt).max().unwrap_or_default())
         });
-        self.act(id, &bound, OperatorAction::Retry { steps: numbered.collect() }, operator).await
+        self.act(id, &bound, OperatorAction::Retry { runs: numbered.collect() }, operator).await
     }
 
     /// What [`retry`](Self::retry) would do; changes nothing.
@@ -134,7 +134,7 @@ impl Tasker {
     pub async fn retry_now(&self, id: TaskId, step: &str, operator: &Operator) -> Result<Task, Error> {
         let (_, bound) = self.look_up(id).await?;
         let step = index(&bound, id, step)?;
-        self.act(id, &bound, OperatorAction::RetryNow { step }, operator).await
+        self.act(id, &bound, OperatorAction::RetryNow { run: step.into() }, operator).await
     }
 
     /// Completes a step with a result that was made by hand; the steps that wait for it read that. A
@@ -160,10 +160,9 @@ impl Tasker {
         own.check_result(&result, self.engine().settings.limits)
             .map_err(|error| refused(error.to_string()))?;
         let action = OperatorAction::Complete {
-            step: index,
+            run: index.into(),
             result,
-            dependents: std::sync::Arc::clone(&own.dependents),
-            ends: bound.ends(index),
+            graph: std::sync::Arc::clone(bound.plan.graph()),
         };
         self.act(id, &bound, action, operator).await
     }
@@ -178,8 +177,8 @@ impl Tasker {
     pub async fn resolve_step(&self, id: TaskId, step: &str, operator: &Operator) -> Result<Task, Error> {
         let (_, bound) = self.look_up(id).await?;
         let step = index(&bound, id, step)?;
-        let dependents = std::sync::Arc::clone(&bound.steps[step as usize].dependents);
-        let action = OperatorAction::Resolve { step, dependents, ends: bound.ends(step) };
+        let graph = std::sync::Arc::clone(bound.plan.graph());
+        let action = OperatorAction::Resolve { run: step.into(), graph };
         self.act(id, &bound, action, operator).await
     }
 
@@ -270,8 +269,8 @@ impl Tasker {
         match engine.act(ActionRequest { task, action, by, reason, at }).await? {
             Acted::Done { .. } => self.get_task(task).await,
             Acted::NoTask => Err(Error::UnknownTask(task)),
-            Acted::Refused(Refusal { step, state }) => {
-                let step = step.map(|step| bound.template.steps[step as usize].name.clone());
+            Acted::Refused(Refusal { run, state }) => {
+                let step = run.map(|run| bound.template.steps[run.step as usize].name.clone());
                 Err(not_possible(task, verb, step, state))
             }
         }

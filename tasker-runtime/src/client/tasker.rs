@@ -443,7 +443,7 @@ impl Tasker {
             run_at: task.run_at.filter(|run_at| *run_at > created_at),
             priority: task.priority,
             origin: task.origin,
-            starts: bound.plan.starts().collect(),
+            graph: Arc::clone(bound.plan.graph()),
         })
     }
 

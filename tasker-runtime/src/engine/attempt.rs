@@ -104,13 +104,13 @@ async fn run_one(engine: &Arc<Engine>, mut job: Job) -> Option<Job> {
     let place = job.place.take();
     drop(job);
     let enter = || place.map_or_else(|| engine.room.enter(&claim, &engine.wake), Entry::Entered);
-    let handler = prepared.bound.steps[claim.step as usize].handler.as_ref();
+    let handler = prepared.bound.steps[claim.key.step as usize].handler.as_ref();
     let next = match handler.map(|handler| (handler, enter())) {
         Some((handler, Entry::Entered(place))) => {
             let started_at = engine.clock.now();
             engine.emit(|| Event::StepStarted {
                 task: claim.task,
-                step: prepared.bound.template.steps[claim.step as usize].name.clone(),
+                step: prepared.bound.template.steps[claim.key.step as usize].name.clone(),
                 attempt: claim.attempt,
                 at: started_at,
             });
@@ -133,7 +133,7 @@ async fn run_one(engine: &Arc<Engine>, mut job: Job) -> Option<Job> {
         }
         None => {
             if engine.room.serves(&prepared.bound.template.namespace) {
-                engine.tell_missing(&prepared.bound.template.steps[claim.step as usize].handler.callable);
+                engine.tell_missing(&prepared.bound.template.steps[claim.key.step as usize].handler.callable);
             }
             engine.hand_back(vec![claim]).await;
             None
@@ -148,15 +148,15 @@ async fn prepare(engine: &Engine, job: &Job) -> Result<Option<Prepared>, StoreEr
     let (store, claim) = (&*engine.store, &job.claim);
     let bound = engine.templates.get(claim.template, store).await?;
     engine.room.learn(&bound);
-    let reads = &bound.steps[claim.step as usize].facts.reads;
+    let reads = &bound.steps[claim.key.step as usize].facts.reads;
     let task = match &job.task {
         Some(task) => Arc::clone(task),
-        None => match engine.tasks.get(claim.task, reads, store).await? {
+        None => match engine.tasks.get(claim, reads, store).await? {
             Some(task) => task,
             None => return Ok(None),
         },
     };
-    let inputs = task.results(reads, store).await?;
+    let inputs = task.results(claim.key, reads, store).await?;
     Ok(Some(Prepared { bound, task, inputs }))
 }
 
@@ -167,7 +167,7 @@ async fn call(
     prepared: &Prepared,
     lost: CancellationToken,
 ) -> Answer {
-    let step = &prepared.bound.steps[claim.step as usize];
+    let step = &prepared.bound.steps[claim.key.step as usize];
     let cancellation = engine.stopping.child_token();
     let context = StepContext::new(
         Arc::clone(&prepared.task.facts),
@@ -207,7 +207,7 @@ async fn call(
     };
     // A handler that is ended early runs its destructors now; they may panic like any code of its own.
     if catch_unwind(AssertUnwindSafe(|| drop(attempt))).is_err() {
-        tracing::warn!(task = %claim.task, step = claim.step, attempt = claim.attempt, "a destructor of the handler panicked");
+        tracing::warn!(task = %claim.task, step = %claim.key, attempt = claim.attempt, "a destructor of the handler panicked");
     }
     match answer {
         Answer::Complete(result, _) => Answer::Complete(result, transaction.take()),

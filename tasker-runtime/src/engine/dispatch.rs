@@ -131,7 +131,7 @@ impl Engine {
         };
         for claim in claims {
             if let Err(error) = settle::crashed(self, claim).await {
-                tracing::warn!(task = %claim.task, step = claim.step, %error, "a dead worker's step could not be ended");
+                tracing::warn!(task = %claim.task, step = %claim.key, %error, "a dead worker's step could not be ended");
             }
         }
     }

@@ -192,7 +192,7 @@ impl Engine {
     ) -> Result<Option<Duplicate>, StoreError> {
         let engine = Arc::clone(self);
         let creating = self.running.spawn(async move {
-            let slots = engine.take_slots(task.starts.len()).filter(|_| engine.works);
+            let slots = engine.take_slots(task.graph.roots().len()).filter(|_| engine.works);
             let request = engine.request(slots.as_ref().map_or(0, OwnedSemaphorePermit::num_permits), false);
             let wakes_later = task.run_at.is_some();
             let active = engine.tasks.insert(facts, Some(head(&task)));

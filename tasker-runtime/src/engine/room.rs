@@ -180,7 +180,7 @@ impl Room {
     pub(super) fn enter(self: &Arc<Self>, claim: &Claim, wake: &Arc<Notify>) -> Entry {
         let mut inner = self.lock();
         let inner = &mut *inner;
-        let key = (claim.template, claim.step);
+        let key = (claim.template, claim.key.step);
         let Some(step) = inner.steps.get_mut(&key) else { return Entry::Unclear };
         if step.is_others {
             return Entry::Unclear;

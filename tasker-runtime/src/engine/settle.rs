@@ -34,7 +34,7 @@ pub(super) async fn insist<T, F: Future<Output = Result<T, StoreError>>>(
             Ok(value) => return Some(Ok(value)),
             Err(error) if error.is_lasting() => return Some(Err(error)),
             Err(error) => {
-                tracing::error!(task = %claim.task, step = claim.step, attempt = claim.attempt, %error, "the store failed; trying again");
+                tracing::error!(task = %claim.task, step = %claim.key, attempt = claim.attempt, %error, "the store failed; trying again");
             }
         }
         tokio::select! {
@@ -53,7 +53,6 @@ pub(super) async fn record(
     answer: Answer,
 ) -> Option<Job> {
     let bound = &prepared.bound;
-    let step = &bound.steps[claim.step as usize];
     let now = engine.clock.now();
     let (ending, followers) = match answer {
         Answer::Interrupted => {
@@ -67,14 +66,14 @@ pub(super) async fn record(
         Answer::Complete(result, writes) => (
             Ending::Complete {
                 result,
-                dependents: Arc::clone(&step.dependents),
-                ends: bound.ends(claim.step),
+                graph: Arc::clone(bound.plan.graph()),
+                spawned: None,
                 writes: writes.into(),
             },
-            step.dependents.len(),
+            bound.plan.dependents(claim.key.step).len(),
         ),
         Answer::Failed(Failure { outcome, error, retry_after }) => {
-            let policy = &bound.template.steps[claim.step as usize].retry;
+            let policy = &bound.template.steps[claim.key.step as usize].retry;
             let used = claim.attempt - claim.attempts_before_reset;
             let may_retry = error.kind == ErrorKind::Retryable && used < policy.attempts();
             let delay = || {
@@ -97,7 +96,7 @@ pub(super) async fn record(
     });
     let finished = finished.await;
     if !matches!(finished, Some(Ok(Finished::Recorded { .. }))) {
-        prepared.task.unrecord(claim.step, claim.attempt);
+        prepared.task.unrecord(claim.key, claim.attempt);
     }
     let finished = match finished? {
         Ok(finished) => finished,
@@ -108,13 +107,13 @@ pub(super) async fn record(
             return Box::pin(record(engine, claim, prepared, started_at, Answer::Failed(failure))).await;
         }
         Err(error) => {
-            tracing::error!(task = %claim.task, step = claim.step, attempt = claim.attempt, %error, "the attempt cannot be recorded");
+            tracing::error!(task = %claim.task, step = %claim.key, attempt = claim.attempt, %error, "the attempt cannot be recorded");
             return None;
         }
     };
     let mut claims = match finished {
         Finished::Stale => {
-            tracing::warn!(task = %claim.task, step = claim.step, attempt = claim.attempt, "the claim was lost; the answer is dropped");
+            tracing::warn!(task = %claim.task, step = %claim.key, attempt = claim.attempt, "the claim was lost; the answer is dropped");
             return None;
         }
         Finished::Recorded { claimed, settled } => {
@@ -142,7 +141,7 @@ pub(super) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), St
     let now = engine.clock.now();
     // The next attempt is made at once: nothing says that the step was to blame. If it was, attempts run out.
     let used = claim.attempt - claim.attempts_before_reset;
-    let may_retry = used < bound.template.steps[claim.step as usize].retry.attempts();
+    let may_retry = used < bound.template.steps[claim.key.step as usize].retry.attempts();
     let error =
         StepError::retryable("the worker's process ended during the attempt").code("WORKER_DIED").record();
     let ending =
@@ -185,8 +184,8 @@ fn announce(
 ) {
     let claim = attempt.claim;
     // A template that cannot be read gives no names.
-    let step = bound.map(|bound| &bound.template.steps[claim.step as usize]);
-    let name = || step.map_or_else(|| format!("#{}", claim.step), |step| step.name.clone());
+    let step = bound.map(|bound| &bound.template.steps[claim.key.step as usize]);
+    let name = || step.map_or_else(|| format!("#{}", claim.key), |step| step.name.clone());
     let (outcome, error, retry_at) = match &attempt.ending {
         Ending::Complete { .. } => (AttemptOutcome::Complete, None, None),
         Ending::Failed { outcome, error, retry_at } => (*outcome, Some(error), *retry_at),

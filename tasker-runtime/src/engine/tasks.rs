@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use jiff::Timestamp;
 use tasker_store::{
-    AttemptRecord, Json, Store, StoreError, TaskHead, TaskId, TaskInputs, TaskRecord, TaskState,
+    AttemptRecord, Claim, Json, StepKey, Store, StoreError, TaskHead, TaskId, TaskInputs, TaskRecord,
+    TaskState,
 };
 use tasker_template::StepIndex;
 
@@ -23,7 +24,7 @@ pub(crate) struct ActiveTask {
 
 #[derive(Debug, Default)]
 struct Memory {
-    results: HashMap<StepIndex, Json>,
+    results: HashMap<StepKey, Json>,
     /// The attempts that ended here.
     attempts: Vec<AttemptRecord>,
 }
@@ -38,25 +39,25 @@ impl ActiveTask {
     pub(crate) fn record(&self, attempt: AttemptRecord) {
         let mut memory = self.memory();
         if let Some(result) = &attempt.result {
-            memory.results.insert(attempt.step, result.clone());
+            memory.results.insert(attempt.key, result.clone());
         }
         memory.attempts.push(attempt);
     }
 
     /// The attempt was not recorded.
-    pub(crate) fn unrecord(&self, step: StepIndex, attempt: u32) {
+    pub(crate) fn unrecord(&self, key: StepKey, attempt: u32) {
         let mut memory = self.memory();
-        memory.results.remove(&step);
-        memory.attempts.retain(|one| (one.step, one.attempt) != (step, attempt));
+        memory.results.remove(&key);
+        memory.attempts.retain(|one| (one.key, one.attempt) != (key, attempt));
     }
 
     /// The task as it ended, if it was created here, and each of its `steps` steps was completed here
     /// by its first attempt: about any other, in which somebody may have had a hand, the store is asked.
     pub(crate) fn completed(&self, steps: usize, settled_at: Timestamp) -> Option<TaskRecord> {
         let mut attempts = self.memory().attempts.clone();
-        attempts.sort_unstable_by_key(|attempt| (attempt.step, attempt.attempt));
+        attempts.sort_unstable_by_key(|attempt| (attempt.key, attempt.attempt));
         let is_plain = |(step, attempt): (StepIndex, &AttemptRecord)| {
-            attempt.step == step && attempt.attempt == 1 && attempt.result.is_some()
+            attempt.key == step.into() && attempt.attempt == 1 && attempt.result.is_some()
         };
         if attempts.len() != steps || !(0..).zip(&attempts).all(is_plain) {
             return None;
@@ -69,12 +70,13 @@ impl ActiveTask {
     /// The results of `steps`; those of other workers and of earlier processes come from the store.
     pub(crate) async fn results(
         &self,
+        run: StepKey,
         steps: &[(String, StepIndex)],
         store: &dyn Store,
     ) -> Result<StepInputs, StoreError> {
         let mut found: Vec<Option<Json>> = {
             let memory = self.memory();
-            steps.iter().map(|(_, step)| memory.results.get(step).cloned()).collect()
+            steps.iter().map(|(_, step)| memory.results.get(&(*step).into()).cloned()).collect()
         };
         if found.iter().any(Option::is_none) {
             let missing: Vec<StepIndex> = steps
@@ -83,13 +85,13 @@ impl ActiveTask {
                 .filter(|(_, found)| found.is_none())
                 .map(|((_, step), _)| *step)
                 .collect();
-            let read =
-                store.inputs(self.facts.id, &missing).await?.map(|inputs| inputs.results).unwrap_or_default();
+            let read = store.inputs(self.facts.id, run, &missing).await?;
+            let read = read.map(|inputs| inputs.results).unwrap_or_default();
             let mut read = missing.into_iter().zip(read);
             for slot in found.iter_mut().filter(|slot| slot.is_none()) {
                 let Some((step, result)) = read.next() else { break };
                 if let Some(result) = &result {
-                    self.memory().results.insert(step, result.clone());
+                    self.memory().results.insert(step.into(), result.clone());
                 }
                 *slot = result;
             }
@@ -114,20 +116,21 @@ impl ActiveTasks {
     /// With the results that a step reads, where the store is asked. `None` when it has no such task.
     pub(crate) async fn get(
         &self,
-        id: TaskId,
+        claim: &Claim,
         reads: &[(String, StepIndex)],
         store: &dyn Store,
     ) -> Result<Option<Arc<ActiveTask>>, StoreError> {
+        let id = claim.task;
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).and_then(Weak::upgrade);
         if known.is_some() {
             return Ok(known);
         }
         let steps: Vec<StepIndex> = reads.iter().map(|(_, step)| *step).collect();
-        let Some(inputs) = store.inputs(id, &steps).await? else { return Ok(None) };
+        let Some(inputs) = store.inputs(id, claim.key, &steps).await? else { return Ok(None) };
         let TaskInputs { context, correlation_id, results, .. } = inputs;
         let task = self.insert(TaskFacts { id, correlation_id, context }, None);
         let results = steps.into_iter().zip(results);
-        task.memory().results.extend(results.filter_map(|(step, result)| Some((step, result?))));
+        task.memory().results.extend(results.filter_map(|(step, result)| Some((step.into(), result?))));
         Ok(Some(task))
     }
 

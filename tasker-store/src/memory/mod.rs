@@ -1,6 +1,8 @@
 //! Tasks in memory: for tests, and for workflows that need not outlive their process.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod queues;
+
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -13,18 +15,20 @@ use crate::claim::{Claim, ClaimRequest, Claimed};
 use crate::error::StoreError;
 use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::json::Json;
+use crate::key::StepKey;
 use crate::ledger::Ledger;
 use crate::limit::{FleetLimit, LimitScope};
 use crate::permit::Holder;
 use crate::permit::{LimitRecord, PermitGrants, PermitRequest};
-use crate::progress::{Change, Progress};
-use crate::state::{StepState, TaskState};
+use crate::progress::Progress;
+use crate::state::TaskState;
 use crate::store::Store;
 use crate::task::{
     Created, Identity, NewTaskRecord, PruneRequest, StepRecord, TaskFilter, TaskHead, TaskInputs, TaskRecord,
 };
 use crate::template::TemplateRecord;
 use crate::worker::{WorkerInfo, WorkerRecord};
+use queues::Queues;
 
 /// Keeps tasks in memory, and loses them with the process.
 ///
@@ -58,19 +62,6 @@ struct LimitEntry {
     holders: Vec<Holder>,
 }
 
-/// Where workers find steps that nobody has claimed.
-#[derive(Debug, Default)]
-struct Queues {
-    /// Those that can run, in their order.
-    ready: BTreeSet<(i64, TaskId, StepIndex)>,
-    /// Those that are not due, by when they are.
-    waiting: BTreeSet<(Timestamp, TaskId, StepIndex)>,
-    /// Where each of them is.
-    places: HashMap<(TaskId, StepIndex), Place>,
-}
-
-type Place = (Option<Timestamp>, i64);
-
 #[derive(Debug)]
 struct Worker {
     info: WorkerInfo,
@@ -85,7 +76,9 @@ struct TaskEntry {
     identity: Option<Identity>,
     progress: Progress,
     attempts: Vec<AttemptRecord>,
-    results: HashMap<StepIndex, Json>,
+    results: BTreeMap<StepKey, Json>,
+    /// What each of several runs is to work on.
+    inputs: HashMap<StepKey, Json>,
     actions: Vec<ActionRecord>,
 }
 
@@ -101,71 +94,26 @@ impl MemoryStore {
     }
 }
 
-impl Queues {
-    /// Takes note of what has changed in a task.
-    fn follow(&mut self, progress: &mut Progress) {
-        let task = progress.task;
-        let followed = progress.write_down(|step, change| {
-            self.remove(task, step);
-            if let Change::Row(row) = change
-                && let Some(rank) = row.rank
-            {
-                self.insert(task, step, (row.due_at, rank));
-            }
-            Ok::<_, std::convert::Infallible>(())
-        });
-        let Ok(()) = followed;
-    }
-
-    fn insert(&mut self, task: TaskId, step: StepIndex, place: Place) {
-        match place {
-            (Some(due_at), _) => self.waiting.insert((due_at, task, step)),
-            (None, rank) => self.ready.insert((rank, task, step)),
-        };
-        self.places.insert((task, step), place);
-    }
-
-    fn remove(&mut self, task: TaskId, step: StepIndex) {
-        match self.places.remove(&(task, step)) {
-            Some((Some(due_at), _)) => self.waiting.remove(&(due_at, task, step)),
-            Some((None, rank)) => self.ready.remove(&(rank, task, step)),
-            None => return,
-        };
-    }
-
-    /// What was waiting and has become due can run: those steps.
-    fn promote(&mut self, now: Timestamp) -> Vec<(TaskId, StepIndex)> {
-        let mut promoted = Vec::new();
-        while let Some(&(due_at, task, step)) = self.waiting.first().filter(|first| first.0 <= now) {
-            let rank = self.places.get(&(task, step)).map_or(due_at.as_microsecond(), |place| place.1);
-            self.remove(task, step);
-            self.insert(task, step, (None, rank));
-            promoted.push((task, step));
-        }
-        promoted
-    }
-}
-
 impl Inner {
     fn claim_due(&mut self, request: &ClaimRequest, claimed: &mut Claimed) {
         let mut taken = Vec::new();
-        for &(_, task, step) in &self.queues.ready {
+        for &(_, task, key) in &self.queues.ready {
             let Some(entry) = self.tasks.get(&task) else { continue };
             let template = entry.progress.template;
             let serves = |template: &Arc<TemplateRecord>| request.serves(&template.namespace);
-            if !request.takes(template, step) || !self.templates.get(&template).is_some_and(serves) {
+            if !request.takes(template, key.step) || !self.templates.get(&template).is_some_and(serves) {
                 continue;
             }
             if claimed.claims.len() + taken.len() >= request.limit {
                 claimed.more = true;
                 break;
             }
-            taken.push((task, step));
+            taken.push((task, key));
         }
-        for (task, step) in taken {
+        for (task, key) in taken {
             let Some(entry) = self.tasks.get_mut(&task) else { continue };
-            claimed.claims.push(entry.progress.claim(step, request.worker, request.now));
-            self.queues.follow(&mut entry.progress);
+            claimed.claims.push(entry.progress.claim(key, request.worker, request.now));
+            self.queues.follow(&mut entry.progress, &mut entry.inputs);
         }
     }
 }
@@ -180,9 +128,19 @@ impl TaskEntry {
 
     fn record(&mut self, attempt: AttemptRecord) {
         if let Some(result) = &attempt.result {
-            self.results.insert(attempt.step, result.clone());
+            self.results.insert(attempt.key, result.clone());
         }
         self.attempts.push(attempt);
+    }
+
+    /// The result of a step: that of its only run, or the list of what its several runs have returned.
+    fn result(&self, step: StepIndex) -> Option<Json> {
+        if let Some(result) = self.results.get(&step.into()) {
+            return Some(result.clone());
+        }
+        let several = StepKey::instance(step, 1)..=StepKey::instance(step, u32::MAX);
+        let results: Vec<&Json> = self.results.range(several).map(|(_, result)| result).collect();
+        (!results.is_empty()).then(|| Json::list(results))
     }
 }
 
@@ -262,8 +220,9 @@ impl Store for MemoryStore {
             settled_at: None,
         };
         let mut progress = Progress::new(task.id, task.template, task.priority);
-        let moved = progress.start(&task.starts, task.run_at, task.created_at, &claim);
-        inner.queues.follow(&mut progress);
+        let moved = progress.start(&task.graph, task.run_at, task.created_at, &claim);
+        let mut inputs = HashMap::new();
+        inner.queues.follow(&mut progress, &mut inputs);
         if let Some(identity) = task.identity {
             inner.identities.insert(identity, task.id);
         }
@@ -272,7 +231,8 @@ impl Store for MemoryStore {
             identity: task.identity,
             progress,
             attempts: Vec::new(),
-            results: HashMap::new(),
+            results: BTreeMap::new(),
+            inputs,
             actions: Vec::new(),
         };
         inner.tasks.insert(task.id, entry);
@@ -281,9 +241,9 @@ impl Store for MemoryStore {
 
     async fn claim(&self, claim: ClaimRequest) -> Result<Claimed, StoreError> {
         let mut inner = self.lock();
-        for (task, step) in inner.queues.promote(claim.now) {
+        for (task, key) in inner.queues.promote(claim.now) {
             if let Some(entry) = inner.tasks.get_mut(&task) {
-                entry.progress.due(step);
+                entry.progress.due(key);
             }
         }
         let mut claimed = Claimed::default();
@@ -303,8 +263,9 @@ impl Store for MemoryStore {
         let inner = &mut *inner;
         let Some(entry) = inner.tasks.get_mut(&attempt.claim.task) else { return Ok(Finished::Stale) };
         let Some(moved) = entry.progress.finish(&attempt, &claim) else { return Ok(Finished::Stale) };
-        inner.queues.follow(&mut entry.progress);
+        inner.queues.follow(&mut entry.progress, &mut entry.inputs);
         entry.record(AttemptRecord::from(&attempt));
+        moved.records.into_iter().for_each(|record| entry.record(record));
         entry.settle(moved.state, attempt.finished_at);
         let mut claimed = moved.claimed;
         if claim.any {
@@ -325,7 +286,7 @@ impl Store for MemoryStore {
             if let Some(entry) = inner.tasks.get_mut(&claim.task)
                 && entry.progress.release(&claim, due_at, now)
             {
-                inner.queues.follow(&mut entry.progress);
+                inner.queues.follow(&mut entry.progress, &mut entry.inputs);
             }
         }
         Ok(())
@@ -342,17 +303,12 @@ impl Store for MemoryStore {
         let mut inner = self.lock();
         let inner = &mut *inner;
         let Some(entry) = inner.tasks.get_mut(&request.task) else { return Ok(Acted::NoTask) };
-        let moved = match entry.progress.act(&request.action, request.at) {
+        let moved = match entry.progress.act(&request) {
             Ok(moved) => moved,
             Err(refusal) => return Ok(Acted::Refused(refusal)),
         };
-        inner.queues.follow(&mut entry.progress);
-        for claim in &moved.revoked {
-            entry.record(AttemptRecord::ended_by(claim, &request));
-        }
-        if let Some(attempt) = AttemptRecord::by_hand(&request) {
-            entry.record(attempt);
-        }
+        inner.queues.follow(&mut entry.progress, &mut entry.inputs);
+        moved.records.into_iter().for_each(|record| entry.record(record));
         entry.actions.push(ActionRecord::new(&request, moved.details));
         entry.settle(moved.state, request.at);
         Ok(Acted::Done { state: entry.head.state, revoked: moved.revoked })
@@ -374,8 +330,8 @@ impl Store for MemoryStore {
                 inner.identities.remove(&identity);
             }
             let queues = &mut inner.queues;
-            entry.progress.steps().for_each(|(step, _)| queues.remove(*id, step));
-            queues.follow(&mut entry.progress);
+            entry.progress.runs().for_each(|(key, _)| queues.remove(*id, key));
+            queues.follow(&mut entry.progress, &mut entry.inputs);
         }
         Ok(ids.len())
     }
@@ -434,21 +390,26 @@ impl Store for MemoryStore {
         Ok(claims)
     }
 
-    async fn inputs(&self, task: TaskId, steps: &[StepIndex]) -> Result<Option<TaskInputs>, StoreError> {
+    async fn inputs(
+        &self,
+        task: TaskId,
+        run: StepKey,
+        steps: &[StepIndex],
+    ) -> Result<Option<TaskInputs>, StoreError> {
         let inner = self.lock();
         let Some(entry) = inner.tasks.get(&task) else { return Ok(None) };
-        let results = steps.iter().map(|step| entry.results.get(step).cloned()).collect();
+        let results = steps.iter().map(|step| entry.result(*step)).collect();
         let TaskHead { correlation_id, created_at, .. } = entry.head;
-        Ok(Some(TaskInputs { context: entry.head.context.clone(), correlation_id, created_at, results }))
+        let (context, input) = (entry.head.context.clone(), entry.inputs.get(&run).cloned());
+        Ok(Some(TaskInputs { context, correlation_id, created_at, results, input }))
     }
 
     async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {
         let inner = self.lock();
         let Some(entry) = inner.tasks.get(&id) else { return Ok(None) };
         let mut attempts = entry.attempts.clone();
-        attempts.sort_by_key(|attempt| (attempt.step, attempt.attempt));
-        let rows = entry.progress.steps().filter(|(_, row)| row.state != StepState::Pending);
-        let steps = rows.map(|(step, row)| StepRecord::new(step, row)).collect();
+        attempts.sort_by_key(|attempt| (attempt.key, attempt.attempt));
+        let steps = entry.progress.runs().map(|(key, run)| StepRecord::new(key, run)).collect();
         Ok(Some(TaskRecord { head: entry.head.clone(), steps, attempts, actions: entry.actions.clone() }))
     }
 
