@@ -13,6 +13,7 @@ mod faults;
 #[cfg(unix)]
 mod files;
 mod fleet_limits;
+mod golden;
 mod growth;
 mod handlers;
 mod history;
