@@ -145,7 +145,7 @@ async fn the_answer_of_a_worker_that_was_not_heard_of_is_stale() {
         proxy.set(Mode::Forward);
     });
     assert!(matches!(late, Ok(Finished::Stale)), "{late:?}");
-    let inputs = other.inputs(claim.task, &[0]).await.unwrap().unwrap();
+    let inputs = other.inputs(claim.task, claim.key, &[0]).await.unwrap().unwrap();
     assert_eq!(inputs.results[0].as_ref().unwrap().get(), "\"right\"");
 }
 

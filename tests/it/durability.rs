@@ -14,7 +14,7 @@ use tasker_runtime::{
 };
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
-    LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, Store, TaskFilter,
+    LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, StepKey, Store, TaskFilter,
     TaskHead, TaskInputs, TaskRecord, TemplateRecord, WorkerInfo, WorkerRecord,
 };
 use tokio::sync::Notify;
@@ -409,9 +409,14 @@ impl Store for Flaky {
         self.before()?;
         self.inner.orphaned().await
     }
-    async fn inputs(&self, task: TaskId, steps: &[u32]) -> Result<Option<TaskInputs>, StoreError> {
+    async fn inputs(
+        &self,
+        task: TaskId,
+        run: StepKey,
+        steps: &[u32],
+    ) -> Result<Option<TaskInputs>, StoreError> {
         self.before()?;
-        self.inner.inputs(task, steps).await
+        self.inner.inputs(task, run, steps).await
     }
     async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {
         self.inner.task(id).await
