@@ -14,8 +14,8 @@ use tasker_runtime::{
 };
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
-    LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, StepKey, Store, TaskFilter,
-    TaskHead, TaskInputs, TaskRecord, TemplateRecord, WorkerInfo, WorkerRecord,
+    LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, StepKey, Store,
+    TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord, WorkerInfo, WorkerRecord,
 };
 use tokio::sync::Notify;
 

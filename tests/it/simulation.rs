@@ -12,8 +12,8 @@ use tasker_runtime::{
 };
 use tasker_store::conformance::{Shape, at, failed, new, new_task, template};
 use tasker_store::{
-    Acted, ActionRequest, Claim, ClaimRequest, Ending, Json, StepKey, Finished, FinishedAttempt, OperatorAction, Store,
-    WorkerInfo,
+    Acted, ActionRequest, Claim, ClaimRequest, Ending, Finished, FinishedAttempt, Json, OperatorAction,
+    StepKey, Store, WorkerInfo,
 };
 
 const SCHEDULES: u64 = 3_000;

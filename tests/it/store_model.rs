@@ -10,8 +10,8 @@ use tasker_runtime::{
 };
 use tasker_store::conformance::{Shape, at, failed, new, new_task, template};
 use tasker_store::{
-    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Ending, Finished, FinishedAttempt, Json, StepKey, OperatorAction,
-    Store, TaskFilter, WorkerInfo,
+    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Ending, Finished, FinishedAttempt, Json,
+    OperatorAction, StepKey, Store, TaskFilter, WorkerInfo,
 };
 
 use crate::postgres::Schema;
@@ -259,7 +259,10 @@ impl Pair {
         });
         for run in given {
             let inputs = one.inputs(task, run, &steps).await.unwrap();
-            assert_eq!(format!("{inputs:?}"), format!("{:?}", other.inputs(task, run, &steps).await.unwrap()));
+            assert_eq!(
+                format!("{inputs:?}"),
+                format!("{:?}", other.inputs(task, run, &steps).await.unwrap())
+            );
         }
     }
 

@@ -8,6 +8,7 @@
 //! A node that nothing has reached yet is implied by what is done, so that only counters of nodes that
 //! wait for several others are kept here, and nothing of them anywhere else.
 
+mod node;
 mod nodes;
 mod operate;
 mod rank;

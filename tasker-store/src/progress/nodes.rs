@@ -8,17 +8,10 @@ use tasker_template::{Graph, StepIndex};
 use crate::attempt::{AttemptRecord, Spawned};
 use crate::claim::ClaimRequest;
 use crate::key::StepKey;
+use crate::progress::node::Node;
+use crate::progress::run::RunProgress;
 use crate::progress::task::{Moved, Progress};
 use crate::state::{StepState, TaskState};
-
-/// What is counted of a node.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Node {
-    /// For how many parents it waits, once that has been counted.
-    pub(super) waiting_for: Option<u32>,
-    /// How many of its several runs are not done; 0 for an ordinary node.
-    pub(super) runs_left: u32,
-}
 
 impl Progress {
     /// Opens the roots; `due_at` when they are not to run at once.
@@ -54,7 +47,7 @@ impl Progress {
     }
 
     /// A run that waits for its node, and keeps a row.
-    fn keep(&mut self, key: StepKey) -> &mut super::RunProgress {
+    fn keep(&mut self, key: StepKey) -> &mut RunProgress {
         self.changed.insert(key);
         let run = self.run(key);
         run.is_kept = true;

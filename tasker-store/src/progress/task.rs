@@ -9,7 +9,7 @@ use crate::attempt::AttemptRecord;
 use crate::claim::{Claim, Claimed};
 use crate::id::{TaskId, TemplateId};
 use crate::key::StepKey;
-use crate::progress::nodes::Node;
+use crate::progress::node::Node;
 use crate::progress::run::{Change, RunProgress};
 use crate::state::{StepState, TaskState};
 
