@@ -7,7 +7,7 @@ pub(crate) const DEEPEST: usize = 127;
 
 /// What the builder decides about sizes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct PayloadLimits {
     /// Of a task's context, in bytes.
     pub(crate) context_bytes: usize,
     /// Of a step's result, in bytes.
@@ -16,7 +16,7 @@ pub(crate) struct Limits {
     pub(crate) depth: usize,
 }
 
-impl Default for Limits {
+impl Default for PayloadLimits {
     fn default() -> Self {
         Self { context_bytes: 1 << 20, result_bytes: 1 << 20, depth: 64 }
     }
@@ -31,7 +31,7 @@ pub(crate) enum Excess {
     Depth(usize, usize),
 }
 
-impl Limits {
+impl PayloadLimits {
     pub(crate) fn context(&self, context: &Json) -> Result<(), Excess> {
         within(context.get(), self.context_bytes, self.depth)
     }
@@ -41,16 +41,16 @@ impl Limits {
     }
 }
 
-fn within(text: &str, most_bytes: usize, most_levels: usize) -> Result<(), Excess> {
-    if text.len() > most_bytes {
-        return Err(Excess::Bytes(text.len(), most_bytes));
+fn within(text: &str, max_bytes: usize, max_depth: usize) -> Result<(), Excess> {
+    if text.len() > max_bytes {
+        return Err(Excess::Bytes(text.len(), max_bytes));
     }
     // Every level takes two brackets: most texts are too short to be too deep.
-    if text.len() / 2 <= most_levels {
+    if text.len() / 2 <= max_depth {
         return Ok(());
     }
     let depth = depth(text);
-    if depth > most_levels { Err(Excess::Depth(depth, most_levels)) } else { Ok(()) }
+    if depth > max_depth { Err(Excess::Depth(depth, max_depth)) } else { Ok(()) }
 }
 
 /// How deeply lists and objects are nested in a JSON text; 0 for a text, a number, `true`, `false` or
