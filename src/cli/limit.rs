@@ -58,7 +58,8 @@ struct Set {
     #[command(flatten)]
     on: On,
     /// Run at most this many at a time, over all workers; 0 pauses them
-    #[arg(long, group = "limit", value_name = "N", value_parser = clap::value_parser!(u32).range(..=i64::from(i32::MAX)))]
+    #[arg(long, group = "limit", value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(..=i64::from(i32::MAX)))]
     concurrency: Option<u32>,
     /// Start at most this many in this time, over all workers and evenly spaced, such as `100/s`, `5/min`,
     /// `20/h` or `3/10s`

@@ -25,7 +25,8 @@ pub struct Rate {
 /// The text or the numbers are not a rate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "write how many starts in how much time, such as `100/s`, `5/min`, `20/h` or `3/10s`: more than none, and at most 1000000/s"
+    "write how many starts in how much time, such as `100/s`, `5/min`, `20/h` or `3/10s`: \
+    more than none, and at most 1000000/s"
 )]
 pub struct RateError;
 

@@ -14,6 +14,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::engine::panics;
 
+/// How long a duty leaves a store alone that has just failed.
+pub(super) const AFTER_ERROR: Duration = Duration::from_secs(1);
 /// How long a duty that has panicked waits before its next round.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
 

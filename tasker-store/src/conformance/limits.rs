@@ -1,5 +1,5 @@
-//! Fleet limits. Some stores grant starts by a clock of their own: the tests' rates leave so much time between
-//! two starts that no test takes a hundredth of it.
+//! Fleet limits. Some stores grant starts by a clock of their own: the tests' rates leave so much time
+//! between two starts that no test takes a hundredth of it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,8 +40,8 @@ async fn ask(store: &Arc<dyn Store>, worker: WorkerId, wanted: PermitDemand, now
     granted.into_iter().next().unwrap()
 }
 
-/// Asks for `wanted` permits in all, of which `keep` are in use. Answers how many count as the worker's, and how
-/// many attempts it may run.
+/// Asks for `wanted` permits in all, of which `keep` are in use. Answers how many count as the worker's, and
+/// how many attempts it may run.
 async fn hold(store: &Arc<dyn Store>, worker: WorkerId, keep: u32, wanted: u32) -> (u32, u32) {
     let granted = ask(store, worker, PermitDemand { scope: scope(), keep, wanted, starts: 0 }, at(0)).await;
     (granted.held, granted.max_running.unwrap())

@@ -1,4 +1,5 @@
-//! What admission knows: the steps, the limits, which step falls under which limit, and what follows from that.
+//! What admission knows: the steps, the limits, which step falls under which limit, and which steps are
+//! excluded for it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;

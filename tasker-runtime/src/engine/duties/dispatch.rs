@@ -6,15 +6,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::engine::duties::AFTER_ERROR;
-use crate::engine::duty::{Duty, Wakeup};
+use crate::engine::duty::{AFTER_ERROR, Duty, Wakeup};
 use crate::engine::shared::Engine;
 
 /// The largest number of claims in one operation.
 const BATCH: usize = 256;
 
-/// Claims the steps that are due: when somebody calls, when the store notifies, when the next step is due, and
-/// once a poll interval.
+/// Claims the steps that are due: when somebody calls, when the store notifies, when the next step is due,
+/// and once a poll interval.
 #[derive(Debug)]
 pub(super) struct Dispatch;
 
@@ -92,8 +91,8 @@ impl Engine {
                 self.set_backlog(false);
                 return Some(slots);
             }
-            // Whoever frees a slot reads the backlog after that, and here the slots are read after the backlog
-            // is set: one of the two sees the other.
+            // Whoever frees a slot reads the backlog after that; here the slots are read after the backlog is
+            // set. So one of the two sees what the other did.
             self.set_backlog(true);
             if self.free_slots() == 0 {
                 return None;

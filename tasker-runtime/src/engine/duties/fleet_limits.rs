@@ -7,12 +7,11 @@ use tasker_store::{PermitDemand, PermitRequest, StoreError};
 use tokio::time::Instant;
 
 use crate::engine::admission::AskIntervals;
-use crate::engine::duties::AFTER_ERROR;
-use crate::engine::duty::{Duty, Wakeup, after};
+use crate::engine::duty::{AFTER_ERROR, Duty, Wakeup, after};
 use crate::engine::shared::Engine;
 
-/// Permits that were not granted are asked for again after about this long, or after the poll interval if that
-/// is shorter.
+/// Permits that were not granted are asked for again after about this long, or after the poll interval if
+/// that is shorter.
 const RETRY: Duration = Duration::from_millis(250);
 /// What is held is asked for anew this often: what is not used goes back, and others may be due a part.
 const RENEWAL: Duration = Duration::from_secs(1);

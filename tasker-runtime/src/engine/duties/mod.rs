@@ -8,13 +8,9 @@ mod revoked_claims;
 mod stale_tasks;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::engine::duty::Duties;
 use crate::engine::shared::Engine;
-
-/// How long a duty leaves a store alone that has just failed.
-const AFTER_ERROR: Duration = Duration::from_secs(1);
 
 /// Starts all duties of a worker.
 pub(super) fn start_all(engine: &Arc<Engine>) {

@@ -28,7 +28,9 @@ impl Engine {
         let claims = match self.store.orphaned().await {
             Ok(claims) => claims,
             Err(error) => {
-                tracing::warn!(worker = %self.worker, %error, "the store could not be asked for dead workers");
+                tracing::warn!(
+                    worker = %self.worker, %error, "the store could not be asked for dead workers"
+                );
                 return;
             }
         };
