@@ -1,12 +1,13 @@
 //! What the events of handlers carry: a span around each attempt, for whoever subscribes.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use serde_json::json;
-use tasker_runtime::{Builder, NewTask, StepContext, StepError, Task, Tasker, step_handler};
+use tasker_runtime::{Builder, MemoryStore, NewTask, StepContext, StepError, Task, Tasker, step_handler};
 use tracing::Dispatch;
-use tracing_subscriber::filter::LevelFilter;
+use tracing::subscriber::NoSubscriber;
+use tracing_subscriber::EnvFilter;
 use uuid::Uuid;
 
 use crate::support::{ended, template};
@@ -38,11 +39,16 @@ impl Lines {
     }
 }
 
-/// Runs a task of these steps, with a correlation id, while everything is logged down to this level.
-fn run(steps: &str, level: LevelFilter, configure: impl FnOnce(Builder) -> Builder) -> (Task, Lines) {
+/// Runs a task of these steps, with a correlation id, and logs by this filter (as `RUST_LOG` says it).
+fn run(steps: &str, filter: &str, configure: impl FnOnce(Builder) -> Builder) -> (Task, Lines) {
+    /// Keeps tracing exact while several tests run: with one subscriber in the program it decides whether an
+    /// event is of interest by the thread that comes by first, with two it asks every subscriber.
+    static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
+    LazyLock::force(&SECOND);
     let lines = Lines::default();
     let writer = lines.clone();
-    let log = tracing_subscriber::fmt().with_max_level(level).with_ansi(false).without_time();
+    let log =
+        tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_ansi(false).without_time();
     let log = Dispatch::new(log.with_writer(move || writer.clone()).finish());
     let for_threads = log.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -53,8 +59,12 @@ fn run(steps: &str, level: LevelFilter, configure: impl FnOnce(Builder) -> Build
         .build()
         .unwrap();
     let _subscribed = tracing::dispatcher::set_default(&log);
-    let builder =
-        configure(Tasker::builder().only_listed_handlers().template_str("flow.yaml", template(steps)));
+    let builder = configure(
+        Tasker::builder()
+            .only_listed_handlers()
+            .store(MemoryStore::default())
+            .template_str("flow.yaml", template(steps)),
+    );
     let task = runtime.block_on(async {
         let tasker = builder.build().await.unwrap();
         let task = NewTask::new("test", "flow", &json!({})).correlation_id(CORRELATION);
@@ -86,7 +96,7 @@ impl Drop for Farewell {
 #[test]
 fn what_a_handler_logs_carries_its_step_across_awaits_and_retries() {
     let steps = "a | retry: {max_attempts: 2, backoff: none}\nb: a";
-    let (task, lines) = run(steps, LevelFilter::INFO, |builder| {
+    let (task, lines) = run(steps, "it=info,tasker=info", |builder| {
         let a = |context: StepContext| {
             tracing::info!("called {}", context.attempt());
             async move {
@@ -112,7 +122,7 @@ fn what_a_handler_logs_carries_its_step_across_awaits_and_retries() {
 #[test]
 fn what_a_handler_drops_when_it_panics_or_takes_too_long_carries_its_step() {
     let steps = "a | retry: {max_attempts: 1}\nb | timeout_seconds: 1, retry: {max_attempts: 1}";
-    let (task, lines) = run(steps, LevelFilter::INFO, |builder| {
+    let (task, lines) = run(steps, "info", |builder| {
         builder
             .handler_fn("a", |_: StepContext| async {
                 let _farewell = Farewell("by a panic");
@@ -137,14 +147,14 @@ fn a() {
 
 #[test]
 fn what_a_function_that_may_block_logs_carries_its_step() {
-    let (task, lines) = run("a", LevelFilter::INFO, |builder| builder.handler::<a>());
+    let (task, lines) = run("a", "info", |builder| builder.handler::<a>());
     assert_in_span(&lines.one("on a thread of its own"), &task, "a", 1);
 }
 
 #[test]
 fn claims_starts_and_ends_are_logged_for_those_who_look_closely() {
     let steps = "a\nb: a | retry: {max_attempts: 1}";
-    let (task, lines) = run(steps, LevelFilter::DEBUG, |builder| {
+    let (task, lines) = run(steps, "debug", |builder| {
         builder
             .handler_fn("a", |_: StepContext| async { Ok::<(), StepError>(()) })
             .handler_fn("b", |_: StepContext| async { Err::<(), _>(StepError::permanent("no")) })
@@ -167,7 +177,7 @@ fn claims_starts_and_ends_are_logged_for_those_who_look_closely() {
 
 #[test]
 fn without_a_subscriber_to_spans_nothing_of_them_is_seen() {
-    let (_, lines) = run("a", LevelFilter::WARN, |builder| {
+    let (_, lines) = run("a", "warn", |builder| {
         builder.handler_fn("a", |_: StepContext| async {
             assert!(tracing::Span::current().is_none());
             tracing::warn!("bare");
