@@ -140,15 +140,15 @@ fn what_a_handler_drops_when_it_panics_or_takes_too_long_carries_its_step() {
     assert_in_span(&lines.one("dropped by the timeout"), &task, "b", 1);
 }
 
-#[step_handler("a")]
-fn a() {
-    tracing::info!("on a thread of its own");
+#[step_handler("on_its_own_thread")]
+fn on_its_own_thread(context: StepContext) {
+    tracing::info!("on a thread of its own {}", context.attempt());
 }
 
 #[test]
 fn what_a_function_that_may_block_logs_carries_its_step() {
-    let (task, lines) = run("a", "info", |builder| builder.handler::<a>());
-    assert_in_span(&lines.one("on a thread of its own"), &task, "a", 1);
+    let (task, lines) = run("on_its_own_thread", "info", |builder| builder.handler::<on_its_own_thread>());
+    assert_in_span(&lines.one("on a thread of its own"), &task, "on_its_own_thread", 1);
 }
 
 #[test]

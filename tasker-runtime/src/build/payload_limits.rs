@@ -1,18 +1,18 @@
-//! How large and how deeply nested a context or a result may be.
+//! Payload limits: how large, and how deeply nested, a context or a result may be.
 
 use tasker_store::Json;
 
-/// Readers of JSON refuse what is nested deeper, so that a limit above this would be none.
+/// Readers of JSON refuse what is nested deeper, so that a limit above this would have no effect.
 pub(crate) const DEEPEST: usize = 127;
 
-/// What the builder decides about sizes.
+/// How large, and how deeply nested, contexts and results may be in this process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PayloadLimits {
-    /// Of a task's context, in bytes.
+    /// The largest size of a task's context, in bytes.
     pub(crate) context_bytes: usize,
-    /// Of a step's result, in bytes.
+    /// The largest size of a step's result, in bytes.
     pub(crate) result_bytes: usize,
-    /// Of both, in nested lists and objects.
+    /// How many levels of lists and objects both may have.
     pub(crate) depth: usize,
 }
 
@@ -22,12 +22,12 @@ impl Default for PayloadLimits {
     }
 }
 
-/// Which limit a JSON text breaks: what it has, and what it may have.
+/// The payload limit that a JSON text exceeds: what the text has, and the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Excess {
-    /// In bytes.
+    /// The size, both in bytes.
     Bytes(usize, usize),
-    /// In levels.
+    /// The depth, both in levels.
     Depth(usize, usize),
 }
 

@@ -72,14 +72,14 @@ pub(super) async fn record(
     let slots = engine.take_slots(dependents.saturating_sub(1));
     let free = 1 + slots.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
     let attempt = FinishedAttempt { claim, started_at: started.at, finished_at: now, ending };
-    prepared.task.record(AttemptRecord::from(&attempt));
+    prepared.task.remember(AttemptRecord::from(&attempt));
     let finished = retry_until_ok(&engine.aborting, claim, || {
         let request = engine.claim_request(free, engine.has_backlog());
         engine.store.finish(attempt.clone(), request)
     });
     let finished = finished.await;
     if !matches!(finished, Some(Ok(Finished::Recorded { .. }))) {
-        prepared.task.unrecord(claim.step, claim.attempt);
+        prepared.task.forget(claim.step, claim.attempt);
     }
     let finished = match finished? {
         Ok(finished) => finished,
@@ -140,18 +140,18 @@ pub(super) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), St
         StepError::retryable("the worker's process ended during the attempt").code("WORKER_DIED").record();
     let ending =
         Ending::Failed { outcome: AttemptOutcome::Crashed, error, retry_at: may_retry.then_some(now) };
-    end_unseen(engine, claim, Some(&bound), ending).await
+    record_without_running(engine, claim, Some(&bound), ending).await
 }
 
 /// Ends an attempt that cannot begin: what the store holds of its task cannot be read.
 pub(super) async fn cannot_run(engine: &Arc<Engine>, claim: Claim, reason: &str) -> Result<(), StoreError> {
     let error = StepError::permanent(reason).code("UNREADABLE").record();
     let ending = Ending::Failed { outcome: AttemptOutcome::Failed, error, retry_at: None };
-    end_unseen(engine, claim, None, ending).await
+    record_without_running(engine, claim, None, ending).await
 }
 
-/// Ends an attempt whose handler was not seen to run here.
-async fn end_unseen(
+/// Records the end of an attempt whose handler did not run in this worker.
+async fn record_without_running(
     engine: &Arc<Engine>,
     claim: Claim,
     bound: Option<&BoundTemplate>,
