@@ -1,4 +1,4 @@
-//! `tasker limit set`, `list` and `remove`: limits that hold for all workers of a store together.
+//! `tasker limit set`, `list` and `remove`: the fleet limits, which hold for all workers of a store together.
 
 use std::process::ExitCode;
 
@@ -20,18 +20,18 @@ pub(super) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Set a limit, in the place of the one that there is on the same callable or namespace
+    /// Set a limit on a callable or namespace, and replace the one that it had
     ///
-    /// Workers keep to it within about their poll interval, a second unless they were told otherwise. When it
-    /// is lowered, steps that run may end.
+    /// Workers keep to it within about their poll interval, a second unless they were told otherwise. Steps
+    /// that run when it is lowered are not ended.
     Set(Set),
-    /// List what is limited, and how much of it is in use
+    /// List the limits, and how much of each is in use
     List,
     /// Remove a limit
     Remove(On),
 }
 
-/// What a limit is on.
+/// The steps that a limit is on.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("scope").required(true))]
 struct On {
@@ -57,11 +57,12 @@ impl On {
 struct Set {
     #[command(flatten)]
     on: On,
-    /// At most this many at a time, over all workers; 0 pauses them
-    #[arg(long, group = "limit", value_name = "N", value_parser = clap::value_parser!(u32).range(..=i64::from(i32::MAX)))]
+    /// Run at most this many at a time, over all workers; 0 pauses them
+    #[arg(long, group = "limit", value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(..=i64::from(i32::MAX)))]
     concurrency: Option<u32>,
-    /// So many starts in so much time, over all workers and evenly spaced, such as `100/s`, `5/min`, `20/h` or
-    /// `3/10s`
+    /// Start at most this many in this time, over all workers and evenly spaced, such as `100/s`, `5/min`,
+    /// `20/h` or `3/10s`
     #[arg(long, group = "limit", value_name = "RATE")]
     rate: Option<Rate>,
 }
@@ -117,9 +118,9 @@ async fn list(tasker: &Tasker, as_json: bool) -> Result<(), Error> {
 }
 
 fn limits(limit: &FleetLimit) -> String {
-    let concurrency = limit.concurrency.map(|most| match most {
+    let concurrency = limit.concurrency.map(|max| match max {
         0 => "paused".to_owned(),
-        most => format!("at most {most} at a time"),
+        max => format!("at most {max} at a time"),
     });
     let rate = limit.rate.map(|rate| format!("at most {rate}"));
     concurrency.into_iter().chain(rate).collect::<Vec<_>>().join(", ")
@@ -128,7 +129,7 @@ fn limits(limit: &FleetLimit) -> String {
 fn line(record: &LimitRecord) -> String {
     let LimitRecord { limit, held, workers, waiting, .. } = record;
     let counted = |count: u32| if count == 1 { "1 worker".to_owned() } else { format!("{count} workers") };
-    let of = limit.concurrency.map(|most| format!(" of {most}")).unwrap_or_default();
+    let of = limit.concurrency.map(|max| format!(" of {max}")).unwrap_or_default();
     let by = if *held > 0 { format!(" by {}", counted(*workers)) } else { String::new() };
     let waiting = if *waiting > 0 { format!(", {} waiting", counted(*waiting)) } else { String::new() };
     format!("{}  {}  {held}{of} held{by}{waiting}", limit.scope, limits(limit))

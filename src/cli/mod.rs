@@ -76,7 +76,7 @@ enum Command {
     Task(task::Options),
     /// Run steps with the handlers of this program until SIGTERM or ctrl-C, or list the workers of a store
     Worker(worker::Options),
-    /// Limit how many steps of a kind run at a time, and how often they start, over all workers of a store
+    /// Limit how many steps of a callable or namespace run at a time, and how often they start, over all workers
     Limit(limit::Options),
     /// Bring the schema of a store up to date, or print what that takes
     Migrate(migrate::Options),

@@ -45,7 +45,7 @@ pub use error_record::{BoxError, ErrorKind, ErrorRecord};
 pub use id::{TaskId, TemplateId, WorkerId};
 pub use json::{Json, JsonError};
 pub use key::StepKey;
-pub use ledger::{AHEAD, Decision, Ledger};
+pub use ledger::{Decision, Ledger, START_HORIZON};
 pub use limit::{FleetLimit, LimitScope};
 pub use memory::MemoryStore;
 pub use migration::Migration;

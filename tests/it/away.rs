@@ -202,7 +202,7 @@ async fn another_worker_takes_over_from_one_that_is_not_heard_of() {
 
     gate.go.notify_one();
     proxy.set(Mode::Forward);
-    log.line(&["the claim was lost; the answer is dropped", &id.to_string()]).await;
+    log.line(&["the claim was revoked; the answer is dropped", &id.to_string()]).await;
     let task = stalled.wait(id).await.unwrap();
     assert_eq!(task.step_output::<String>("a").unwrap(), "right");
     stalled.shutdown().await;

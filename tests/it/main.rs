@@ -27,6 +27,7 @@ mod postgres;
 mod program;
 mod schema;
 mod simulation;
+mod spans;
 mod store;
 mod store_model;
 mod support;

@@ -11,7 +11,7 @@ use tasker_template::{
     StepTemplate, StepType, TaskTemplate, TemplateDraft, nearest,
 };
 
-use crate::build::payload_limits::{Excess, Limits};
+use crate::build::payload_limits::{Excess, PayloadLimits};
 use crate::build::registry::{DEFAULT_METHOD, Handler, Registry};
 use crate::build::schema::Schema;
 use crate::handler::step_error::StepError;
@@ -75,7 +75,7 @@ impl BoundStep {
     /// Whether the step may have this result: not too large, not too deep, and as its schema says. If
     /// not, the error is permanent: the same code would return the same result again. For a handler's
     /// result, and for one that somebody enters by hand.
-    pub(crate) fn check_result(&self, result: &Json, limits: Limits) -> Result<(), StepError> {
+    pub(crate) fn check_result(&self, result: &Json, limits: PayloadLimits) -> Result<(), StepError> {
         let name = || self.facts.template.steps[self.facts.index as usize].name.as_str();
         match limits.result(result) {
             Ok(()) => {}
@@ -378,6 +378,6 @@ mod tests {
         let bound = BoundTemplate::new(TemplateId::of(""), template, plan, &registry);
         assert!(bound.input_schema.is_none());
         let result = Json::from_value("anything").unwrap();
-        assert!(bound.steps[0].check_result(&result, Limits::default()).is_ok());
+        assert!(bound.steps[0].check_result(&result, PayloadLimits::default()).is_ok());
     }
 }

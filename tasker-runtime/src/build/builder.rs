@@ -16,7 +16,7 @@ use crate::build::payload_limits::DEEPEST;
 use crate::build::registry::{DEFAULT_METHOD, Handler, Key, Registry, erased};
 use crate::client::tasker::Tasker;
 use crate::clock::Clock;
-use crate::engine::{Engine, Settings};
+use crate::engine::{Engine, WorkerSettings};
 use crate::handler::step_error::StepError;
 use crate::handler::{Registration, States, StepContext, StepHandler};
 
@@ -34,7 +34,7 @@ pub struct Builder {
     states: States,
     store: StoreSource,
     clock: Clock,
-    settings: Settings,
+    settings: WorkerSettings,
     works: bool,
     grace: Duration,
     faults: Vec<BuildFault>,
@@ -66,7 +66,7 @@ impl Default for Builder {
             states: States::default(),
             store: StoreSource::Url(DEFAULT_STORE.to_owned()),
             clock: Clock::system(),
-            settings: Settings::default(),
+            settings: WorkerSettings::default(),
             works: true,
             grace: Duration::from_secs(10),
             faults: Vec::new(),
@@ -238,7 +238,7 @@ impl Builder {
     /// ```
     #[must_use]
     pub fn max_context_bytes(mut self, bytes: usize) -> Self {
-        self.settings.limits.context_bytes = bytes;
+        self.settings.payload_limits.context_bytes = bytes;
         self
     }
 
@@ -250,7 +250,7 @@ impl Builder {
     /// ```
     #[must_use]
     pub fn max_result_bytes(mut self, bytes: usize) -> Self {
-        self.settings.limits.result_bytes = bytes;
+        self.settings.payload_limits.result_bytes = bytes;
         self
     }
 
@@ -262,7 +262,7 @@ impl Builder {
     /// ```
     #[must_use]
     pub fn max_depth(mut self, levels: usize) -> Self {
-        self.settings.limits.depth = levels.min(DEEPEST);
+        self.settings.payload_limits.depth = levels.min(DEEPEST);
         self
     }
 
@@ -293,7 +293,7 @@ impl Builder {
     /// least 1. [`Tasker::set_limit`] limits all workers together.
     #[must_use]
     pub fn namespace_concurrency(mut self, namespace: impl Into<String>, attempts: usize) -> Self {
-        self.settings.kinds.insert(LimitScope::Namespace(namespace.into()), attempts.max(1));
+        self.settings.worker_limits.insert(LimitScope::Namespace(namespace.into()), attempts.max(1));
         self
     }
 
@@ -305,7 +305,7 @@ impl Builder {
     /// ```
     #[must_use]
     pub fn callable_concurrency(mut self, callable: impl Into<String>, attempts: usize) -> Self {
-        self.settings.kinds.insert(LimitScope::Callable(callable.into()), attempts.max(1));
+        self.settings.worker_limits.insert(LimitScope::Callable(callable.into()), attempts.max(1));
         self
     }
 

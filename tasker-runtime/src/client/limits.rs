@@ -1,17 +1,18 @@
-//! Limits that hold for all workers of a store together: set, read and removed by operators, from any
-//! process that has the store open.
+//! Fleet limits, which hold for all workers of a store together: set, read and removed by operators, from
+//! any process that has the store open.
 
 use tasker_store::{FleetLimit, LimitRecord, LimitScope};
 
 use crate::client::tasker::{Error, Tasker};
 
 impl Tasker {
-    /// Sets a limit that holds for all workers of the store together, in the place of the one that there is
-    /// on its kind. Workers keep to it within about a [`poll_interval`](crate::Builder::poll_interval); when
-    /// it is lowered, attempts that run may end.
+    /// Sets a fleet limit: it holds for all workers of the store together, and replaces the limit that its
+    /// scope had. Workers keep to it within about a [`poll_interval`](crate::Builder::poll_interval).
+    /// Attempts that run when it is lowered are not ended.
     ///
-    /// A limit counts workers that are alive. One that is stalled for longer than its lease is not: an
-    /// attempt of it may still run beside those that others start in its place.
+    /// A limit counts the workers that are alive. A worker that is stalled for longer than its lease is
+    /// taken for dead: others may start as many attempts as it held permits for, while one of its own still
+    /// runs.
     ///
     /// # Errors
     ///
@@ -20,8 +21,8 @@ impl Tasker {
     /// ```
     /// # use tasker::{FleetLimit, LimitScope, Tasker};
     /// async fn spare_the_bank(tasker: &Tasker) -> Result<(), Box<dyn std::error::Error>> {
-    ///     let kind = LimitScope::Callable("Billing::Charge".to_owned());
-    ///     let limit = FleetLimit::new(kind).concurrency(10).rate("100/s".parse()?);
+    ///     let scope = LimitScope::Callable("Billing::Charge".to_owned());
+    ///     let limit = FleetLimit::new(scope).concurrency(10).rate("100/s".parse()?);
     ///     tasker.set_limit(limit).await?;
     ///     Ok(())
     /// }
@@ -33,7 +34,7 @@ impl Tasker {
         Ok(self.engine().store.set_limit(limit).await?)
     }
 
-    /// The limits of the store, by kind and name, and what is used of them.
+    /// The fleet limits of the store, by scope and name, and how much of each is in use.
     ///
     /// # Errors
     ///
@@ -49,12 +50,12 @@ impl Tasker {
         Ok(self.engine().store.limits().await?)
     }
 
-    /// Removes a limit. Workers go on without it within about a
+    /// Removes a fleet limit. Workers go on without it within about a
     /// [`poll_interval`](crate::Builder::poll_interval).
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownLimit`] when there is no limit on this. When the store fails.
+    /// [`Error::UnknownLimit`] when the scope has no limit. When the store fails.
     ///
     /// ```
     /// # use tasker::{Error, LimitScope, Tasker};

@@ -157,7 +157,7 @@ impl Tasker {
         let refused = |reason: String| Error::ResultRefused { task: id, step: step.to_owned(), reason };
         let result = Json::from_value(result).map_err(|error| refused(error.to_string()))?;
         let own = &bound.steps[index as usize];
-        own.check_result(&result, self.engine().settings.limits)
+        own.check_result(&result, self.engine().settings.payload_limits)
             .map_err(|error| refused(error.to_string()))?;
         let action = OperatorAction::Complete {
             run: index.into(),

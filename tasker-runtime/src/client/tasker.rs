@@ -70,7 +70,7 @@ struct Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.engine.abandon();
+        self.engine.abort();
     }
 }
 
@@ -423,7 +423,7 @@ impl Tasker {
         if !(-100..=100).contains(&task.priority) {
             return Err(Error::Priority(task.priority));
         }
-        engine.settings.limits.context(&context).map_err(|excess| match excess {
+        engine.settings.payload_limits.context(&context).map_err(|excess| match excess {
             Excess::Bytes(bytes, limit) => Error::ContextTooLarge { bytes, limit },
             Excess::Depth(depth, limit) => Error::ContextTooDeep { depth, limit },
         })?;
@@ -506,12 +506,12 @@ impl Tasker {
             // From here on a call is not missed. A task under way here will make one; about any
             // other the store is asked.
             settled.as_mut().enable();
-            if (stopped || !engine.is_under_way(id))
+            if (stopped || !engine.is_active(id))
                 && let Some(task) = settled_task(self.get_task(id).await?)?
             {
                 return Ok(task);
             }
-            if stopped && !engine.is_under_way(id) {
+            if stopped && !engine.is_active(id) {
                 return Err(Error::ShutDown);
             }
             tokio::select! {

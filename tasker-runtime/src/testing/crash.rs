@@ -200,8 +200,8 @@ impl Store for MortalStore {
         self.alive()?.set_limit(limit).await
     }
 
-    async fn remove_limit(&self, kind: LimitScope) -> Result<bool, StoreError> {
-        self.alive()?.remove_limit(kind).await
+    async fn remove_limit(&self, scope: LimitScope) -> Result<bool, StoreError> {
+        self.alive()?.remove_limit(scope).await
     }
 
     async fn limits(&self) -> Result<Vec<LimitRecord>, StoreError> {

@@ -105,7 +105,7 @@ macro_rules! store_conformance {
             a_lowered_limit_lets_what_runs_end,
             a_limit_that_is_set_again_counts_from_nothing,
             starts_are_spaced_and_granted_once,
-            a_paused_kind_uses_no_starts,
+            a_paused_scope_uses_no_starts,
             any_history_of_asking_keeps_to_the_limit,
         }
     };

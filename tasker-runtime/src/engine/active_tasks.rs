@@ -1,5 +1,5 @@
-//! Tasks that have a step under way here: their contexts, results and attempts, so that a dependent
-//! in the same process, and whoever waits for the end, is handed them without asking the store.
+//! The tasks of which a step runs in this worker. Their contexts, results and attempts are kept here, so that
+//! a dependent that runs here as well, and a caller that waits for the task, need not ask the store.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -13,19 +13,20 @@ use tasker_template::StepIndex;
 
 use crate::handler::{StepInputs, TaskFacts};
 
-/// A task that has a step under way here.
+/// A task of which a step runs in this worker.
 #[derive(Debug)]
 pub(crate) struct ActiveTask {
     pub(crate) facts: Arc<TaskFacts>,
-    /// The task as it was created, when that was here.
+    /// The task as it was created, when this worker created it.
     head: Option<TaskHead>,
     memory: Mutex<Memory>,
 }
 
+/// What is known of the task without asking the store.
 #[derive(Debug, Default)]
 struct Memory {
     results: HashMap<StepKey, Json>,
-    /// The attempts that ended here.
+    /// The attempts that ended in this worker.
     attempts: Vec<AttemptRecord>,
 }
 
@@ -34,9 +35,9 @@ impl ActiveTask {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers an attempt that is about to be recorded. Nobody reads its result before it is: what
-    /// depends on it is claimed by the very operation that records it, and may run at once.
-    pub(crate) fn record(&self, attempt: AttemptRecord) {
+    /// Remembers an attempt that is about to be recorded. That cannot wait until it is: the operation that
+    /// records it also claims the step's dependents, which may run at once. Nobody reads it before.
+    pub(crate) fn remember(&self, attempt: AttemptRecord) {
         let mut memory = self.memory();
         if let Some(result) = &attempt.result {
             memory.results.insert(attempt.key, result.clone());
@@ -44,15 +45,16 @@ impl ActiveTask {
         memory.attempts.push(attempt);
     }
 
-    /// The attempt was not recorded.
-    pub(crate) fn unrecord(&self, key: StepKey, attempt: u32) {
+    /// Forgets an attempt that was not recorded after all.
+    pub(crate) fn forget(&self, key: StepKey, attempt: u32) {
         let mut memory = self.memory();
         memory.results.remove(&key);
         memory.attempts.retain(|one| (one.key, one.attempt) != (key, attempt));
     }
 
-    /// The task as it ended, if it was created here, and each of its `steps` steps was completed here
-    /// by its first attempt: about any other, in which somebody may have had a hand, the store is asked.
+    /// The task as it ended, when this worker created it and completed each of its `steps` steps by the first
+    /// attempt. `None` for any other: other workers or operators may have had a part in it, so that the store
+    /// has to be asked.
     pub(crate) fn completed(&self, steps: usize, settled_at: Timestamp) -> Option<TaskRecord> {
         let mut attempts = self.memory().attempts.clone();
         attempts.sort_unstable_by_key(|attempt| (attempt.key, attempt.attempt));
@@ -85,8 +87,11 @@ impl ActiveTask {
                 .filter(|(_, found)| found.is_none())
                 .map(|((_, step), _)| *step)
                 .collect();
-            let read = store.inputs(self.facts.id, run, &missing).await?;
-            let read = read.map(|inputs| inputs.results).unwrap_or_default();
+            let read = store
+                .inputs(self.facts.id, run, &missing)
+                .await?
+                .map(|inputs| inputs.results)
+                .unwrap_or_default();
             let mut read = missing.into_iter().zip(read);
             for slot in found.iter_mut().filter(|slot| slot.is_none()) {
                 let Some((step, result)) = read.next() else { break };
@@ -100,12 +105,12 @@ impl ActiveTask {
     }
 }
 
-/// All tasks that have a step under way here. A task is forgotten with its last step, or when it settles.
+/// All tasks of which a step runs in this worker. A task is forgotten with its last step, or when it settles.
 #[derive(Debug, Default)]
 pub(crate) struct ActiveTasks(Mutex<HashMap<TaskId, Weak<ActiveTask>>>);
 
 impl ActiveTasks {
-    /// Begins with what its creator knows already.
+    /// Adds a task with what its creator, or the store, has told of it.
     pub(crate) fn insert(&self, facts: TaskFacts, head: Option<TaskHead>) -> Arc<ActiveTask> {
         let id = facts.id;
         let task = Arc::new(ActiveTask { facts: Arc::new(facts), head, memory: Mutex::default() });
@@ -113,7 +118,8 @@ impl ActiveTasks {
         task
     }
 
-    /// With the results that a step reads, where the store is asked. `None` when it has no such task.
+    /// The task, from the store when it is not known here, and then together with the results that a step
+    /// reads. `None` when the store has no such task.
     pub(crate) async fn get(
         &self,
         claim: &Claim,
@@ -134,7 +140,7 @@ impl ActiveTasks {
         Ok(Some(task))
     }
 
-    /// Whether a step of the task is under way here, so that the task has not settled.
+    /// Whether a step of the task runs in this worker, so that the task has not settled.
     pub(crate) fn contains(&self, id: TaskId) -> bool {
         let tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.get(&id).is_some_and(|weak| weak.strong_count() > 0)
@@ -145,6 +151,7 @@ impl ActiveTasks {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 
+    /// The caller no longer needs the task; if nobody does, it is forgotten.
     pub(crate) fn forget(&self, task: Arc<ActiveTask>) {
         let id = task.facts.id;
         drop(task);

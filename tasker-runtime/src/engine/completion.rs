@@ -1,69 +1,51 @@
-//! Records what came of an attempt, and passes on what follows from it.
+//! Records how an attempt ended, and tells whoever watches, once that is durable.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use jiff::Timestamp;
 use tasker_store::{
     AttemptOutcome, AttemptRecord, Claim, Ending, ErrorKind, Finished, FinishedAttempt, StoreError,
     TaskState, later,
 };
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::build::bind::BoundTemplate;
 use crate::client::event::Event;
-use crate::engine::Engine;
-use crate::engine::attempt::{Answer, Failure, Job, Prepared};
+use crate::engine::active_tasks::ActiveTask;
+use crate::engine::attempt::{AttemptEnd, Failure, Started};
 use crate::engine::backoff;
-use crate::engine::tasks::ActiveTask;
+use crate::engine::job::Prepared;
+use crate::engine::shared::Engine;
+use crate::engine::store_retry::retry_until_ok;
 use crate::handler::step_error::StepError;
 
-/// The first and the longest pause before a failing store is asked again.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
-
-/// Repeats an operation until the store answers, or fails in a way that asking again cannot mend.
-/// `None` when the worker leaves before that.
-pub(super) async fn insist<T, F: Future<Output = Result<T, StoreError>>>(
-    engine: &Engine,
-    claim: Claim,
-    mut operation: impl FnMut() -> F,
-) -> Option<Result<T, StoreError>> {
-    let mut pause = PAUSES.0;
-    loop {
-        match operation().await {
-            Ok(value) => return Some(Ok(value)),
-            Err(error) if error.is_lasting() => return Some(Err(error)),
-            Err(error) => {
-                tracing::error!(task = %claim.task, step = %claim.key, attempt = claim.attempt, %error, "the store failed; trying again");
-            }
-        }
-        tokio::select! {
-            () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSES.1),
-            () = engine.aborting.cancelled() => return None,
-        }
-    }
+/// What recording an attempt has claimed in passing.
+#[derive(Debug)]
+pub(super) struct Followers {
+    pub(super) claims: Vec<Claim>,
+    /// Slots for all of the claims but one, which takes over the slot of the attempt.
+    pub(super) slots: Option<OwnedSemaphorePermit>,
 }
 
-/// Records an attempt. What to run next on the same slot, when the store had something.
+/// Records how an attempt ended. `None` when nothing follows, because nothing was recorded.
 pub(super) async fn record(
     engine: &Arc<Engine>,
-    claim: Claim,
     prepared: &Prepared,
-    started_at: Timestamp,
-    answer: Answer,
-) -> Option<Job> {
-    let bound = &prepared.bound;
+    started: &Started,
+    end: AttemptEnd,
+) -> Option<Followers> {
+    let (claim, bound) = (prepared.claim, &prepared.bound);
     let now = engine.clock.now();
-    let (ending, followers) = match answer {
-        Answer::Interrupted => {
+    let (ending, dependents) = match end {
+        AttemptEnd::Interrupted => {
+            tracing::debug!(parent: &started.span, "the attempt was interrupted; its step is handed back");
             engine.hand_back(vec![claim]).await;
             return None;
         }
-        Answer::Lost => {
-            // Whoever ended it has recorded that.
+        AttemptEnd::Revoked => {
+            tracing::debug!(parent: &started.span, "the attempt was ended, for its claim was revoked");
             return None;
         }
-        Answer::Complete(result, writes) => (
+        AttemptEnd::Complete(result, writes) => (
             Ending::Complete {
                 result,
                 graph: Arc::clone(bound.plan.graph()),
@@ -72,8 +54,8 @@ pub(super) async fn record(
             },
             bound.plan.dependents(claim.key.step).len(),
         ),
-        Answer::Failed(Failure { outcome, error, retry_after }) => {
-            let policy = &bound.template.steps[claim.key.step as usize].retry;
+        AttemptEnd::Failed(Failure { outcome, error, retry_after }) => {
+            let policy = &prepared.declared().retry;
             let used = claim.attempt - claim.attempts_before_reset;
             let may_retry = error.kind == ErrorKind::Retryable && used < policy.attempts();
             let delay = || {
@@ -85,18 +67,18 @@ pub(super) async fn record(
             (Ending::Failed { outcome, error, retry_at }, 0)
         }
     };
-    // Our own slot is about to be free; the others are for the rest of a fan-out.
-    let slots = engine.take_slots(followers.saturating_sub(1));
-    let room = 1 + slots.as_ref().map_or(0, tokio::sync::OwnedSemaphorePermit::num_permits);
-    let attempt = FinishedAttempt { claim, started_at, finished_at: now, ending };
-    prepared.task.record(AttemptRecord::from(&attempt));
-    let finished = insist(engine, claim, || {
-        let request = engine.request(room, engine.backlog.load(Ordering::SeqCst));
+    // The attempt's own slot is about to be free; others are taken for the rest of a fan-out.
+    let slots = engine.take_slots(dependents.saturating_sub(1));
+    let free = 1 + slots.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+    let attempt = FinishedAttempt { claim, started_at: started.at, finished_at: now, ending };
+    prepared.task.remember(AttemptRecord::from(&attempt));
+    let finished = retry_until_ok(&engine.aborting, claim, || {
+        let request = engine.claim_request(free, engine.has_backlog());
         engine.store.finish(attempt.clone(), request)
     });
     let finished = finished.await;
     if !matches!(finished, Some(Ok(Finished::Recorded { .. }))) {
-        prepared.task.unrecord(claim.key, claim.attempt);
+        prepared.task.forget(claim.key, claim.attempt);
     }
     let finished = match finished? {
         Ok(finished) => finished,
@@ -104,31 +86,42 @@ pub(super) async fn record(
             let reason = error.to_string();
             let error = if passing { StepError::retryable(reason) } else { StepError::permanent(reason) };
             let failure = Failure::new(AttemptOutcome::Failed, &error.code("TRANSACTION"));
-            return Box::pin(record(engine, claim, prepared, started_at, Answer::Failed(failure))).await;
+            return Box::pin(record(engine, prepared, started, AttemptEnd::Failed(failure))).await;
         }
         Err(error) => {
-            tracing::error!(task = %claim.task, step = %claim.key, attempt = claim.attempt, %error, "the attempt cannot be recorded");
+            tracing::error!(
+                task = %claim.task, step = %claim.key, attempt = claim.attempt, %error,
+                "the attempt cannot be recorded"
+            );
             return None;
         }
     };
-    let mut claims = match finished {
+    match finished {
         Finished::Stale => {
-            tracing::warn!(task = %claim.task, step = %claim.key, attempt = claim.attempt, "the claim was lost; the answer is dropped");
-            return None;
+            tracing::warn!(
+                task = %claim.task, step = %claim.key, attempt = claim.attempt,
+                "the claim was revoked; the answer is dropped"
+            );
+            None
         }
         Finished::Recorded { claimed, settled } => {
-            announce(engine, Some(bound), &attempt, settled, Some(&prepared.task));
+            let (outcome, retry_at) = match &attempt.ending {
+                Ending::Complete { .. } => (AttemptOutcome::Complete, None),
+                Ending::Failed { outcome, retry_at, .. } => (*outcome, *retry_at),
+            };
+            tracing::debug!(
+                parent: &started.span, outcome = outcome.as_str(),
+                retry_at = retry_at.map(tracing::field::display), "the attempt ended"
+            );
+            publish(engine, Some(bound), &attempt, settled, Some(&prepared.task));
+            engine.log_claims(&claimed);
             if claimed.more {
-                engine.backlog.store(true, Ordering::SeqCst);
+                engine.set_backlog(true);
                 engine.wake.notify_one();
             }
-            claimed.claims
+            Some(Followers { claims: claimed.claims, slots })
         }
-    };
-    let next = claims.pop().map(|claim| Job::new(claim, Some(&prepared.task), None));
-    // `room` counted our own slot, which `next` keeps: there is one for each of the others.
-    engine.spawn_all(claims, Some(&prepared.task), slots);
-    next
+    }
 }
 
 /// Ends an attempt whose worker died.
@@ -146,18 +139,18 @@ pub(super) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), St
         StepError::retryable("the worker's process ended during the attempt").code("WORKER_DIED").record();
     let ending =
         Ending::Failed { outcome: AttemptOutcome::Crashed, error, retry_at: may_retry.then_some(now) };
-    end_unseen(engine, claim, Some(&bound), ending).await
+    record_without_running(engine, claim, Some(&bound), ending).await
 }
 
 /// Ends an attempt that cannot begin: what the store holds of its task cannot be read.
 pub(super) async fn cannot_run(engine: &Arc<Engine>, claim: Claim, reason: &str) -> Result<(), StoreError> {
     let error = StepError::permanent(reason).code("UNREADABLE").record();
     let ending = Ending::Failed { outcome: AttemptOutcome::Failed, error, retry_at: None };
-    end_unseen(engine, claim, None, ending).await
+    record_without_running(engine, claim, None, ending).await
 }
 
-/// Ends an attempt whose handler was not seen to run here.
-async fn end_unseen(
+/// Records the end of an attempt whose handler did not run in this worker.
+async fn record_without_running(
     engine: &Arc<Engine>,
     claim: Claim,
     bound: Option<&BoundTemplate>,
@@ -166,16 +159,16 @@ async fn end_unseen(
     let (started_at, finished_at) = (claim.claimed_at, engine.clock.now());
     let attempt = FinishedAttempt { claim, started_at, finished_at, ending };
     if let Finished::Recorded { settled, .. } =
-        engine.store.finish(attempt.clone(), engine.request(0, false)).await?
+        engine.store.finish(attempt.clone(), engine.claim_request(0, false)).await?
     {
-        announce(engine, bound, &attempt, settled, None);
+        publish(engine, bound, &attempt, settled, None);
         engine.wake.notify_one();
     }
     Ok(())
 }
 
-/// Tells whoever watches, now that it is durable.
-fn announce(
+/// Tells whoever watches how an attempt ended, now that it is durable.
+fn publish(
     engine: &Engine,
     bound: Option<&BoundTemplate>,
     attempt: &FinishedAttempt,

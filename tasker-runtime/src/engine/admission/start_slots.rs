@@ -1,26 +1,27 @@
-//! When attempts of a kind may start that is limited by a rate: moments that the store has granted.
+//! When attempts may start under a fleet limit with a rate: the starts that the store has granted.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A moment that nobody has used may still be used for so long, or until the next one if that is later.
+/// A start that was not used when it was due may be used for this long after, or until the next one is due
+/// when that is later.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// Moments at which an attempt may start, in their order.
+/// The moments from which on one more attempt each may start, in their order.
 #[derive(Debug, Default)]
-pub(super) struct StartSlots(VecDeque<Run>);
+pub(super) struct StartSlots(VecDeque<Series>);
 
 /// Moments at equal distances.
 #[derive(Debug)]
-struct Run {
+struct Series {
     first: Instant,
     every: Duration,
     left: u32,
 }
 
-impl Run {
+impl Series {
     fn due(&self, now: Instant) -> u32 {
         match now.checked_duration_since(self.first) {
             None => 0,
@@ -31,16 +32,17 @@ impl Run {
         }
     }
 
-    fn pass(&mut self) {
+    fn drop_first(&mut self) {
         self.first += self.every;
         self.left -= 1;
     }
 }
 
 impl StartSlots {
+    /// Adds `count` starts, `every` apart, after those that there are.
     pub(super) fn add(&mut self, first: Instant, every: Duration, count: u32) {
         if count > 0 {
-            self.0.push_back(Run { first, every, left: count });
+            self.0.push_back(Series { first, every, left: count });
         }
     }
 
@@ -48,56 +50,57 @@ impl StartSlots {
         self.0.clear();
     }
 
-    /// How many are left, due or not.
+    /// How many starts are left, due or not.
     pub(super) fn left(&self) -> u32 {
-        self.0.iter().map(|run| run.left).sum()
+        self.0.iter().map(|series| series.left).sum()
     }
 
     /// How many attempts may start now.
     pub(super) fn due(&self, now: Instant) -> u32 {
-        self.0.iter().map(|run| run.due(now)).sum()
+        self.0.iter().map(|series| series.due(now)).sum()
     }
 
-    /// When a look at them is worth while: at the first, or when several have come that are close together.
+    /// When to look for starts that are due: at the first, or, where starts are close together, when as many
+    /// are due as fall into half of the grace.
     pub(super) fn next(&self) -> Option<Instant> {
-        let run = self.0.front()?;
-        let close = (GRACE / 2).as_nanos() / run.every.as_nanos().max(1);
-        let more = u32::try_from(close).unwrap_or(u32::MAX).min(run.left.saturating_sub(1));
-        Some(run.first + run.every.saturating_mul(more))
+        let series = self.0.front()?;
+        let close = (GRACE / 2).as_nanos() / series.every.as_nanos().max(1);
+        let more = u32::try_from(close).unwrap_or(u32::MAX).min(series.left.saturating_sub(1));
+        Some(series.first + series.every.saturating_mul(more))
     }
 
-    /// Uses one that is due.
+    /// Uses a start that is due.
     pub(super) fn take(&mut self) {
-        if let Some(run) = self.0.front_mut() {
-            run.pass();
+        if let Some(series) = self.0.front_mut() {
+            series.drop_first();
         }
-        self.tidy();
+        self.drop_empty();
     }
 
-    /// Lets go of those that nobody has used: whether there were any.
+    /// Drops the starts that were not used in their time: whether there were any.
     pub(super) fn expire(&mut self, now: Instant) -> bool {
         let mut any = false;
-        while let Some(run) = self.0.front_mut() {
-            let grace = run.every.max(GRACE);
-            while run.left > 0 && run.first + grace <= now {
-                run.pass();
+        while let Some(series) = self.0.front_mut() {
+            let grace = series.every.max(GRACE);
+            while series.left > 0 && series.first + grace <= now {
+                series.drop_first();
                 any = true;
             }
-            if run.left > 0 {
+            if series.left > 0 {
                 return any;
             }
-            self.tidy();
+            self.drop_empty();
         }
         any
     }
 
-    /// When the next one expires.
+    /// When the next start expires.
     pub(super) fn expires(&self) -> Option<Instant> {
-        self.0.front().map(|run| run.first + run.every.max(GRACE))
+        self.0.front().map(|series| series.first + series.every.max(GRACE))
     }
 
-    fn tidy(&mut self) {
-        while self.0.front().is_some_and(|run| run.left == 0) {
+    fn drop_empty(&mut self) {
+        while self.0.front().is_some_and(|series| series.left == 0) {
             self.0.pop_front();
         }
     }
@@ -113,13 +116,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_more_are_due_at_once_than_fit_into_the_grace() {
-        for (every, most) in [(ms(10), 10), (ms(100), 1), (ms(1_000), 1)] {
+        for (every, max) in [(ms(10), 10), (ms(100), 1), (ms(1_000), 1)] {
             let (begun, mut slots) = (Instant::now(), StartSlots::default());
             slots.add(begun, every, 100);
             for millis in 0..=3_000 {
                 let now = begun + ms(millis);
                 slots.expire(now);
-                assert!(slots.due(now) <= most, "{every:?} at {millis}: {}", slots.due(now));
+                assert!(slots.due(now) <= max, "{every:?} at {millis}: {}", slots.due(now));
             }
         }
     }
