@@ -1,4 +1,4 @@
-//! How every connection to the server is made: with TLS where the URL asks for it.
+//! Every connection to the server is made here, with TLS where the URL asks for it.
 
 use std::fmt;
 use std::future::Future;
@@ -11,43 +11,43 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Connection, Error, Socket};
 
 use crate::encryption::Encryption;
-use crate::tls::{self, Connector};
+use crate::tls::{self, TlsConnector};
 
-/// Carries what a client asks to the server, and the answers back.
-pub(crate) type Driver = Connection<Socket, <Connector as MakeTlsConnect<Socket>>::Stream>;
+/// Carries a client's requests to the server, and the responses back.
+pub(crate) type Driver = Connection<Socket, <TlsConnector as MakeTlsConnect<Socket>>::Stream>;
 
 #[derive(Clone)]
-pub(crate) struct Dial {
+pub(crate) struct Connector {
     encryption: Encryption,
-    connector: Connector,
+    tls: TlsConnector,
 }
 
-impl Dial {
-    /// Reads the certificates: a file that is replaced later takes another store.
+impl Connector {
+    /// Reads the certificates once: a file that is replaced later is seen by stores opened after that.
     pub(crate) fn new(encryption: Encryption) -> Result<Self, String> {
-        let connector = tls::connector(&encryption)?;
-        Ok(Self { encryption, connector })
+        let tls = tls::tls_connector(&encryption)?;
+        Ok(Self { encryption, tls })
     }
 
-    /// Connects. Where TLS is taken if it is there, plainly when it does not come about.
+    /// Connects. Where TLS is optional, falls back to a connection without it.
     pub(crate) async fn connect(&self, config: &Config) -> Result<(Client, Driver), Error> {
-        match config.connect(Connector::clone(&self.connector)).await {
+        match config.connect(TlsConnector::clone(&self.tls)).await {
             Err(error) if self.encryption == Encryption::Offered && is_worth_no_tls(&error) => {
                 let mut config = config.clone();
-                config.ssl_mode(SslMode::Disable).connect(Connector::clone(&self.connector)).await
+                config.ssl_mode(SslMode::Disable).connect(TlsConnector::clone(&self.tls)).await
             }
             tried => tried,
         }
     }
 }
 
-/// Whether the server may take us without TLS: it could not agree with us upon it, or its rules
-/// (`pg_hba.conf`) have no place for us with it.
+/// Whether the server may accept a connection without TLS: the TLS handshake failed, or the server's
+/// rules (`pg_hba.conf`) refuse this client over TLS.
 fn is_worth_no_tls(error: &Error) -> bool {
-    tls::failed(error) || error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
+    tls::is_handshake_failure(error) || error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION)
 }
 
-impl deadpool_postgres::Connect for Dial {
+impl deadpool_postgres::Connect for Connector {
     fn connect(
         &self,
         config: &Config,
@@ -60,15 +60,15 @@ impl deadpool_postgres::Connect for Dial {
     }
 }
 
-/// Until the connection ends.
+/// Drives a connection until it ends.
 pub(crate) async fn drive(driver: Driver) {
     if let Err(error) = driver.await {
         tracing::debug!(%error, "a connection to PostgreSQL ended");
     }
 }
 
-impl fmt::Debug for Dial {
+impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Dial").field(&self.encryption).finish()
+        f.debug_tuple("Connector").field(&self.encryption).finish()
     }
 }
