@@ -110,19 +110,15 @@ impl Batch {
     /// What has changed of a task's steps.
     pub(crate) fn steps(&mut self, progress: &mut Progress) {
         let (task, template) = (progress.task, progress.template);
-        // The same step may be listed twice, with the same row.
-        let mut seen = std::collections::HashSet::new();
         let written: std::result::Result<(), std::convert::Infallible> =
-            progress.write_down(|step, change| {
-                if seen.insert(step) {
-                    match change {
-                        Change::Row(row) => {
-                            let row = StepRow::new(task, template, step, row);
-                            self.has_ready_steps |= row.is_ready();
-                            self.steps.push(row);
-                        }
-                        Change::NoRow => self.deleted_steps.push(StepKeyRow::new(task, step)),
+            progress.write_down(|key, change| {
+                match change {
+                    Change::Row(run) => {
+                        let row = StepRow::new(task, template, key, run);
+                        self.has_ready_steps |= row.is_ready();
+                        self.steps.push(row);
                     }
+                    Change::NoRow => self.deleted_steps.push(StepKeyRow::new(task, key)),
                 }
                 Ok(())
             });
@@ -216,7 +212,7 @@ impl Batch {
                     let claim = Claim {
                         task,
                         template: TemplateId(get(row, "template_id")?),
-                        step: run_of(row)?,
+                        key: run_of(row)?,
                         attempt: number(row, "attempts")?,
                         attempts_before_reset: number(row, "attempts_before_reset")?,
                         worker: WorkerId(*worker),
@@ -226,7 +222,7 @@ impl Batch {
                 }
             }
         }
-        claims.sort_by_key(|(rank, claim)| (*rank, claim.task, claim.step));
+        claims.sort_by_key(|(rank, claim)| (*rank, claim.task, claim.key));
         written.claims = claims.into_iter().map(|(_, claim)| claim).collect();
         Ok(written)
     }

@@ -1,7 +1,7 @@
 //! A task that is created in a transaction of the caller's: it exists if and only if that transaction commits.
 
 use async_trait::async_trait;
-use tasker_store::progress::{StepProgress, rank};
+use tasker_store::progress::{RunProgress, rank};
 use tasker_store::{BoxError, NewTaskRecord, StepState};
 
 use crate::columns::{Rows, text_literal};
@@ -73,11 +73,11 @@ pub(crate) fn create_task_sql(schema: &str, channel: &str, task: &NewTaskRecord)
         parts.push(part(file!("tag"), schema, &tags));
     }
     let mut steps = StepRows::default();
-    for start in &task.starts {
-        let mut progress = StepProgress::stored(StepState::Ready, 0, 0);
-        progress.due_at = task.run_at;
-        progress.rank = Some(rank(task.run_at.unwrap_or(task.created_at), task.priority));
-        steps.push(StepRow::new(task.id, task.template, *start, &progress));
+    for root in task.graph.roots() {
+        let mut run = RunProgress::stored(StepState::Ready, 0, 0);
+        run.due_at = task.run_at;
+        run.rank = Some(rank(task.run_at.unwrap_or(task.created_at), task.priority));
+        steps.push(StepRow::new(task.id, task.template, (*root).into(), &run));
     }
     let file = file!("queue_steps").replace("{channel}", &text_literal(channel));
     let steps = part(&file, schema, &steps);

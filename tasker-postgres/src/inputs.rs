@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use deadpool_postgres::{Object, Pool};
 use jiff::Timestamp;
-use tasker_store::{Json, StoreError, TaskId, TaskInputs};
+use tasker_store::{Json, StepKey, StoreError, TaskId, TaskInputs};
 use tasker_template::StepIndex;
 use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::Row;
@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::columns::Value;
 use crate::error::PgResult;
+use crate::rows::{run_key, run_of};
 use crate::settings::ConnectionSettings;
 use crate::sql::statement;
 use crate::values::{Result, get, int, json, number, time};
@@ -27,6 +28,8 @@ const BATCH: usize = 64;
 #[derive(Debug)]
 pub(crate) struct InputRequest {
     pub(crate) task: TaskId,
+    /// The run that needs them.
+    pub(crate) run: StepKey,
     pub(crate) steps: Vec<StepIndex>,
     pub(crate) answer: oneshot::Sender<Result<Option<TaskInputs>>>,
 }
@@ -86,7 +89,10 @@ impl InputRequest {
 /// The rows that were found, by their keys.
 struct Found {
     tasks: HashMap<TaskId, Row>,
-    results: HashMap<(TaskId, StepIndex), Row>,
+    /// In the order of the instances: those of a step with several runs are several.
+    results: HashMap<(TaskId, StepIndex), Vec<Row>>,
+    /// The inputs of several runs.
+    inputs: HashMap<(TaskId, StepKey), Row>,
 }
 
 async fn find(
@@ -110,13 +116,31 @@ async fn find(
             query(connection, settings, &statement!("input_results", &schema), &by_step).await
         }
     };
-    let (tasks, results) = tokio::try_join!(query(connection, settings, &tasks_sql, &by_task), results)?;
-    let mut found = Found { tasks: HashMap::new(), results: HashMap::new() };
+    let runs: BTreeSet<(TaskId, StepKey)> =
+        requests.iter().map(|one| (one.task, one.run)).filter(|(_, run)| !run.is_only()).collect();
+    let run_tasks: Vec<Uuid> = runs.iter().map(|(task, _)| task.0).collect();
+    let (run_steps, run_instances): (Vec<i32>, Vec<i32>) = runs.iter().map(|(_, run)| run_key(*run)).unzip();
+    let by_run: [Value<'_>; 3] =
+        [(&run_tasks, Type::UUID_ARRAY), (&run_steps, Type::INT4_ARRAY), (&run_instances, Type::INT4_ARRAY)];
+    let inputs = async {
+        if runs.is_empty() {
+            Ok(Vec::new())
+        } else {
+            query(connection, settings, &statement!("run_inputs", &schema), &by_run).await
+        }
+    };
+    let tasks = query(connection, settings, &tasks_sql, &by_task);
+    let (tasks, results, inputs) = tokio::try_join!(tasks, results, inputs)?;
+    let mut found = Found { tasks: HashMap::new(), results: HashMap::new(), inputs: HashMap::new() };
     for row in tasks {
         found.tasks.insert(TaskId(get(&row, "id")?), row);
     }
     for row in results {
-        found.results.insert((TaskId(get(&row, "task_id")?), number(&row, "step")?), row);
+        let step = (TaskId(get(&row, "task_id")?), number(&row, "step")?);
+        found.results.entry(step).or_default().push(row);
+    }
+    for row in inputs {
+        found.inputs.insert((TaskId(get(&row, "task_id")?), run_of(&row)?), row);
     }
     Ok(found)
 }
@@ -138,15 +162,21 @@ async fn query(
 }
 
 impl Found {
-    fn inputs(&self, InputRequest { task, steps, .. }: &InputRequest) -> Result<Option<TaskInputs>> {
+    fn inputs(&self, InputRequest { task, run, steps, .. }: &InputRequest) -> Result<Option<TaskInputs>> {
         let Some(row) = self.tasks.get(task) else { return Ok(None) };
         let (context, correlation_id): (Json, Uuid) =
             (json(get(row, "context")?)?, get(row, "correlation_id")?);
         let created_at: Timestamp = time(row, "created_at")?;
-        let result = |step: &StepIndex| -> Result<Option<Json>> {
-            self.results.get(&(*task, *step)).map(|row| json(get(row, "result")?)).transpose()
-        };
-        let results = steps.iter().map(result).collect::<Result<_>>()?;
-        Ok(Some(TaskInputs { context, correlation_id, created_at, results }))
+        let results = steps.iter().map(|step| self.result(*task, *step)).collect::<Result<_>>()?;
+        let input = self.inputs.get(&(*task, *run)).map(|row| json(get(row, "input")?)).transpose()?;
+        Ok(Some(TaskInputs { context, correlation_id, created_at, results, input }))
+    }
+
+    /// The result of a step: that of its only run, or the list of what its several runs have returned.
+    fn result(&self, task: TaskId, step: StepIndex) -> Result<Option<Json>> {
+        let Some(rows) = self.results.get(&(task, step)) else { return Ok(None) };
+        let results = rows.iter().map(|row| json(get(row, "result")?)).collect::<Result<Vec<_>>>()?;
+        let is_only = rows.first().map(run_of).transpose()?.is_some_and(StepKey::is_only);
+        Ok(if is_only { results.into_iter().next() } else { Some(Json::list(&results)) })
     }
 }

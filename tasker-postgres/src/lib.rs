@@ -58,9 +58,9 @@ use deadpool_postgres::{Object, Pool, PoolError};
 use jiff::Timestamp;
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
-    LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, Store, StoreError,
-    TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId, TemplateRecord, WorkerId, WorkerInfo,
-    WorkerRecord,
+    LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, StepKey, Store,
+    StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId, TemplateRecord, WorkerId,
+    WorkerInfo, WorkerRecord,
 };
 use tasker_template::StepIndex;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -377,9 +377,14 @@ impl Store for PostgresStore {
         look.await.map_err(|error| self.store_error(error))
     }
 
-    async fn inputs(&self, task: TaskId, steps: &[StepIndex]) -> Result<Option<TaskInputs>, StoreError> {
+    async fn inputs(
+        &self,
+        task: TaskId,
+        run: StepKey,
+        steps: &[StepIndex],
+    ) -> Result<Option<TaskInputs>, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let request = InputRequest { task, steps: steps.to_vec(), answer };
+        let request = InputRequest { task, run, steps: steps.to_vec(), answer };
         self.input_requests.send(request).await.map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
     }

@@ -2,10 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use jiff::Timestamp;
-use tasker_store::progress::{Progress, StepProgress};
-use tasker_store::{AttemptOutcome, Claim, StepState, TaskId, TaskState, TemplateId, WorkerId};
-use tasker_template::StepIndex;
+use tasker_store::progress::{EndedAttempt, Progress, RunProgress, TaskRow};
+use tasker_store::{AttemptOutcome, Claim, StepKey, StepState, TaskId, TaskState, TemplateId, WorkerId};
 use tokio_postgres::types::Type;
 use tokio_postgres::{GenericClient, Row};
 use uuid::Uuid;
@@ -19,17 +17,8 @@ use crate::values::{Result, get, maybe_steps, maybe_time, number, time, word};
 pub(crate) struct Loaded {
     pub(crate) progress: Progress,
     pub(crate) epoch: i32,
-    /// The attempts that have ended, by step and number.
-    pub(crate) ended: HashMap<(StepIndex, u32), EndedAttempt>,
-}
-
-/// An attempt that has ended: enough to recognize the one that an operation in doubt may have recorded.
-#[derive(Debug)]
-pub(crate) struct EndedAttempt {
-    pub(crate) worker: WorkerId,
-    pub(crate) finished_at: Timestamp,
-    /// The steps that were claimed in passing.
-    pub(crate) claimed: Vec<StepIndex>,
+    /// The attempts that have ended: enough to recognize one that an operation in doubt may have recorded.
+    pub(crate) ended: Vec<EndedAttempt>,
 }
 
 /// What is locked of a task that is read, until the transaction ends.
@@ -104,62 +93,46 @@ impl Fetched {
     }
 
     fn task(&self, task: TaskId, head: &Row, steps: &[usize], attempts: &[usize]) -> Result<Loaded> {
-        let template = TemplateId(get(head, "template_id")?);
-        let mut progress = Progress::new(task, template, get(head, "priority")?);
-        progress.state = word(head, "state", "task state", TaskState::parse)?;
-        for row in steps.iter().map(|index| &self.steps[*index]) {
-            let (step, own) = step(row, task, template)?;
-            progress.restore(step, own);
-        }
-        let mut in_passing = Vec::new();
-        if let (Some(worker), Some(claimed)) =
-            (get::<Option<Uuid>>(head, "worker_id")?, maybe_steps(head, "claimed")?)
-        {
-            in_passing.push((WorkerId(worker), claimed, time(head, "created_at")?));
-        }
-        let mut ended = HashMap::new();
-        let mut attempted = HashSet::new();
-        for row in attempts.iter().map(|index| &self.attempts[*index]) {
-            let (step, attempt) = (run_of(row)?, number(row, "attempt")?);
-            attempted.insert(step);
-            if word(row, "outcome", "attempt outcome", AttemptOutcome::parse)?.is_done() {
-                progress.restore_done(step);
-            }
-            let (worker, finished_at) = (WorkerId(get(row, "worker_id")?), time(row, "finished_at")?);
-            let claimed = maybe_steps(row, "claimed")?;
-            if let Some(claimed) = &claimed {
-                in_passing.push((worker, claimed.clone(), finished_at));
-            }
-            let claimed = claimed.unwrap_or_default();
-            ended.insert((step, attempt), EndedAttempt { worker, finished_at, claimed });
-        }
-        // Nothing of a task that is over is claimed.
-        if progress.state == TaskState::InProgress {
-            for (worker, claimed, claimed_at) in in_passing {
-                for step in claimed.into_iter().filter(|step| !attempted.contains(step)) {
-                    let (attempt, attempts_before_reset) = (1, 0);
-                    let claim =
-                        Claim { task, template, step, attempt, attempts_before_reset, worker, claimed_at };
-                    progress.restore_claim(claim);
-                }
-            }
-        }
-        Ok(Loaded { progress, epoch: get(head, "epoch")?, ended })
+        let row = TaskRow {
+            task,
+            template: TemplateId(get(head, "template_id")?),
+            state: word(head, "state", "task state", TaskState::parse)?,
+            priority: get(head, "priority")?,
+            creator: get::<Option<Uuid>>(head, "worker_id")?.map(WorkerId),
+            created_at: time(head, "created_at")?,
+            claimed: maybe_steps(head, "claimed")?.unwrap_or_default(),
+        };
+        let runs = steps.iter().map(|index| run(&self.steps[*index], task, row.template));
+        let runs = runs.collect::<Result<Vec<_>>>()?;
+        let ended = attempts.iter().map(|index| ended_attempt(&self.attempts[*index]));
+        let ended = ended.collect::<Result<Vec<_>>>()?;
+        Ok(Loaded { progress: Progress::restored(&row, runs, &ended), epoch: get(head, "epoch")?, ended })
     }
 }
 
-fn step(row: &Row, task: TaskId, template: TemplateId) -> Result<(StepIndex, StepProgress)> {
-    let (step, state) = (run_of(row)?, word(row, "state", "step state", StepState::parse)?);
+fn run(row: &Row, task: TaskId, template: TemplateId) -> Result<(StepKey, RunProgress)> {
+    let (key, state) = (run_of(row)?, word(row, "state", "step state", StepState::parse)?);
     let (attempt, attempts_before_reset) = (number(row, "attempts")?, number(row, "attempts_before_reset")?);
-    let mut own = StepProgress::stored(state, attempt, attempts_before_reset);
-    own.due_at = maybe_time(row, "due_at")?;
-    own.rank = get(row, "rank")?;
+    let mut run = RunProgress::stored(state, attempt, attempts_before_reset);
+    run.due_at = maybe_time(row, "due_at")?;
+    run.rank = get(row, "rank")?;
     if let (Some(worker), Some(claimed_at)) =
         (get::<Option<Uuid>>(row, "worker_id")?.map(WorkerId), maybe_time(row, "claimed_at")?)
     {
-        own.claim = Some(Claim { task, template, step, attempt, attempts_before_reset, worker, claimed_at });
+        run.claim = Some(Claim { task, template, key, attempt, attempts_before_reset, worker, claimed_at });
     }
-    Ok((step, own))
+    Ok((key, run))
+}
+
+fn ended_attempt(row: &Row) -> Result<EndedAttempt> {
+    Ok(EndedAttempt {
+        key: run_of(row)?,
+        attempt: number(row, "attempt")?,
+        outcome: word(row, "outcome", "attempt outcome", AttemptOutcome::parse)?,
+        worker: WorkerId(get(row, "worker_id")?),
+        finished_at: time(row, "finished_at")?,
+        claimed: maybe_steps(row, "claimed")?.unwrap_or_default(),
+    })
 }
 
 /// The places of each task's rows.

@@ -1,7 +1,7 @@
 //! What operators do, and the deletion of old tasks. Each operation is a transaction of its own.
 
 use jiff::Timestamp;
-use tasker_store::{Acted, ActionRecord, ActionRequest, AttemptRecord, PruneRequest};
+use tasker_store::{Acted, ActionRecord, ActionRequest, PruneRequest};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, GenericClient};
 use uuid::Uuid;
@@ -31,7 +31,7 @@ pub(crate) async fn act(
         return Ok((Acted::NoTask, false));
     };
     let (mut progress, epoch) = loaded.map(|loaded| (loaded.progress, loaded.epoch))?;
-    let moved = match progress.act(&request.action, request.at) {
+    let moved = match progress.act(request) {
         Ok(moved) => moved,
         Err(refusal) => {
             // Waited for, so that the locks are free when the caller has its answer.
@@ -42,12 +42,7 @@ pub(crate) async fn act(
     let mut batch = Batch::default();
     batch.lock(task, epoch);
     batch.update_task(task, epoch.wrapping_add(1), progress.state, moved.state.map(|_| request.at));
-    for claim in &moved.revoked {
-        batch.attempt(task, &AttemptRecord::ended_by(claim, request), &[])?;
-    }
-    if let Some(record) = AttemptRecord::by_hand(request) {
-        batch.attempt(task, &record, &[])?;
-    }
+    moved.records.iter().try_for_each(|record| batch.attempt(task, record, &[]))?;
     batch.action(task, ActionRecord::new(request, moved.details))?;
     batch.steps(&mut progress);
     if let Some(composer) = batch.compose() {

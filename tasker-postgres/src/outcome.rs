@@ -2,13 +2,12 @@
 
 use std::collections::HashSet;
 
-use tasker_store::progress::{Moved, Progress};
+use tasker_store::progress::{EndedAttempt, Moved, Progress};
 use tasker_store::{
     AttemptRecord, Claim, ClaimRequest, Claimed, FinishedAttempt, StoreError, TaskState, TemplateId,
 };
 
 use crate::batch::Batch;
-use crate::load::EndedAttempt;
 use crate::operation::Operation;
 use crate::task_update::{TaskUpdate, TaskUpdates};
 use crate::values::Result;
@@ -65,8 +64,8 @@ pub(crate) fn apply(
                 return Err(StoreError::NoTemplate(task.template));
             }
             let mut progress = Progress::new(task.id, task.template, task.priority);
-            let moved = progress.start(&task.starts, task.run_at, task.created_at, request);
-            batch.create(task, &moved.steps(), request)?;
+            let moved = progress.start(&task.graph, task.run_at, task.created_at, request);
+            batch.create(task, &moved.listed(), request)?;
             tasks.insert(task.id, TaskUpdate::created(progress, task.created_at));
             Ok(Outcome::Created(moved.claimed))
         }
@@ -108,21 +107,26 @@ fn finish(
     }
     let Some(moved) = task.progress.finish(attempt, request) else { return Ok(None) };
     task.at = attempt.finished_at;
-    batch.attempt(attempt.claim.task, &AttemptRecord::from(attempt), &moved.steps())?;
+    let id = attempt.claim.task;
+    batch.attempt(id, &AttemptRecord::from(attempt), &moved.listed())?;
+    moved.records.iter().try_for_each(|record| batch.attempt(id, record, &[]))?;
     Ok(Some(moved))
 }
 
 /// Whether an attempt in doubt was recorded after all, as far as the task's attempts tell.
 fn recorded_before(attempt: &FinishedAttempt, task: &TaskUpdate) -> Outcome {
     let FinishedAttempt { claim, finished_at, .. } = attempt;
-    let is_this = |ended: &&EndedAttempt| ended.worker == claim.worker && ended.finished_at == *finished_at;
-    let Some(ended) = task.ended.get(&(claim.step, claim.attempt)).filter(is_this) else {
+    let is_this = |ended: &&EndedAttempt| {
+        (ended.key, ended.attempt) == (claim.key, claim.attempt)
+            && (ended.worker, ended.finished_at) == (claim.worker, *finished_at)
+    };
+    let Some(ended) = task.ended.iter().find(is_this) else {
         return Outcome::Stale;
     };
+    // One of several runs has a row, in which the claim is.
     let in_passing = |other: &Claim| {
-        other.worker == claim.worker
-            && other.claimed_at == *finished_at
-            && ended.claimed.contains(&other.step)
+        (other.worker, other.claimed_at) == (claim.worker, *finished_at)
+            && (!other.key.is_only() || ended.claimed.contains(&other.key.step))
     };
     Outcome::AlreadyRecorded(task.progress.claims().filter(in_passing).collect(), task.progress.state)
 }

@@ -13,7 +13,7 @@ use crate::error::PgResult;
 use crate::load::{self, Lock};
 use crate::rows::run_of;
 use crate::sql::statement;
-use crate::values::{Result, get, json, maybe_json, maybe_steps, maybe_time, number, time, word};
+use crate::values::{Result, get, json, maybe_json, maybe_time, number, runs, time, word};
 
 /// Everything about a task, as of one moment: `client` must be in a transaction that is repeatable read.
 pub(crate) async fn task(
@@ -35,7 +35,7 @@ pub(crate) async fn task(
     let head = head(row)?;
     let Some(loaded) = fetched.read(&[id])?.remove(&id) else { return Ok(None) };
     let progress = loaded?.progress;
-    let steps = progress.steps().map(|(step, row)| StepRecord::new(step, row)).collect();
+    let steps = progress.runs().map(|(key, run)| StepRecord::new(key, run)).collect();
     let attempts = attempts.iter().map(attempt).collect::<Result<_>>()?;
     let actions = actions.iter().map(action).collect::<Result<_>>()?;
     Ok(Some(TaskRecord { head, steps, attempts, actions }))
@@ -57,7 +57,7 @@ fn head(row: &Row) -> Result<TaskHead> {
 
 fn attempt(row: &Row) -> Result<AttemptRecord> {
     Ok(AttemptRecord {
-        step: run_of(row)?,
+        key: run_of(row)?,
         attempt: number(row, "attempt")?,
         worker: WorkerId(get(row, "worker_id")?),
         started_at: time(row, "started_at")?,
@@ -71,7 +71,7 @@ fn attempt(row: &Row) -> Result<AttemptRecord> {
 fn action(row: &Row) -> Result<ActionRecord> {
     Ok(ActionRecord {
         action: get(row, "action")?,
-        steps: maybe_steps(row, "steps")?.unwrap_or_default(),
+        runs: runs(row, "steps")?,
         by: get(row, "by_whom")?,
         reason: get(row, "reason")?,
         at: time(row, "at")?,

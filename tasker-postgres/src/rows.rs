@@ -1,16 +1,16 @@
 //! The rows that operations write, table by table: each written column is declared here and nowhere else.
 
 use jiff::Timestamp;
-use tasker_store::progress::StepProgress;
+use tasker_store::progress::RunProgress;
 use tasker_store::{
-    ActionRecord, AttemptRecord, ClaimRequest, NewTaskRecord, Origin, TaskId, TaskState, TemplateId,
+    ActionRecord, AttemptRecord, ClaimRequest, NewTaskRecord, Origin, StepKey, TaskId, TaskState, TemplateId,
 };
 use tasker_template::StepIndex;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::columns::rows;
-use crate::values::{Result, Time, array, get, int, json_text, number, unreadable};
+use crate::values::{Result, Time, array, int, json_text, number, numbers};
 
 rows! {
     /// A task that is written only if its epoch is this one.
@@ -123,20 +123,14 @@ rows! {
     }
 }
 
-/// The instance of the only run of an ordinary step.
-const ONLY_RUN: i32 = 0;
-
 /// The columns `step` and `instance` of a run.
-pub(crate) fn run_key(step: StepIndex) -> (i32, i32) {
-    (int(step), ONLY_RUN)
+pub(crate) fn run_key(key: StepKey) -> (i32, i32) {
+    (int(key.step), int(key.instance))
 }
 
 /// The run that a row's columns `step` and `instance` name.
-pub(crate) fn run_of(row: &Row) -> Result<StepIndex> {
-    match get(row, "instance")? {
-        ONLY_RUN => number(row, "step"),
-        instance => Err(unreadable("instance of a step", instance)),
-    }
+pub(crate) fn run_of(row: &Row) -> Result<StepKey> {
+    Ok(StepKey { step: number(row, "step")?, instance: number(row, "instance")? })
 }
 
 impl TaskUpdateRow {
@@ -178,7 +172,7 @@ impl TaskRow {
 impl AttemptRow {
     /// An attempt that has ended, with the steps that were claimed in passing.
     pub(crate) fn new(task: TaskId, record: &AttemptRecord, claimed: &[StepIndex]) -> Result<Self> {
-        let (step, instance) = run_key(record.step);
+        let (step, instance) = run_key(record.key);
         Ok(Self {
             task_id: task.0,
             step,
@@ -196,21 +190,21 @@ impl AttemptRow {
 }
 
 impl StepKeyRow {
-    pub(crate) fn new(task: TaskId, run: StepIndex) -> Self {
+    pub(crate) fn new(task: TaskId, run: StepKey) -> Self {
         let (step, instance) = run_key(run);
         Self { task_id: task.0, step, instance }
     }
 }
 
 impl StepRow {
-    pub(crate) fn new(task: TaskId, template: TemplateId, run: StepIndex, progress: &StepProgress) -> Self {
+    pub(crate) fn new(task: TaskId, template: TemplateId, run: StepKey, progress: &RunProgress) -> Self {
         let (step, instance) = run_key(run);
         Self {
             task_id: task.0,
             step,
             instance,
             template_id: template.0,
-            input: None,
+            input: progress.input.as_ref().map(|input| input.get().to_owned()),
             state: progress.state.as_str(),
             attempts: int(progress.attempts),
             attempts_before_reset: int(progress.attempts_before_reset),
@@ -232,7 +226,7 @@ impl ActionRow {
         let details = Some(&record.details).filter(|details| !details.is_empty());
         Ok(Self {
             task_id: task.0,
-            steps: array(&record.steps).unwrap_or_else(|| "{}".to_owned()),
+            steps: numbers(&StepKey::to_numbers(&record.runs)),
             details: details.map(|details| json_text("record of an action", details)).transpose()?,
             action: record.action,
             by_whom: record.by,

@@ -313,7 +313,7 @@ impl Session {
     fn note_claims(&mut self, claims: Vec<Claim>) {
         for claim in claims {
             if let Some(known) = self.tasks.get_mut(&claim.task) {
-                let same = known.progress.claim(claim.step, claim.worker, claim.claimed_at) == claim;
+                let same = known.progress.claim(claim.key, claim.worker, claim.claimed_at) == claim;
                 // It is written down already.
                 let written: Result<(), ()> = known.progress.write_down(|_, _| Ok(()));
                 if !same || written.is_err() {

@@ -1,13 +1,13 @@
 //! A task that operations of a batch work on, from what is known of it to what is written.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use tasker_store::progress::Progress;
+use tasker_store::progress::{EndedAttempt, Progress};
 use tasker_store::{Claim, TaskId, TaskState};
 
 use crate::batch::Batch;
-use crate::load::{EndedAttempt, Loaded};
+use crate::load::Loaded;
 
 /// No task has this epoch.
 const NEVER: i32 = -1;
@@ -29,8 +29,8 @@ pub(crate) struct TaskUpdate {
     before: TaskState,
     /// The time of the latest operation.
     pub(crate) at: Timestamp,
-    /// The attempts that have ended, by step and number; known only of a task that was read.
-    pub(crate) ended: HashMap<(u32, u32), EndedAttempt>,
+    /// The attempts that have ended; known only of a task that was read.
+    pub(crate) ended: Vec<EndedAttempt>,
 }
 
 impl TaskUpdate {
@@ -42,7 +42,7 @@ impl TaskUpdate {
             is_loaded: false,
             must_be_loaded: false,
             at: Timestamp::UNIX_EPOCH,
-            ended: HashMap::new(),
+            ended: Vec::new(),
         }
     }
 

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tasker_store::{Json, StoreError};
+use tasker_store::{Json, StepKey, StoreError};
 use tasker_template::StepIndex;
 use tokio_postgres::Row;
 use tokio_postgres::row::RowIndex;
@@ -70,6 +70,13 @@ pub(crate) fn maybe_steps(row: &Row, column: &str) -> Result<Option<Vec<StepInde
         .map_err(|_| unreadable("list of steps", format!("{numbers:?}")))
 }
 
+/// A list of runs.
+pub(crate) fn runs(row: &Row, column: &str) -> Result<Vec<StepKey>> {
+    let numbers: Vec<i32> = get(row, column)?;
+    let wide: Vec<i64> = numbers.iter().copied().map(i64::from).collect();
+    StepKey::from_numbers(&wide).ok_or_else(|| unreadable("list of runs", format!("{numbers:?}")))
+}
+
 /// A time, which PostgreSQL sends as microseconds since the year 2000.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Time(pub(crate) Timestamp);
@@ -107,8 +114,13 @@ pub(crate) fn array(numbers: &[u32]) -> Option<String> {
     if numbers.is_empty() {
         return None;
     }
+    Some(self::numbers(numbers))
+}
+
+/// A list of numbers as the text of an array.
+pub(crate) fn numbers(numbers: &[impl ToString]) -> String {
     let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
-    Some(format!("{{{}}}", numbers.join(",")))
+    format!("{{{}}}", numbers.join(","))
 }
 
 /// A value of ours as the text of a JSON column; `what` names it in the error.

@@ -135,7 +135,7 @@ async fn the_answer_of_a_worker_that_was_not_heard_of_is_stale() {
     let ended = other.finish(crashed, request(taker, 1)).await.unwrap();
     let Finished::Recorded { claimed, .. } = ended else { panic!("{ended:?}") };
     let [second] = claimed.claims[..] else { panic!("{claimed:?}") };
-    assert_eq!((second.step, second.attempt, second.worker), (0, 2, taker));
+    assert_eq!((second.key.step, second.attempt, second.worker), (0, 2, taker));
 
     // On its way before the next attempt has ended, and heard of after that.
     let late = stalled.finish(end(claim, 2, graph.complete("\"late\"")), request(worker, 2));

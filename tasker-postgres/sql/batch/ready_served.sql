@@ -7,7 +7,7 @@ ready AS MATERIALIZED (
         FROM {schema}.step
         WHERE step.namespace = served.namespace AND rank IS NOT NULL AND due_at IS NULL
         AND (template_id, step) NOT IN (SELECT * FROM unnest($4::uuid[], $5::int4[]))
-        ORDER BY rank, task_id, step
+        ORDER BY rank, task_id, step, instance
         LIMIT CASE WHEN {unwritten} THEN 0 ELSE $3 + 1 END
         FOR UPDATE SKIP LOCKED
     ) AS ready
