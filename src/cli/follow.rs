@@ -18,14 +18,16 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::cli::new_task::{Creation, refused};
-use crate::cli::report::{self, first_line, millis};
-use crate::cli::{Display, FAILED, INTERRUPTED, fail, print, say};
+use crate::cli::output::{Display, FAILED, INTERRUPTED, fail, print, say};
+use crate::cli::program::Program;
+use crate::cli::report::{first_line, millis, report_by};
 
 /// Runs a task of a template to its end, shows it meanwhile, and reports it.
 ///
 /// Tasks of the template that an earlier run left unfinished are run to their end as well, unless they
-/// are to begin at a time that has not come; one with the very same context is taken for the task that was asked for, and none is created. Shuts the
-/// runtime down. Ctrl-C ends the run in order, and the next one goes on from there.
+/// are to begin at a time that has not come; one with the very same context is taken for the task that was
+/// asked for, and none is created. Shuts the runtime down. Ctrl-C ends the run in order, and the next one
+/// goes on from there.
 pub async fn run_task(
     tasker: &Tasker,
     namespace: &str,
@@ -33,20 +35,27 @@ pub async fn run_task(
     context: &Value,
     display: Display,
 ) -> ExitCode {
-    let wanted = Wanted { namespace, name, context, creation: &Creation::default() };
-    run(tasker, &wanted, display).await
+    let wanted = Wanted { namespace, name, version: None, context, creation: &Creation::default() };
+    run(tasker, &wanted, display, &Program::started()).await
 }
 
 /// The task that is asked for.
 pub(super) struct Wanted<'a> {
     pub(super) namespace: &'a str,
     pub(super) name: &'a str,
+    /// Needed only when several versions are loaded.
+    pub(super) version: Option<&'a str>,
     pub(super) context: &'a Value,
     pub(super) creation: &'a Creation,
 }
 
-/// As [`run_task`].
-pub(super) async fn run(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) -> ExitCode {
+/// As [`run_task`]; the report names commands of this program.
+pub(super) async fn run(
+    tasker: &Tasker,
+    wanted: &Wanted<'_>,
+    display: Display,
+    program: &Program,
+) -> ExitCode {
     let mut events = tasker.subscribe();
     let tasks = match begin(tasker, wanted, display).await {
         Ok(tasks) => tasks,
@@ -106,7 +115,7 @@ pub(super) async fn run(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) 
                     Display::Json => {
                         print(&serde_json::to_string(task).unwrap_or_else(|error| error.to_string()))
                     }
-                    Display::Person => print(&report::report(task)),
+                    Display::Person => print(&report_by(task, program)),
                 }
             }
             let complete = ended.iter().all(|task| task.state == TaskState::Complete);
@@ -118,7 +127,7 @@ pub(super) async fn run(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) 
 /// The tasks to run: what was left, and the one that was asked for.
 async fn begin(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) -> Result<Vec<Task>, Error> {
     const PAGE: usize = 100;
-    let Wanted { namespace, name, context, creation } = *wanted;
+    let Wanted { namespace, name, version, context, creation } = *wanted;
     let unfinished = |before| TaskFilter {
         states: vec![TaskState::InProgress],
         namespace: Some(namespace.to_owned()),
@@ -149,11 +158,17 @@ async fn begin(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) -> Result
             }
             same.id
         }
-        _ => match tasker.create_task(creation.apply(NewTask::new(namespace, name, context))).await {
-            Ok(id) => id,
-            Err(Error::Duplicate { existing, .. }) if left.iter().any(|task| task.id == existing) => existing,
-            Err(error) => return Err(error),
-        },
+        _ => {
+            let task = NewTask::new(namespace, name, context);
+            let task = version.into_iter().fold(task, NewTask::version);
+            match tasker.create_task(creation.apply(task)).await {
+                Ok(id) => id,
+                Err(Error::Duplicate { existing, .. }) if left.iter().any(|task| task.id == existing) => {
+                    existing
+                }
+                Err(error) => return Err(error),
+            }
+        }
     };
     let mut tasks = Vec::new();
     for task in &left {

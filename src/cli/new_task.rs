@@ -1,6 +1,5 @@
 //! A task to create, as arguments describe it.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::builder::NonEmptyStringValueParser;
@@ -9,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tasker_runtime::{Builder, Error, IdentityStrategy, NewTask, TaskId};
 
+use crate::cli::output::{FAILED, fail, print};
 use crate::cli::time::moment;
-use crate::cli::{FAILED, fail, print};
 
 /// A task of a template.
 #[derive(Debug, Args)]
@@ -70,9 +69,8 @@ enum Identity {
 }
 
 impl TaskOptions {
-    /// The runtime that is to create it, from a template's file.
-    pub(super) fn prepare(&self, builder: Builder, template: &Path) -> Builder {
-        let builder = builder.template_file(template);
+    /// The runtime that is to create it.
+    pub(super) fn prepare(&self, builder: Builder) -> Builder {
         match &self.environment {
             Some(environment) => builder.environment(environment),
             None => builder,

@@ -4,9 +4,8 @@ use clap::Args;
 use console::style;
 use tasker_runtime::{DeadLetterFilter, DeadLetterStatus, Error, Operator, TaskId, Tasker};
 
-use crate::cli::print;
+use crate::cli::output::{print, print_json};
 use crate::cli::report::first_line;
-use crate::cli::task::print_json;
 use crate::cli::task::steer::{By, done};
 
 #[derive(Debug, Args)]

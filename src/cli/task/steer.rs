@@ -6,8 +6,7 @@ use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 use tasker_runtime::{Error, Operator, RetryScope, Task, TaskId, Tasker};
 
-use crate::cli::print;
-use crate::cli::task::print_json;
+use crate::cli::output::{print, print_json};
 use crate::cli::time::duration;
 
 /// Who acts: kept with the task.
