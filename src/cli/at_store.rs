@@ -47,12 +47,12 @@ async fn check_store(url: &str, program: &Program) -> Result<(), String> {
         return if is_there {
             Ok(())
         } else {
-            Err(format!("there is no store `{url}`; `--store` names another"))
+            Err(format!("there is no store `{url}`; `--store` or TASKER_STORE_URL names another"))
         };
     }
     match tasker_runtime::store::plan_migration(url).await {
         Ok(plan) if plan.from == 0 && plan.to > 0 => Err(format!(
-            "there is no store in {}; `--store` names another, and `{} migrate` makes one",
+            "there is no store in {}; `--store` or TASKER_STORE_URL names another, and `{} migrate` makes one",
             plan.store, program.name
         )),
         // Whoever opens it says what is wrong.

@@ -45,8 +45,8 @@ struct TemplateOptions {
     #[command(flatten)]
     store: StoreOptions,
     /// Multiplies the delays between attempts
-    #[arg(long, default_value_t = 1.0, value_parser = factor, value_name = "FACTOR")]
-    time_scale: f64,
+    #[arg(long, value_parser = factor, value_name = "FACTOR")]
+    time_scale: Option<f64>,
     /// Print the task as JSON instead
     #[arg(long)]
     json: bool,
@@ -132,7 +132,7 @@ async fn run_template(
     if let Some(path) = path.filter(|path| is_template_file(path) && !path.exists()) {
         return fail(USAGE, format!("there is no file or folder `{}`", path.display()));
     }
-    let builder = options.task.prepare(builder.backoff_scale(options.time_scale));
+    let builder = options.time_scale.into_iter().fold(options.task.prepare(builder), Builder::backoff_scale);
     let chosen = match choose(builder, path, program) {
         Ok(chosen) => chosen,
         Err(code) => return code,
