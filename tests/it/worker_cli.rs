@@ -363,7 +363,7 @@ fn an_older_file_is_left_alone_by_a_dry_run() {
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection.execute_batch(&sql.join("\n")).unwrap();
     drop(connection);
-    assert_eq!(migrated(&sqlite(&directory), &[])["from"], 5);
+    assert_eq!(migrated(&sqlite(&directory), &[])["from"], 6);
 }
 
 #[test]
