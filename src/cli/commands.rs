@@ -55,7 +55,7 @@ pub(super) enum Command {
     // `--help` after a path is for what is run there.
     #[command(disable_help_flag = true)]
     Run(run::Options),
-    /// Look at the tasks of a store, and steer them: also while workers run
+    /// Look at the tasks of a store and steer them, also while workers run
     Task(task::Options),
     /// Run steps with the handlers of this program until SIGTERM or ctrl-C, or list the workers of a store
     Worker(worker::Options),

@@ -35,12 +35,12 @@ pub async fn run_task(
     context: &Value,
     display: Display,
 ) -> ExitCode {
-    let wanted = Wanted { namespace, name, version: None, context, creation: &Creation::default() };
-    run(tasker, &wanted, display, &Program::started()).await
+    let requested = RequestedTask { namespace, name, version: None, context, creation: &Creation::default() };
+    run(tasker, &requested, display, &Program::started()).await
 }
 
 /// The task that is asked for.
-pub(super) struct Wanted<'a> {
+pub(super) struct RequestedTask<'a> {
     pub(super) namespace: &'a str,
     pub(super) name: &'a str,
     /// Needed only when several versions are loaded.
@@ -52,12 +52,12 @@ pub(super) struct Wanted<'a> {
 /// As [`run_task`]; the report names commands of this program.
 pub(super) async fn run(
     tasker: &Tasker,
-    wanted: &Wanted<'_>,
+    requested: &RequestedTask<'_>,
     display: Display,
     program: &Program,
 ) -> ExitCode {
     let mut events = tasker.subscribe();
-    let tasks = match begin(tasker, wanted, display).await {
+    let tasks = match begin(tasker, requested, display).await {
         Ok(tasks) => tasks,
         Err(error) => {
             tasker.shutdown().await;
@@ -125,9 +125,9 @@ pub(super) async fn run(
 }
 
 /// The tasks to run: what was left, and the one that was asked for.
-async fn begin(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) -> Result<Vec<Task>, Error> {
+async fn begin(tasker: &Tasker, requested: &RequestedTask<'_>, display: Display) -> Result<Vec<Task>, Error> {
     const PAGE: usize = 100;
-    let Wanted { namespace, name, version, context, creation } = *wanted;
+    let RequestedTask { namespace, name, version, context, creation } = *requested;
     let unfinished = |before| TaskFilter {
         states: vec![TaskState::InProgress],
         namespace: Some(namespace.to_owned()),
@@ -148,6 +148,7 @@ async fn begin(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) -> Result
     }
     left.reverse();
     let same = left.iter().find(|task| task.context.to::<Value>().is_ok_and(|own| own == *context));
+    let task = version.into_iter().fold(NewTask::new(namespace, name, context), NewTask::version);
     let asked_for = match same {
         Some(same) if !creation.is_identified() => {
             if *creation != Creation::default() {
@@ -158,17 +159,11 @@ async fn begin(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) -> Result
             }
             same.id
         }
-        _ => {
-            let task = NewTask::new(namespace, name, context);
-            let task = version.into_iter().fold(task, NewTask::version);
-            match tasker.create_task(creation.apply(task)).await {
-                Ok(id) => id,
-                Err(Error::Duplicate { existing, .. }) if left.iter().any(|task| task.id == existing) => {
-                    existing
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        _ => match tasker.create_task(creation.apply(task)).await {
+            Ok(id) => id,
+            Err(Error::Duplicate { existing, .. }) if left.iter().any(|task| task.id == existing) => existing,
+            Err(error) => return Err(error),
+        },
     };
     let mut tasks = Vec::new();
     for task in &left {

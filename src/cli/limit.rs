@@ -21,10 +21,10 @@ pub(super) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Set a limit, in the place of the one that there is on the same callable or namespace
+    /// Set a limit; it replaces the one on the same callable or namespace
     ///
-    /// Workers keep to it within about their poll interval, a second unless they were told otherwise. When it
-    /// is lowered, steps that run may end.
+    /// Workers apply it within about one poll interval, by default a second. Steps that are running when it is
+    /// lowered may end.
     Set(Set),
     /// List what is limited, and how much of it is in use
     List,

@@ -1,5 +1,6 @@
 //! The program that a person has started, as messages name it.
 
+use std::env::consts::EXE_SUFFIX;
 use std::path::Path;
 
 /// The name and version that the program goes by.
@@ -14,8 +15,9 @@ impl Program {
     /// The program by the name of its file.
     pub(super) fn started() -> Self {
         let file = std::env::args_os().next();
-        let name = file.as_deref().and_then(|file| Path::new(file).file_stem()?.to_str());
-        Self { name: name.unwrap_or("tasker").to_owned(), version: None }
+        let name = file.as_deref().and_then(|file| Path::new(file).file_name()?.to_str());
+        let name = name.and_then(|name| name.strip_suffix(EXE_SUFFIX)).unwrap_or("tasker");
+        Self { name: name.to_owned(), version: None }
     }
 
     /// What `--version` prints after the name.

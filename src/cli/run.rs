@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser};
 use tasker_runtime::Builder;
 
 use crate::cli::chosen::{choose, is_template_file};
-use crate::cli::follow::{self, Wanted};
+use crate::cli::follow::{self, RequestedTask};
 use crate::cli::output::{CANNOT_START, Display, USAGE, cannot_start, fail};
 use crate::cli::program::Program;
 use crate::cli::store_options::{StoreAbove, StoreOptions};
@@ -34,7 +34,7 @@ pub(super) struct Options {
 ///
 /// Tasks of the template that an earlier run left unfinished are run to their end as well. Unless
 /// `--identity` or a key says what makes two tasks the same, one with the very same context is taken
-/// for the task that was asked for, and none is created.
+/// for the task that was asked for, and none is created. With `--store memory:` nothing is kept.
 ///
 /// Exit codes: 0 the task is complete, 1 a step failed for good, or the same task was there before,
 /// 2 wrong arguments, 3 it cannot start, 130 interrupted.
@@ -143,8 +143,8 @@ async fn run_template(
             let template = loaded.template();
             let new_task::TaskOptions { context, creation, .. } = &options.task;
             let (namespace, name, version) = (&template.namespace, &template.name, Some(&*template.version));
-            let wanted = Wanted { namespace, name, version, context, creation };
-            follow::run(&tasker, &wanted, Display::new(options.json), program).await
+            let requested = RequestedTask { namespace, name, version, context, creation };
+            follow::run(&tasker, &requested, Display::new(options.json), program).await
         }
         (Err(error), _) => cannot_start(&error),
         (Ok(_), Err(faults)) => fail(CANNOT_START, faults),

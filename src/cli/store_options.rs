@@ -28,8 +28,8 @@ const VARIABLE: &str = "TASKER_STORE_URL";
 #[non_exhaustive]
 pub struct StoreOptions {
     // The value of the variable is not shown in the help: it may have a password in it.
-    /// Where the tasks are kept: sqlite://PATH or postgres://USER@HOST/DATABASE; unless it is said, in the
-    /// program's own store, or in sqlite://tasker.db when it has none [env: TASKER_STORE_URL]
+    /// Where the tasks are kept: sqlite://PATH or postgres://USER@HOST/DATABASE; by default the program's own
+    /// store, or sqlite://tasker.db [env: TASKER_STORE_URL]
     #[arg(long, global = true, value_name = "URL")]
     store: Option<String>,
 }

@@ -13,7 +13,7 @@ pub(super) struct Options {
     /// Those with this status instead; may be given several times
     #[arg(long, value_parser = status, value_name = "STATUS")]
     status: Vec<DeadLetterStatus>,
-    /// All of them, whatever became of each
+    /// All of them, with any status
     #[arg(long, conflicts_with = "status")]
     all: bool,
     /// Of this namespace

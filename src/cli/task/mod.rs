@@ -38,11 +38,11 @@ enum CommandAtStore {
     List(list::Options),
     /// Show a task: its graph, what each step returned, what went wrong, what operators did
     Show(show::Options),
-    /// What happened to a task, in order
+    /// Show what happened to a task, in order
     Timeline(show::Options),
     /// End a task; its running handlers are told, and ended after a while
     Cancel(steer::WholeTask),
-    /// End a task in the state `error`: it is not worth more attempts
+    /// End a task in the state `error`, because more attempts are not worth it
     GiveUp(steer::WholeTask),
     /// Try failed steps again, each with a fresh budget of attempts
     Retry(steer::Retry),
@@ -52,7 +52,7 @@ enum CommandAtStore {
     Resolve(steer::OneStep),
     /// List unfinished tasks that have been where they are for too long
     Stale(list::Stale),
-    /// List tasks that were given up: those that nobody has seen to yet
+    /// List tasks that were given up and have not been investigated yet
     DeadLetters(dead_letters::Options),
     /// Note what has become of a task that was given up; nothing else of it changes
     Investigate(dead_letters::Investigate),

@@ -38,7 +38,7 @@ pub(super) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List the workers of a store, and what each has to do
+    /// List the workers of a store, and what each of them runs
     List(list::Options),
 }
 
@@ -73,7 +73,7 @@ pub struct WorkerOptions {
     /// At most this many steps at a time; 64 unless the program says otherwise
     #[arg(long, value_name = "N")]
     concurrency: Option<NonZeroUsize>,
-    /// How often to look for work that nobody notified, such as `200ms`
+    /// How often to look for work without being notified, such as `200ms`
     #[arg(long, value_name = "TIME", value_parser = duration)]
     poll_interval: Option<Duration>,
     /// How long running steps may take to end after a signal, such as `30s`
