@@ -52,7 +52,8 @@ async fn check_store(url: &str, program: &Program) -> Result<(), String> {
     }
     match tasker_runtime::store::plan_migration(url).await {
         Ok(plan) if plan.from == 0 && plan.to > 0 => Err(format!(
-            "there is no store in {}; `--store` or TASKER_STORE_URL names another, and `{} migrate` makes one",
+            "there is no store in {}; `--store` or TASKER_STORE_URL names another, and `{} migrate` \
+             makes one",
             plan.store, program.name
         )),
         // Whoever opens it says what is wrong.

@@ -23,8 +23,8 @@ pub(super) struct Options {
 enum Command {
     /// Set a limit; it replaces the one on the same callable or namespace
     ///
-    /// Workers apply it within about one poll interval, by default a second. Steps that are running when it is
-    /// lowered may end.
+    /// Workers apply it within about one poll interval, by default a second. Steps that are running when it
+    /// is lowered may end.
     Set(Set),
     /// List what is limited, and how much of it is in use
     List,
@@ -59,10 +59,11 @@ struct Set {
     #[command(flatten)]
     on: On,
     /// At most this many at a time, over all workers; 0 pauses them
-    #[arg(long, group = "limit", value_name = "N", value_parser = clap::value_parser!(u32).range(..=i64::from(i32::MAX)))]
+    #[arg(long, group = "limit", value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(..=i64::from(i32::MAX)))]
     concurrency: Option<u32>,
-    /// So many starts in so much time, over all workers and evenly spaced, such as `100/s`, `5/min`, `20/h` or
-    /// `3/10s`
+    /// So many starts in so much time, over all workers and evenly spaced, such as `100/s`, `5/min`, `20/h`
+    /// or `3/10s`
     #[arg(long, group = "limit", value_name = "RATE")]
     rate: Option<Rate>,
 }

@@ -28,13 +28,15 @@ pub(super) struct TaskOptions {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub(super) struct Creation {
     /// Create the task once under this key, however often it is asked for
-    #[arg(long, value_name = "KEY", conflicts_with = "identity", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "KEY", conflicts_with = "identity")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     idempotency_key: Option<String>,
     /// What makes a task the same as another one, unless a key does
     #[arg(long, value_name = "STRATEGY")]
     identity: Option<Identity>,
     /// Its place among others, from -100 to 100: a point is worth a minute of waiting
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-100..=100))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(i32).range(-100..=100))]
     priority: Option<i32>,
     /// A word to find it by; may be given several times
     #[arg(long, value_name = "TAG", value_parser = NonEmptyStringValueParser::new())]

@@ -162,8 +162,8 @@ fn failures(task: &Task, program: &Program, page: &mut String) {
         let (id, failed) = (task.id, task.failed_steps().next().map_or("STEP", |step| step.name.as_str()));
         let program = &program.name;
         for line in [
-            "  what now: remove the cause, then go on from here, with the same `--store` if one was given; what \
-             is complete stays so."
+            "  what now: remove the cause, then go on from here, with the same `--store` if one was given. \
+             What is complete stays so."
                 .to_owned(),
             format!("    {program} task retry {id} {failed}      a fresh budget of attempts"),
             format!("    {program} task complete {id} {failed} --result JSON      it was done by hand"),

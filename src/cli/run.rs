@@ -83,7 +83,8 @@ impl Options {
         Ok(Self { path: Some(path), arguments: words.collect(), store: StoreAbove::default() })
     }
 
-    /// The path, and what the template or program is given. `cargo run PATH -- ARGUMENTS` hands the dashes on.
+    /// The path, and the arguments of the template or program. `cargo run PATH -- ARGUMENTS` hands the dashes
+    /// on.
     fn into_parts(self) -> (Option<PathBuf>, Vec<OsString>) {
         let mut arguments = self.arguments;
         let path = match self.path {

@@ -21,8 +21,8 @@ use crate::cli::time::duration;
 use shown::Shown;
 
 const NO_HANDLERS: &str = "this program has no step handlers, and a worker runs those of its own program: \
-    give your program this command line with `tasker::cli::main(tasker::Tasker::builder()).await` in its `main`, \
-    and start it as `YOUR_PROGRAM worker TEMPLATE…`";
+    give your program this command line with `tasker::cli::main(tasker::Tasker::builder()).await` in its \
+    `main`, and start it as `YOUR_PROGRAM worker TEMPLATE…`";
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
