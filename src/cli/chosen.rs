@@ -92,3 +92,39 @@ pub(super) fn with_templates(builder: Builder, paths: &[PathBuf]) -> Builder {
         if path.is_dir() { builder.templates(path) } else { builder.template_file(path) }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use tasker_runtime::Tasker;
+
+    use super::*;
+
+    /// A program with these templates, each as namespace, name and version.
+    fn chosen(templates: &[[&str; 3]], wanted: Option<&str>) -> Option<String> {
+        let builder = templates.iter().fold(Tasker::builder(), |builder, [namespace, name, version]| {
+            let yaml = format!(
+                "{{name: {name}, namespace_name: {namespace}, version: {version}, \
+                 steps: [{{name: a, handler: {{callable: A}}}}]}}"
+            );
+            builder.template_str(format!("{namespace}-{name}-{version}.yaml"), yaml)
+        });
+        let program = Program { name: "shop".to_owned(), version: None };
+        let chosen = choose(builder, wanted.map(Path::new), &program).ok()?;
+        Some(chosen.template.ok()?.source().name().to_owned())
+    }
+
+    #[test]
+    fn a_template_is_chosen_when_it_is_the_only_one_that_can_be_meant() {
+        let order = ["shop", "order", "1.0.0"];
+        let many = [order, ["shop", "refund", "1.0.0"], ["bank", "refund", "2.0.0"]];
+        let is = |file: &str| Some(file.to_owned());
+        assert_eq!(chosen(&[order], None), is("shop-order-1.0.0.yaml"));
+        assert_eq!(chosen(&many, Some("order")), is("shop-order-1.0.0.yaml"));
+        assert_eq!(chosen(&many, Some("bank/refund")), is("bank-refund-2.0.0.yaml"));
+        for wanted in [None, Some("refund"), Some("bank/order"), Some("")] {
+            assert_eq!(chosen(&many, wanted), None, "{wanted:?}");
+        }
+        assert_eq!(chosen(&[], None), None);
+        assert_eq!(chosen(&[order, ["shop", "order", "2.0.0"]], Some("shop/order")), None);
+    }
+}

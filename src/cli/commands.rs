@@ -5,7 +5,8 @@ use clap::{ArgMatches, FromArgMatches, Subcommand};
 use crate::cli::{graph, limit, migrate, run, task, validate, worker};
 
 /// The commands of Tasker, for an application that has commands of its own: they are flattened into its
-/// parser, and [`App::run`](crate::cli::App::run) runs the one that was given.
+/// parser, and [`App::run`](crate::cli::App::run) runs the one that was given. Its own commands have other
+/// names than these: `validate`, `graph`, `run`, `task`, `worker`, `limit` and `migrate`.
 ///
 /// ```no_run
 /// use std::process::ExitCode;

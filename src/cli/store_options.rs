@@ -25,7 +25,6 @@ const VARIABLE: &str = "TASKER_STORE_URL";
 /// let builder = options.store.apply(tasker::Tasker::builder().store_url("sqlite://shop.db"));
 /// ```
 #[derive(Clone, Debug, Default, Args)]
-#[non_exhaustive]
 pub struct StoreOptions {
     // The value of the variable is not shown in the help: it may have a password in it.
     /// Where the tasks are kept: sqlite://PATH or postgres://USER@HOST/DATABASE; by default the program's own

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::postgres::Schema;
 use crate::program::{greeting, json, root, shop, tasker, text};
 use crate::support::template;
 
@@ -107,6 +108,18 @@ fn an_argument_comes_before_the_environment_and_that_before_the_application() {
     // An empty variable is none.
     assert_eq!(listed(&shop.run_with("", &["task", "list", "--json"])), 1);
     assert!(shop.command(&["task", "list", "--store", ""]).output().unwrap().status.code() == Some(3));
+}
+
+#[test]
+fn the_environment_may_name_a_database() {
+    let (shop, schema) = (Shop::new(), Schema::new());
+    let url = schema.url();
+    assert_eq!(json(&shop.run_with(&url, &["migrate", "--json"]))["from"], 0);
+    shop.run_with(&url, &["order", "book", "1"]);
+    shop.run_with(&url, &["run", "order", "--context", BOOK]);
+    assert_eq!(listed(&shop.run_with(&url, &["task", "list", "--json"])), 2);
+    shop.run_with(&url, &["worker", "list"]);
+    assert!(!shop.has("shop.db"));
 }
 
 #[test]
