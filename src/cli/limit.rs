@@ -8,7 +8,8 @@ use serde_json::json;
 use tasker_runtime::{Builder, Error, FleetLimit, LimitRecord, LimitScope, Rate, Tasker};
 
 use crate::cli::at_store::AtStore;
-use crate::cli::{FAILED, fail, print};
+use crate::cli::output::{FAILED, fail, print};
+use crate::cli::program::Program;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -20,10 +21,10 @@ pub(super) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Set a limit on a callable or namespace, and replace the one that it had
+    /// Set a limit; it replaces the one on the same callable or namespace
     ///
-    /// Workers keep to it within about their poll interval, a second unless they were told otherwise. Steps
-    /// that run when it is lowered are not ended.
+    /// Workers apply it within about one poll interval, by default a second. Steps that are running when it
+    /// is lowered go on until they end.
     Set(Set),
     /// List the limits, and how much of each is in use
     List,
@@ -67,8 +68,8 @@ struct Set {
     rate: Option<Rate>,
 }
 
-pub(super) async fn run(builder: Builder, options: Options) -> ExitCode {
-    let tasker = match options.at.open(builder).await {
+pub(super) async fn run(builder: Builder, options: Options, program: &Program) -> ExitCode {
+    let tasker = match options.at.open(builder, program).await {
         Ok(tasker) => tasker,
         Err(code) => return code,
     };

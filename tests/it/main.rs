@@ -18,6 +18,7 @@ mod growth;
 mod handlers;
 mod history;
 mod log;
+mod mounted;
 mod new_task_cli;
 mod operate;
 mod own_writes;

@@ -5,8 +5,7 @@ use console::style;
 use serde_json::json;
 use tasker_runtime::{Error, Staleness, TaskFilter, TaskId, TaskState, Tasker};
 
-use crate::cli::print;
-use crate::cli::task::print_json;
+use crate::cli::output::{print, print_json};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {

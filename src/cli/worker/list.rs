@@ -8,7 +8,8 @@ use serde_json::json;
 use tasker_runtime::{Builder, WorkerRecord};
 
 use crate::cli::at_store::AtStore;
-use crate::cli::{FAILED, fail, print};
+use crate::cli::output::{FAILED, fail, print};
+use crate::cli::program::Program;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -16,8 +17,8 @@ pub(super) struct Options {
     at: AtStore,
 }
 
-pub(super) async fn run(builder: Builder, options: &Options) -> ExitCode {
-    let tasker = match options.at.open(builder).await {
+pub(super) async fn run(builder: Builder, options: &Options, program: &Program) -> ExitCode {
+    let tasker = match options.at.open(builder, program).await {
         Ok(tasker) => tasker,
         Err(code) => return code,
     };

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tasker_store::{LimitScope, Store};
-use tasker_template::{Diagnostics, LoadedTemplate, Plan, nearest, read_file, read_str, template_files};
+use tasker_template::{
+    Diagnostics, LoadedTemplate, Plan, TemplateDraft, nearest, read_file, read_str, template_files,
+};
 
 use crate::build::bind::{self, BoundTemplate, Templates};
 use crate::build::fault::{BuildError, BuildFault};
@@ -332,6 +334,31 @@ impl Builder {
         self
     }
 
+    /// The URL of its store, as it was given or by default; `None` when it was given a store itself.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn store_location(&self) -> Option<&str> {
+        match &self.store {
+            StoreSource::Url(url) => Some(url),
+            StoreSource::Value(_) => None,
+        }
+    }
+
+    /// Whether it was given templates: a file, a text, or a directory, be it an empty one.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn has_templates(&self) -> bool {
+        !self.templates.is_empty()
+    }
+
+    /// Reads its templates, each file once; the error is a directory that cannot be read.
+    #[doc(hidden)]
+    pub fn read_templates(&self) -> Result<Vec<Result<TemplateDraft, Diagnostics>>, BuildError> {
+        let mut faults = Vec::new();
+        let templates = read(&self.templates, &mut faults);
+        if faults.is_empty() { Ok(templates) } else { Err(BuildError::new(faults)) }
+    }
+
     /// Whether there is any handler, listed or registered by itself.
     #[must_use]
     pub fn has_handlers(&self) -> bool {
@@ -481,7 +508,33 @@ fn listed(one: &Registration) -> (Key, Handler) {
     ((one.callable.to_owned(), one.method.to_owned()), one.into())
 }
 
-/// Reads all templates. In one with faults, unknown callables are told together with those, when it `runs`
+/// Reads all templates. A file counts once by its real path, however often and by whatever name it is given.
+fn read(sources: &[TemplateSource], faults: &mut Vec<BuildFault>) -> Vec<Result<TemplateDraft, Diagnostics>> {
+    let mut seen = BTreeSet::new();
+    let mut is_new = |path: &PathBuf| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone()));
+    let mut results = Vec::new();
+    for source in sources {
+        let files = match source {
+            TemplateSource::Text(name, text) => {
+                results.push(read_str(name, text));
+                continue;
+            }
+            TemplateSource::File(path) => vec![path.clone()],
+            TemplateSource::Directory(directory) => match template_files(directory) {
+                Ok(files) => files,
+                Err(source) => {
+                    let directory = directory.display().to_string();
+                    faults.push(BuildFault::Directory { directory, source });
+                    continue;
+                }
+            },
+        };
+        results.extend(files.into_iter().filter(|path| is_new(path)).map(read_file));
+    }
+    results
+}
+
+/// Checks all templates. In one with faults, unknown callables are told together with those, when it `runs`
 /// here.
 fn load(
     sources: &[TemplateSource],
@@ -489,20 +542,7 @@ fn load(
     runs: impl Fn(&str) -> bool,
     faults: &mut Vec<BuildFault>,
 ) -> Vec<LoadedTemplate> {
-    let mut results = Vec::new();
-    for source in sources {
-        match source {
-            TemplateSource::File(path) => results.push(read_file(path)),
-            TemplateSource::Text(name, text) => results.push(read_str(name, text)),
-            TemplateSource::Directory(directory) => match template_files(directory) {
-                Ok(files) => results.extend(files.iter().map(read_file)),
-                Err(source) => {
-                    let directory = directory.display().to_string();
-                    faults.push(BuildFault::Directory { directory, source });
-                }
-            },
-        }
-    }
+    let results = read(sources, faults);
     let mut loaded: Vec<LoadedTemplate> = Vec::new();
     let mut seen: HashMap<String, String> = HashMap::new();
     for result in results {
