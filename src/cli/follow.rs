@@ -8,14 +8,13 @@ use console::{Term, style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::Value;
-use tasker_runtime::{
-    AttemptOutcome, Error, Event, NewTask, Step, StepState, Task, TaskFilter, TaskId, TaskState, Tasker,
-};
+use tasker_runtime::error::chain;
+use tasker_runtime::events::{Event, Events};
+use tasker_runtime::task::{AttemptOutcome, Step};
+use tasker_runtime::{Error, NewTask, StepState, Task, TaskFilter, TaskId, TaskState, Tasker};
 use tasker_template::rails;
 #[cfg(unix)]
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
 
 use crate::cli::new_task::{Creation, refused};
 use crate::cli::report::{self, first_line, millis};
@@ -78,7 +77,7 @@ pub(super) async fn run(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) 
         () = interrupted() => None,
     };
     // The last of them may have arrived together with the end.
-    while let Ok(event) = events.try_recv() {
+    while let Some(event) = events.try_next() {
         shown.show(&event, &ids);
     }
     shown.clear();
@@ -97,7 +96,7 @@ pub(super) async fn run(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) 
         }
         Some(Err(error)) => {
             tasker.shutdown().await;
-            fail(FAILED, error)
+            fail(FAILED, chain(&error))
         }
         Some(Ok(ended)) => {
             tasker.shutdown().await;
@@ -119,13 +118,11 @@ pub(super) async fn run(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) 
 async fn begin(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) -> Result<Vec<Task>, Error> {
     const PAGE: usize = 100;
     let Wanted { namespace, name, context, creation } = *wanted;
-    let unfinished = |before| TaskFilter {
-        states: vec![TaskState::InProgress],
-        namespace: Some(namespace.to_owned()),
-        name: Some(name.to_owned()),
-        before,
-        limit: PAGE,
-        ..TaskFilter::default()
+    let unfinished = |before| {
+        let mut filter =
+            TaskFilter::new().states([TaskState::InProgress]).namespace(namespace).name(name).limit(PAGE);
+        filter.before = before;
+        filter
     };
     let (mut left, mut before) = (Vec::new(), None);
     loop {
@@ -151,7 +148,11 @@ async fn begin(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) -> Result
         }
         _ => match tasker.create_task(creation.apply(NewTask::new(namespace, name, context))).await {
             Ok(id) => id,
-            Err(Error::Duplicate { existing, .. }) if left.iter().any(|task| task.id == existing) => existing,
+            Err(Error::AlreadyExists { task: Some(existing), same_context: Some(true), .. })
+                if left.iter().any(|task| task.id == existing) =>
+            {
+                existing
+            }
             Err(error) => return Err(error),
         },
     };
@@ -202,14 +203,11 @@ enum Shown {
 
 impl Shown {
     /// Shows what happens to these tasks, for ever.
-    async fn follow(&self, events: &mut Receiver<Event>, tasks: &[TaskId]) {
-        loop {
-            match events.recv().await {
-                Ok(event) => self.show(&event, tasks),
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => std::future::pending::<()>().await,
-            }
+    async fn follow(&self, events: &mut Events, tasks: &[TaskId]) {
+        while let Some(event) = events.next().await {
+            self.show(&event, tasks);
         }
+        std::future::pending().await
     }
 
     fn show(&self, event: &Event, tasks: &[TaskId]) {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::json;
+use tasker_runtime::error::chain;
 use tasker_runtime::store::{Migration, migrate, plan_migration};
 
 use crate::cli::{CANNOT_START, fail, print};
@@ -26,7 +27,7 @@ pub(super) async fn run(options: &Options) -> ExitCode {
         if options.dry_run { plan_migration(&options.store).await } else { migrate(&options.store).await };
     let migration = match done {
         Ok(migration) => migration,
-        Err(error) => return fail(CANNOT_START, error),
+        Err(error) => return fail(CANNOT_START, chain(&error)),
     };
     if options.json {
         let mut answer = json!(migration);

@@ -43,9 +43,9 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, Recycli
 use jiff::Timestamp;
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
-    LimitRecord, LimitScope, Migration, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, Store,
-    StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId, TemplateRecord, WorkerId,
-    WorkerInfo, WorkerRecord, blocking,
+    Identity, LimitRecord, LimitScope, Migration, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest,
+    Store, StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId, TemplateRecord,
+    WorkerId, WorkerInfo, WorkerRecord, blocking,
 };
 use tasker_template::StepIndex;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -107,8 +107,8 @@ impl PostgresStore {
     /// the URL says, or the schema is of a newer version that this program cannot work with.
     ///
     /// ```no_run
-    /// # async fn example() -> Result<(), tasker::StoreError> {
-    /// use tasker::PostgresStore;
+    /// # async fn example() -> Result<(), tasker::store::StoreError> {
+    /// use tasker::store::PostgresStore;
     /// let store = PostgresStore::open("postgres://localhost/orders?schema=workflows").await?;
     /// # Ok(()) }
     /// ```
@@ -240,6 +240,8 @@ impl Drop for PostgresStore {
     }
 }
 
+impl tasker_store::sealed::Sealed for PostgresStore {}
+
 #[async_trait]
 impl Store for PostgresStore {
     fn name(&self) -> String {
@@ -317,6 +319,12 @@ impl Store for PostgresStore {
 
     fn create_task_sql(&self, task: &NewTaskRecord) -> Result<String, StoreError> {
         in_transaction::statement(&self.schema, &notices::channel(&self.settings.schema), task)
+    }
+
+    async fn task_of_identity(&self, identity: &Identity) -> Result<Option<TaskId>, StoreError> {
+        let connection = self.connection().await?;
+        let task = read::task_of_identity(&**connection, &self.schema, identity).await;
+        task.map_err(|trouble| self.said(trouble))
     }
 
     async fn claim(&self, claim: ClaimRequest) -> Result<Claimed, StoreError> {

@@ -112,7 +112,7 @@ impl Answers {
         let template = TemplateId(get(row, 1)?);
         let mut progress = Progress::new(task, template, get(row, 3)?);
         let state: &str = get(row, 2)?;
-        progress.state = TaskState::parse(state).ok_or_else(|| unreadable("task state", state))?;
+        progress.state = state.parse::<TaskState>().map_err(|_| unreadable("task state", state))?;
         for row in steps.iter().map(|index| &self.steps[*index]) {
             let (step, own) = step(row, task, template)?;
             progress.restore(step, own);
@@ -126,7 +126,7 @@ impl Answers {
         for row in attempts.iter().map(|index| &self.attempts[*index]) {
             let (step, attempt, outcome) = (number(row, 1)?, number(row, 2)?, get::<&str>(row, 3)?);
             let outcome =
-                AttemptOutcome::parse(outcome).ok_or_else(|| unreadable("attempt outcome", outcome))?;
+                outcome.parse::<AttemptOutcome>().map_err(|_| unreadable("attempt outcome", outcome))?;
             attempted.insert(step);
             if outcome.is_done() {
                 progress.restore_done(step);
@@ -162,7 +162,7 @@ impl Answers {
 
 fn step(row: &Row, task: TaskId, template: TemplateId) -> Result<(StepIndex, StepProgress)> {
     let (step, state) = (number(row, 1)?, get::<&str>(row, 2)?);
-    let state = StepState::parse(state).ok_or_else(|| unreadable("step state", state))?;
+    let state = state.parse::<StepState>().map_err(|_| unreadable("step state", state))?;
     let (attempts, attempts_before_reset) = (number(row, 3)?, number(row, 4)?);
     let mut own = StepProgress::stored(state, attempts, attempts_before_reset);
     own.due_at = maybe_time(row, 5)?;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tasker_store::{
-    ActionRecord, AttemptOutcome, AttemptRecord, StepRecord, TaskFilter, TaskHead, TaskId, TaskRecord,
-    TaskState, TemplateId, TemplateRecord, WorkerId,
+    ActionRecord, AttemptOutcome, AttemptRecord, Identity, StepRecord, TaskFilter, TaskHead, TaskId,
+    TaskRecord, TaskState, TemplateId, TemplateRecord, WorkerId,
 };
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{GenericClient, Row};
@@ -37,7 +37,7 @@ fn head(row: &Row) -> Result<TaskHead> {
     Ok(TaskHead {
         id: TaskId(get(row, 0)?),
         template: TemplateId(get(row, 1)?),
-        state: TaskState::parse(state).ok_or_else(|| unreadable("task state", state))?,
+        state: state.parse::<TaskState>().map_err(|_| unreadable("task state", state))?,
         correlation_id: get(row, 3)?,
         context: json(get(row, 4)?)?,
         priority: get(row, 7)?,
@@ -83,6 +83,17 @@ pub(crate) async fn task(
     Ok(Some(TaskRecord { head, steps, attempts, actions }))
 }
 
+/// The task that was created under this identity.
+pub(crate) async fn task_of_identity(
+    client: &impl GenericClient,
+    schema: &str,
+    identity: &Identity,
+) -> Answer<Option<TaskId>> {
+    let sql = format!("SELECT task_id FROM {schema}.identity WHERE hash = $1");
+    let rows = client.query_typed(&sql, &[(&identity.as_slice(), Type::BYTEA)]).await?;
+    Ok(rows.first().map(|row| get(row, 0).map(TaskId)).transpose()?)
+}
+
 fn attempt(row: &Row) -> Result<AttemptRecord> {
     let (outcome, result): (&str, Option<&str>) = (get(row, 5)?, get(row, 6)?);
     let error: Option<&str> = get(row, 7)?;
@@ -93,7 +104,7 @@ fn attempt(row: &Row) -> Result<AttemptRecord> {
         worker: WorkerId(get(row, 2)?),
         started_at: time(row, 3)?,
         finished_at: time(row, 4)?,
-        outcome: AttemptOutcome::parse(outcome).ok_or_else(|| unreadable("attempt outcome", outcome))?,
+        outcome: outcome.parse::<AttemptOutcome>().map_err(|_| unreadable("attempt outcome", outcome))?,
         result: result.map(json).transpose()?,
         error: error.transpose()?,
     })

@@ -110,21 +110,14 @@ pub(crate) async fn records(client: &impl GenericClient, schema: &str) -> Result
     );
     let rows = client.query_typed(&sql, &[]).await?;
     let record = |row: &Row| {
-        Ok(WorkerRecord {
-            id: WorkerId(get(row, 0)?),
-            info: WorkerInfo {
-                host: get(row, 1)?,
-                process: number(row, 2)?,
-                version: get(row, 3)?,
-                namespaces: get(row, 4)?,
-                handlers: number(row, 5)?,
-                concurrency: number(row, 6)?,
-            },
-            running: number(row, 7)?,
-            started_at: time(row, 8)?,
-            last_beat: maybe_time(row, 9)?,
-            alive: get(row, 10)?,
-        })
+        let info = WorkerInfo::new(get::<String>(row, 1)?, number(row, 2)?, get::<String>(row, 3)?)
+            .namespaces(get(row, 4)?)
+            .handlers(number(row, 5)?)
+            .concurrency(number(row, 6)?);
+        Ok(WorkerRecord::new(WorkerId(get(row, 0)?), info, time(row, 8)?)
+            .running(number(row, 7)?)
+            .last_beat(maybe_time(row, 9)?)
+            .alive(get(row, 10)?))
     };
     rows.iter().map(record).collect()
 }

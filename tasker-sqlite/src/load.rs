@@ -21,7 +21,7 @@ pub(crate) fn progress(connection: &Connection, task: TaskId) -> Result<Option<P
         .optional()?;
     let Some((template, state, priority, worker, claimed, created_at)) = head else { return Ok(None) };
     let mut progress = Progress::new(task, template, priority);
-    progress.state = TaskState::parse(&state).ok_or_else(|| unreadable("task state", state))?;
+    progress.state = state.parse::<TaskState>().map_err(|_| unreadable("task state", state))?;
     rows(connection, &mut progress)?;
     let mut in_passing = Vec::new();
     if let (Some(worker), Some(claimed)) = (worker, claimed) {
@@ -51,7 +51,7 @@ fn rows(connection: &Connection, progress: &mut Progress) -> Result<()> {
     let mut rows = statement.query([blob(&task.0)])?;
     while let Some(row) = rows.next()? {
         let (step, state): (StepIndex, String) = (row.get(0)?, row.get(1)?);
-        let state = StepState::parse(&state).ok_or_else(|| unreadable("step state", state))?;
+        let state = state.parse::<StepState>().map_err(|_| unreadable("step state", state))?;
         let (attempts, attempts_before_reset) = (row.get(2)?, row.get(3)?);
         let mut own = StepProgress::stored(state, attempts, attempts_before_reset);
         own.due_at = row.get::<_, Option<i64>>(4)?.map(timestamp).transpose()?;
@@ -91,7 +91,8 @@ fn attempts(
     while let Some(row) = rows.next()? {
         let step = row.get(0)?;
         let outcome = row.get_ref(1)?.as_str().unwrap_or_default();
-        let outcome = AttemptOutcome::parse(outcome).ok_or_else(|| unreadable("attempt outcome", outcome))?;
+        let outcome =
+            outcome.parse::<AttemptOutcome>().map_err(|_| unreadable("attempt outcome", outcome))?;
         attempted.insert(step);
         if outcome.is_done() {
             progress.restore_done(step);

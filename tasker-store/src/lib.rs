@@ -9,6 +9,7 @@
 mod action;
 mod attempt;
 mod blocking;
+mod chain;
 mod claim;
 mod error;
 mod error_record;
@@ -23,6 +24,8 @@ mod migration;
 mod permit;
 pub mod progress;
 mod rate;
+#[doc(hidden)]
+pub mod sealed;
 mod sql_write;
 mod state;
 mod store;
@@ -30,6 +33,7 @@ mod task;
 mod template;
 mod time;
 mod waiting;
+mod word;
 mod worker;
 
 #[cfg(feature = "testing")]
@@ -38,11 +42,12 @@ pub mod conformance;
 pub use action::{Acted, ActionDetails, ActionRecord, ActionRequest, OperatorAction, Refusal};
 pub use attempt::{AttemptRecord, Dependent, Ending, Finished, FinishedAttempt};
 pub use blocking::blocking;
+pub use chain::{append, chain};
 pub use claim::{Claim, ClaimRequest, Claimed, Excluded};
 pub use error::StoreError;
 pub use error_record::{BoxError, ErrorKind, ErrorRecord};
 pub use id::{TaskId, TemplateId, WorkerId};
-pub use json::{Json, JsonError};
+pub use json::{Json, JsonError, read_json};
 pub use ledger::{AHEAD, Decision, Ledger};
 pub use limit::{FleetLimit, LimitScope};
 pub use memory::MemoryStore;
@@ -59,4 +64,5 @@ pub use task::{
 pub use template::TemplateRecord;
 pub use time::later;
 pub use waiting::WaitingFor;
+pub use word::UnknownWord;
 pub use worker::{WorkerInfo, WorkerRecord};

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use tasker_runtime::{
-    AttemptOutcome, Builder, PostgresStore, StepContext, StepResult, TaskFilter, TaskState, Tasker, WorkerId,
-};
+use tasker_runtime::store::PostgresStore;
+use tasker_runtime::task::AttemptOutcome;
+use tasker_runtime::worker::WorkerId;
+use tasker_runtime::{Builder, StepContext, StepResult, TaskFilter, TaskState, Tasker};
 use tasker_store::conformance::{Graph, at, failed, new, new_task as new_record, template as record};
 use tasker_store::{Claim, ClaimRequest, Ending, Finished, FinishedAttempt, Store, WorkerInfo};
 use tokio::sync::Notify;

@@ -7,10 +7,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use serde_json::json;
-use tasker_runtime::{
-    AttemptOutcome, Clock, MemoryStore, NewTask, SqliteStore, StepContext, StepResult, StepState, TaskFilter,
-    TaskState, Tasker, WorkerId,
-};
+use tasker_runtime::clock::Clock;
+use tasker_runtime::store::{MemoryStore, SqliteStore};
+use tasker_runtime::task::AttemptOutcome;
+use tasker_runtime::worker::WorkerId;
+use tasker_runtime::{NewTask, StepContext, StepResult, StepState, TaskFilter, TaskState, Tasker};
 use tasker_store::{ClaimRequest, NewTaskRecord, Store};
 use tokio::sync::Notify;
 use tokio::time::Instant;

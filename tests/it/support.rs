@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tasker_runtime::task::TaskFailure;
 use tasker_runtime::testing::TestEngine;
-use tasker_runtime::{Builder, Error, NewTask, StepContext, StepResult, Task, TaskFailure, Tasker};
+use tasker_runtime::{Builder, Error, NewTask, StepContext, StepResult, Task, Tasker};
 
 /// A template called `test/flow`. Each line of `steps` is `name: dependency, dependency | more YAML`;
 /// a step's callable is its name.

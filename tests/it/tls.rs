@@ -4,7 +4,8 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tasker_runtime::{PostgresStore, TaskState};
+use tasker_runtime::TaskState;
+use tasker_runtime::store::PostgresStore;
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 

@@ -327,9 +327,7 @@ fn an_older_file_is_left_alone_by_a_dry_run() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("t.db");
     let connection = rusqlite::Connection::open(&path).unwrap();
-    let script = |name| {
-        std::fs::read_to_string(root().join("tasker-sqlite/migrations").join(name)).unwrap()
-    };
+    let script = |name| std::fs::read_to_string(root().join("tasker-sqlite/migrations").join(name)).unwrap();
     connection.execute_batch(&script("001_initial.sql")).unwrap();
     connection
         .execute_batch(&format!("PRAGMA user_version = 1; PRAGMA application_id = {};", 0x5441_534b))
@@ -412,7 +410,9 @@ fn flow(url: &str) -> tasker_runtime::Builder {
 
 #[tokio::test]
 async fn a_worker_runs_with_no_more_than_the_documented_grants() {
-    use tasker_runtime::{FleetLimit, LimitScope, Operator, RetryScope, TaskFilter};
+    use tasker_runtime::TaskFilter;
+    use tasker_runtime::limits::{FleetLimit, LimitScope};
+    use tasker_runtime::operate::{Operator, RetryScope};
     let schema = Schema::new();
     let role = Role::new(&schema).await;
     let url = role.url();
@@ -463,14 +463,7 @@ async fn a_worker_runs_with_no_more_than_the_documented_grants() {
     tasker.retry(failed, &RetryScope::All, &by).await.unwrap();
     ended(tasker.wait(failed).await);
     tasker.cancel(failed, &by).await.unwrap();
-    assert_eq!(
-        tasker
-            .list(TaskFilter { tag: Some("red".into()), limit: 1_000, ..TaskFilter::default() })
-            .await
-            .unwrap()
-            .len(),
-        ids.len() + 2
-    );
+    assert_eq!(tasker.list(TaskFilter::new().tag("red").limit(1_000)).await.unwrap().len(), ids.len() + 2);
     assert_eq!(tasker.workers().await.unwrap().len(), 1);
 
     // Deleting takes more.

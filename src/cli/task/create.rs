@@ -36,7 +36,7 @@ pub(super) async fn create(tasker: &Tasker, options: &Options, json: bool) -> Re
     // The builder has read it.
     let loaded = load_file(&options.template).map_err(|faults| Error::UnknownTemplate {
         wanted: options.template.display().to_string(),
-        known: faults.to_string(),
+        hint: faults.to_string(),
     })?;
     let template = loaded.template();
     let task = NewTask::new(&template.namespace, &template.name, &options.task.context);

@@ -1,22 +1,19 @@
-//! Describes a runtime, checks the whole description at once, and starts it.
+//! Describes a runtime; `start` checks the description and starts it.
 
-use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use tasker_store::{LimitScope, Store};
-use tasker_template::{Diagnostics, LoadedTemplate, Plan, nearest, read_file, read_str, template_files};
+use tasker_template::{Diagnostics, LoadedTemplate};
 
-use crate::build::bind::{self, BoundTemplate, Templates};
-use crate::build::fault::{BuildError, BuildFault};
-use crate::build::location::Location;
+use crate::build::bind;
+use crate::build::fault::BuildFault;
 use crate::build::payload_limits::DEEPEST;
 use crate::build::registry::{DEFAULT_METHOD, Handler, Key, Registry, erased};
-use crate::client::tasker::Tasker;
 use crate::clock::Clock;
-use crate::engine::{Engine, Settings};
+use crate::engine::Settings;
 use crate::handler::step_error::StepError;
 use crate::handler::{Registration, States, StepContext, StepHandler};
 
@@ -26,31 +23,31 @@ const DEFAULT_STORE: &str = "sqlite://tasker.db";
 /// Describes a runtime: templates, handlers, states and a store. See [`Tasker::builder`].
 #[derive(Debug)]
 pub struct Builder {
-    templates: Vec<TemplateSource>,
-    deny_warnings: bool,
-    environment: Option<String>,
-    listed: Vec<(Key, Handler)>,
-    collected: bool,
-    states: States,
-    store: StoreSource,
-    clock: Clock,
-    settings: Settings,
-    works: bool,
-    grace: Duration,
-    faults: Vec<BuildFault>,
+    pub(super) templates: Vec<TemplateSource>,
+    pub(super) deny_warnings: bool,
+    pub(super) environment: Option<String>,
+    pub(super) listed: Vec<(Key, Handler)>,
+    pub(super) collected: bool,
+    pub(super) states: States,
+    pub(super) store: StoreSource,
+    pub(super) clock: Clock,
+    pub(super) settings: Settings,
+    pub(super) works: bool,
+    pub(super) grace: Duration,
+    pub(super) faults: Vec<BuildFault>,
     #[cfg(feature = "testing")]
     stage: Option<crate::testing::Stage>,
 }
 
 #[derive(Debug)]
-enum TemplateSource {
+pub(super) enum TemplateSource {
     Directory(PathBuf),
     File(PathBuf),
     Text(String, String),
 }
 
 #[derive(Debug)]
-enum StoreSource {
+pub(super) enum StoreSource {
     Url(String),
     Value(Arc<dyn Store>),
 }
@@ -173,7 +170,7 @@ impl Builder {
         self
     }
 
-    /// The store itself.
+    /// The store itself: one of those in [`store`](crate::store).
     #[must_use]
     pub fn store(mut self, store: impl Store) -> Self {
         self.store = StoreSource::Value(Arc::new(store));
@@ -202,7 +199,8 @@ impl Builder {
     }
 
     /// How often to look for work that another process has put into the store, and for the end of a task
-    /// that another process runs; every second unless said otherwise. At least a millisecond and at most a day; work of this process does not wait for it.
+    /// that another process runs: every second unless said otherwise, at least a millisecond and at most a day.
+    /// Work of this process does not wait for it.
     #[must_use]
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.settings.poll_interval = interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
@@ -275,9 +273,8 @@ impl Builder {
         self
     }
 
-    /// Runs steps of templates in these namespaces only, and leaves all others to other workers: what
-    /// those need, handlers and states, may be missing here. Tasks of any template that is loaded can
-    /// still be created. Each call adds to the list.
+    /// Runs steps of templates in these namespaces only. The handlers and states that templates of other
+    /// namespaces need may be missing here, and tasks of them can still be created. Each call adds to the list.
     ///
     /// ```
     /// let builder = tasker::Tasker::builder().namespaces(["billing", "invoices"]);
@@ -309,9 +306,8 @@ impl Builder {
         self
     }
 
-    /// Deletes tasks that have been complete, cancelled or given up for this long; looked after once a
-    /// minute, or twice in this time when it is less than two minutes. They are kept for ever unless
-    /// this is set.
+    /// Deletes tasks that have been complete, cancelled or given up for this long. Such tasks are looked for once
+    /// a minute, or every half of `age` when that is shorter. Without this they are kept for ever.
     #[must_use]
     pub fn retention(mut self, age: Duration) -> Self {
         self.settings.retention = Some(age);
@@ -338,7 +334,7 @@ impl Builder {
         !self.listed.is_empty() || (self.collected && inventory::iter::<Registration>().next().is_some())
     }
 
-    /// What is wrong with a template whichever handlers there are: its schemas.
+    /// What is wrong with the schemas of a template; needs no handlers.
     ///
     /// ```
     /// let yaml = "
@@ -348,7 +344,7 @@ impl Builder {
     /// input_schema: {properties: {age: {type: integr}}}
     /// steps: [{name: s, handler: {callable: C}}]
     /// ";
-    /// let loaded = tasker_template::load_str("demo.yaml", yaml).unwrap();
+    /// let loaded = tasker::template::load_str("demo.yaml", yaml).unwrap();
     /// let faults = tasker::Tasker::builder().check_schemas(&loaded);
     /// let fault = faults.iter().next().unwrap();
     /// assert_eq!((fault.line, fault.column), (5, 41));
@@ -369,7 +365,7 @@ impl Builder {
         diagnostics
     }
 
-    fn registry(&self, faults: &mut Vec<BuildFault>) -> Registry {
+    pub(super) fn registry(&self, faults: &mut Vec<BuildFault>) -> Registry {
         let collected = inventory::iter::<Registration>().filter(|_| self.collected).map(listed);
         let registry = Registry::collect(collected.chain(self.listed.iter().cloned()), faults);
         #[cfg(feature = "testing")]
@@ -386,188 +382,8 @@ impl Builder {
         self.stage = Some(stage);
         self
     }
-
-    /// Checks everything, opens the store, and starts the engine.
-    ///
-    /// # Errors
-    ///
-    /// Everything that is wrong, at once: faults of templates, callables without a handler, handlers
-    /// that read a step which is not complete by then, schemas that are none, handlers of the same
-    /// name, missing states. Or the store cannot be opened; nothing is written to it when anything
-    /// else is wrong.
-    pub async fn build(self) -> Result<Tasker, BuildError> {
-        let mut faults = Vec::new();
-        let registry = self.registry(&mut faults);
-        faults.extend(self.faults);
-        let served = self.settings.namespaces.clone();
-        let runs =
-            |namespace: &str| self.works && served.as_ref().is_none_or(|served| served.contains(namespace));
-        let loaded = load(&self.templates, &registry, runs, &mut faults);
-        if let (true, true, Some(served)) = (self.works, faults.is_empty(), &served) {
-            check_namespaces(&loaded, served, &mut faults);
-        }
-        if self.deny_warnings && !self.works {
-            let warnings =
-                loaded.iter().map(LoadedTemplate::warnings).filter(|warnings| !warnings.is_empty());
-            faults.extend(warnings.cloned().map(BuildFault::Templates));
-        }
-        if self.works {
-            let mut diagnostics = Diagnostics::default();
-            for one in &loaded {
-                let mut own = Diagnostics::default();
-                if runs(&one.template().namespace) {
-                    bind::check(one, &registry, &mut own);
-                } else {
-                    bind::check_schemas(one, &mut own);
-                }
-                if self.deny_warnings || !own.is_empty() {
-                    // A misspelt key may be the cause of what the handlers miss.
-                    diagnostics.extend(one.warnings().clone());
-                }
-                diagnostics.extend(own);
-            }
-            if !diagnostics.is_empty() {
-                faults.push(BuildFault::Templates(diagnostics));
-            }
-            let own = loaded.iter().filter(|one| runs(&one.template().namespace));
-            check_states(own, &registry, &self.states, &mut faults);
-        } else {
-            // Contexts are checked by whoever creates the task.
-            let mut diagnostics = Diagnostics::default();
-            loaded.iter().for_each(|one| bind::check_schemas(one, &mut diagnostics));
-            if !diagnostics.is_empty() {
-                faults.push(BuildFault::Templates(diagnostics));
-            }
-        }
-        if !faults.is_empty() {
-            return Err(BuildError::new(faults));
-        }
-        let mut current = Vec::new();
-        for one in loaded {
-            for warning in one.warnings().iter() {
-                tracing::warn!("\n{warning}");
-            }
-            if let Some(rest) = one.warnings().rest() {
-                tracing::warn!("{}: {rest}", one.source().name());
-            }
-            let template = match &self.environment {
-                Some(environment) => one.template().for_environment(environment),
-                None => one.template().clone(),
-            };
-            let record = BoundTemplate::record(&template);
-            let plan: Plan = one.plan().clone();
-            current.push((BoundTemplate::new(record.id, template, plan, &registry), record));
-        }
-        let store = match self.store {
-            StoreSource::Value(store) => store,
-            StoreSource::Url(url) => Location::parse(&url)?.open().await?,
-        };
-        let mut bound = Vec::new();
-        for (template, record) in current {
-            store.put_template(record).await?;
-            bound.push(Arc::new(template));
-        }
-        let templates = Templates::new(registry, bound);
-        let engine =
-            Arc::new(Engine::new(store, templates, self.states, self.clock, self.settings, self.works));
-        if self.works {
-            engine.start().await?;
-        }
-        Ok(Tasker::new(engine, self.grace))
-    }
 }
 
 fn listed(one: &Registration) -> (Key, Handler) {
     ((one.callable.to_owned(), one.method.to_owned()), one.into())
-}
-
-/// Reads all templates. In one with faults, unknown callables are told together with those, when it `runs`
-/// here.
-fn load(
-    sources: &[TemplateSource],
-    registry: &Registry,
-    runs: impl Fn(&str) -> bool,
-    faults: &mut Vec<BuildFault>,
-) -> Vec<LoadedTemplate> {
-    let mut results = Vec::new();
-    for source in sources {
-        match source {
-            TemplateSource::File(path) => results.push(read_file(path)),
-            TemplateSource::Text(name, text) => results.push(read_str(name, text)),
-            TemplateSource::Directory(directory) => match template_files(directory) {
-                Ok(files) => results.extend(files.iter().map(read_file)),
-                Err(source) => {
-                    let directory = directory.display().to_string();
-                    faults.push(BuildFault::Directory { directory, source });
-                }
-            },
-        }
-    }
-    let mut loaded: Vec<LoadedTemplate> = Vec::new();
-    let mut seen: HashMap<String, String> = HashMap::new();
-    for result in results {
-        let finished = result.and_then(|draft| {
-            let mut callables = Diagnostics::default();
-            if draft.faults().has_errors() && runs(&draft.template().namespace) {
-                bind::check_callables(&draft, registry, &mut callables);
-            }
-            draft.finish().map_err(|mut diagnostics| {
-                diagnostics.extend(callables);
-                diagnostics
-            })
-        });
-        match finished {
-            Err(diagnostics) => faults.push(BuildFault::Templates(diagnostics)),
-            Ok(one) => {
-                let template = one.template();
-                let key = format!("{}/{}/{}", template.namespace, template.name, template.version);
-                let second = one.source().name().to_owned();
-                match seen.get(&key) {
-                    Some(first) => {
-                        let first = first.clone();
-                        faults.push(BuildFault::DuplicateTemplate { template: key, first, second });
-                    }
-                    None => {
-                        seen.insert(key, second);
-                        loaded.push(one);
-                    }
-                }
-            }
-        }
-    }
-    loaded
-}
-
-/// Each namespace must be that of a template, when there are any: a slip would leave a worker idle.
-fn check_namespaces(loaded: &[LoadedTemplate], served: &BTreeSet<String>, faults: &mut Vec<BuildFault>) {
-    let known: BTreeSet<&str> = loaded.iter().map(|one| one.template().namespace.as_str()).collect();
-    if known.is_empty() {
-        return;
-    }
-    for namespace in served.iter().filter(|namespace| !known.contains(namespace.as_str())) {
-        let hint = match nearest(namespace, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("there are: {}", known.iter().copied().collect::<Vec<_>>().join(", ")),
-        };
-        faults.push(BuildFault::UnknownNamespace { namespace: namespace.clone(), hint });
-    }
-}
-
-/// The states that handlers of these templates take; a handler that no template names is not asked.
-fn check_states<'t>(
-    loaded: impl Iterator<Item = &'t LoadedTemplate>,
-    registry: &Registry,
-    states: &States,
-    faults: &mut Vec<BuildFault>,
-) {
-    let mut missing = BTreeSet::new();
-    for step in loaded.flat_map(|one| &one.template().steps) {
-        let Some(handler) = registry.get(&step.handler.callable, step.handler.method.as_deref()) else {
-            continue;
-        };
-        for requirement in handler.requires.iter().filter(|requirement| !states.has(**requirement)) {
-            missing.insert((handler.described(), requirement.name));
-        }
-    }
-    faults.extend(missing.into_iter().map(|(handler, state)| BuildFault::MissingState { handler, state }));
 }

@@ -3,22 +3,23 @@
 
 use tasker_store::{FleetLimit, LimitRecord, LimitScope};
 
-use crate::client::tasker::{Error, Tasker};
+use crate::client::error::{Error, LimitError};
+use crate::client::tasker::Tasker;
 
 impl Tasker {
-    /// Sets a limit that holds for all workers of the store together, in the place of the one that there is
-    /// on its kind. Workers keep to it within about a [`poll_interval`](crate::Builder::poll_interval); when
-    /// it is lowered, attempts that run may end.
+    /// Sets a limit that holds for all workers of the store together; it replaces the limit on the same scope.
+    /// Workers learn of it within about a [`poll_interval`](crate::Builder::poll_interval). When it is lowered,
+    /// attempts that are running go on to their end.
     ///
     /// A limit counts workers that are alive. One that is stalled for longer than its lease is not: an
     /// attempt of it may still run beside those that others start in its place.
     ///
     /// # Errors
     ///
-    /// [`Error::EmptyLimit`] when it has neither a concurrency nor a rate. When the store fails.
+    /// [`LimitError::Empty`](crate::error::LimitError::Empty) when it has neither a concurrency nor a rate. When the store fails.
     ///
     /// ```
-    /// # use tasker::{FleetLimit, LimitScope, Tasker};
+    /// # use tasker::{Tasker, limits::{FleetLimit, LimitScope}};
     /// async fn spare_the_bank(tasker: &Tasker) -> Result<(), Box<dyn std::error::Error>> {
     ///     let kind = LimitScope::Callable("Billing::Charge".to_owned());
     ///     let limit = FleetLimit::new(kind).concurrency(10).rate("100/s".parse()?);
@@ -28,7 +29,7 @@ impl Tasker {
     /// ```
     pub async fn set_limit(&self, limit: FleetLimit) -> Result<(), Error> {
         if limit.concurrency.is_none() && limit.rate.is_none() {
-            return Err(Error::EmptyLimit(limit.scope));
+            return Err(LimitError::Empty(limit.scope).into());
         }
         Ok(self.engine().store.set_limit(limit).await?)
     }
@@ -54,10 +55,10 @@ impl Tasker {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownLimit`] when there is no limit on this. When the store fails.
+    /// [`LimitError::Unknown`](crate::error::LimitError::Unknown) when there is no limit on this. When the store fails.
     ///
     /// ```
-    /// # use tasker::{Error, LimitScope, Tasker};
+    /// # use tasker::{Error, Tasker, limits::LimitScope};
     /// async fn open_the_gates(tasker: &Tasker) -> Result<(), Error> {
     ///     tasker.remove_limit(LimitScope::Namespace("billing".to_owned())).await
     /// }
@@ -69,10 +70,10 @@ impl Tasker {
         }
         let there: Vec<String> =
             store.limits().await?.into_iter().map(|one| one.limit.scope.to_string()).collect();
-        let known = match there.as_slice() {
+        let hint = match there.as_slice() {
             [] => "there is none at all".to_owned(),
             there => format!("there are limits on: {}", there.join(", ")),
         };
-        Err(Error::UnknownLimit { scope, known })
+        Err(LimitError::Unknown { scope, hint }.into())
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tasker_store::{AttemptOutcome, Claim, ErrorKind, ErrorRecord, Json, SqlWrite, StoreError};
+use tasker_store::{AttemptOutcome, Claim, ErrorKind, ErrorRecord, Json, SqlWrite, StoreError, chain};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
@@ -62,7 +62,7 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(outcome: AttemptOutcome, error: &StepError) -> Self {
-        Self { outcome, error: error.record(), retry_after: error.delay() }
+        Self { outcome, error: error.record(), retry_after: error.retry_after() }
     }
 
     /// Whether a handler that was told to end may have failed for that alone.
@@ -92,7 +92,7 @@ async fn run_one(engine: &Arc<Engine>, mut job: Job) -> Option<Job> {
     let prepared = match settle::insist(engine, claim, || prepare(engine, &job)).await {
         Some(Ok(prepared)) => prepared?,
         Some(Err(error)) => {
-            let reason = error.to_string();
+            let reason = chain(&error);
             settle::insist(engine, claim, || settle::cannot_run(engine, claim, &reason)).await;
             return None;
         }
@@ -161,7 +161,7 @@ async fn prepare(engine: &Engine, job: &Job) -> Result<Option<Prepared>, StoreEr
 }
 
 async fn call(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     handler: &Handler,
     claim: &Claim,
     prepared: &Prepared,
@@ -176,11 +176,12 @@ async fn call(
         Arc::clone(&prepared.inputs),
         Arc::clone(&engine.states),
         cancellation.clone(),
+        Some(Arc::<Engine>::downgrade(engine)),
     );
     // However the attempt ends: what it has begun on other threads is told to end as well.
     let _cancelled_at_the_end = cancellation.clone().drop_guard();
     let limit = step.timeout.unwrap_or(engine.settings.step_timeout);
-    let transaction = context.transaction().clone();
+    let writes = context.writes().clone();
     let mut attempt = Box::pin(caught(step, engine.settings.limits, || handler.call(context)));
     let answer = tokio::select! {
         biased;
@@ -194,7 +195,7 @@ async fn call(
                 "the attempt took longer than {} s; `timeout_seconds` of the step sets the limit",
                 limit.as_secs_f64()
             );
-            let error = StepError::retryable(message).code("TIMEOUT");
+            let error = StepError::retryable(message).with_code("TIMEOUT");
             Answer::Failed(Failure::new(AttemptOutcome::TimedOut, &error))
         }
         () = engine.aborting.cancelled() => Answer::Interrupted,
@@ -210,7 +211,7 @@ async fn call(
         tracing::warn!(task = %claim.task, step = claim.step, attempt = claim.attempt, "a destructor of the handler panicked");
     }
     match answer {
-        Answer::Complete(result, _) => Answer::Complete(result, transaction.take()),
+        Answer::Complete(result, _) => Answer::Complete(result, writes.take()),
         answer => answer,
     }
 }
@@ -245,6 +246,6 @@ async fn caught(step: &BoundStep, limits: Limits, begin: impl FnOnce() -> StepFu
 fn panicked(panic: &(dyn Any + Send)) -> Answer {
     let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
     let message = format!("the handler panicked: {}", text.unwrap_or("without a message"));
-    let error = StepError::retryable(message).code("PANIC");
+    let error = StepError::retryable(message).with_code("PANIC");
     Answer::Failed(Failure::new(AttemptOutcome::Panicked, &error))
 }

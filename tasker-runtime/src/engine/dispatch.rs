@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tasker_store::chain;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
@@ -89,7 +90,7 @@ impl Engine {
                         due = due.into_iter().chain(claimed.next_due).min();
                     }
                     Err(error) => {
-                        tracing::error!(worker = %self.worker, %error, "due steps could not be claimed; trying again");
+                        tracing::error!(worker = %self.worker, error = %chain(&error), "due steps could not be claimed; trying again");
                         return Pause { longest: AFTER_ERROR, due: None };
                     }
                 }
@@ -125,13 +126,13 @@ impl Engine {
         let claims = match self.store.orphaned().await {
             Ok(claims) => claims,
             Err(error) => {
-                tracing::warn!(worker = %self.worker, %error, "the store could not be asked for dead workers");
+                tracing::warn!(worker = %self.worker, error = %chain(&error), "the store could not be asked for dead workers");
                 return;
             }
         };
         for claim in claims {
             if let Err(error) = settle::crashed(self, claim).await {
-                tracing::warn!(task = %claim.task, step = claim.step, %error, "a dead worker's step could not be ended");
+                tracing::warn!(task = %claim.task, step = claim.step, error = %chain(&error), "a dead worker's step could not be ended");
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tasker_store::{PermitDemand, PermitRequest, StoreError};
+use tasker_store::{PermitDemand, PermitRequest, StoreError, chain};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -34,7 +34,7 @@ pub(super) async fn keep(engine: Weak<Engine>, stopping: CancellationToken) {
             match strong.ask(wanted).await {
                 Ok(()) => learn_at = Instant::now() + strong.about(poll),
                 Err(error) => {
-                    tracing::warn!(worker = %strong.worker, %error, "the store could not be asked for permits");
+                    tracing::warn!(worker = %strong.worker, error = %chain(&error), "the store could not be asked for permits");
                     tokio::select! {
                         () = stopping.cancelled() => {}
                         () = tokio::time::sleep(AFTER_ERROR) => {}
@@ -81,7 +81,7 @@ impl Engine {
         if !wanted.is_empty()
             && let Ok(Err(error)) = tokio::time::timeout(LAST_WORD, self.ask(wanted)).await
         {
-            tracing::debug!(worker = %self.worker, %error, "permits are given back when the worker is gone");
+            tracing::debug!(worker = %self.worker, error = %chain(&error), "permits are given back when the worker is gone");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tasker_store::{
-    ActionRequest, DeadLetterReason, OperatorAction, PruneRequest, StoreError, TaskFilter, TaskState,
+    ActionRequest, DeadLetterReason, OperatorAction, PruneRequest, StoreError, TaskFilter, TaskState, chain,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +31,9 @@ pub(super) async fn watch(engine: Weak<Engine>, stopping: CancellationToken) {
         if !claims.is_empty() {
             match strong.store.revoked(claims).await {
                 Ok(revoked) => strong.under_way.lose(&revoked),
-                Err(error) => tracing::warn!(%error, "the store could not be asked for lost claims"),
+                Err(error) => {
+                    tracing::warn!(error = %chain(&error), "the store could not be asked for lost claims")
+                }
             }
         }
         let pause = strong.about(strong.settings.poll_interval);
@@ -56,7 +58,7 @@ pub(super) async fn delete_old(engine: Weak<Engine>, retention: Duration, stoppi
     while let Some(engine) = later(&engine, interval, &stopping).await {
         let Ok(settled_before) = engine.clock.now().checked_sub(retention) else { continue };
         if let Err(error) = engine.prune(settled_before, usize::MAX).await {
-            tracing::warn!(%error, "old tasks could not be deleted; trying again later");
+            tracing::warn!(error = %chain(&error), "old tasks could not be deleted; trying again later");
         }
     }
 }
@@ -100,16 +102,12 @@ impl Engine {
         }
         let mut before = None;
         while !stopping.is_cancelled() {
-            let filter = TaskFilter {
-                states: vec![TaskState::InProgress],
-                before,
-                limit: PAGE,
-                ..TaskFilter::default()
-            };
+            let mut filter = TaskFilter::new().states([TaskState::InProgress]).limit(PAGE);
+            filter.before = before;
             let heads = match self.store.tasks(filter).await {
                 Ok(heads) => heads,
                 Err(error) => {
-                    tracing::warn!(%error, "stale tasks could not be looked for; trying again later");
+                    tracing::warn!(error = %chain(&error), "stale tasks could not be looked for; trying again later");
                     return;
                 }
             };
@@ -134,7 +132,7 @@ impl Engine {
                 };
                 tracing::warn!(task = %head.id, reason = found.reason(), "a stale task was given up");
                 if let Err(error) = self.act(request).await {
-                    tracing::warn!(task = %head.id, %error, "a stale task could not be given up");
+                    tracing::warn!(task = %head.id, error = %chain(&error), "a stale task could not be given up");
                 }
             }
             if is_last {

@@ -153,12 +153,10 @@ impl Engine {
     /// What this worker says of itself.
     pub(crate) fn info(&self) -> WorkerInfo {
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        WorkerInfo {
-            handlers: number(self.templates.handlers()),
-            concurrency: number(self.settings.concurrency),
-            namespaces: self.served.as_deref().map(<[String]>::to_vec),
-            ..WorkerInfo::here()
-        }
+        WorkerInfo::here()
+            .handlers(number(self.templates.handlers()))
+            .concurrency(number(self.settings.concurrency))
+            .namespaces(self.served.as_deref().map(<[String]>::to_vec))
     }
 
     /// Makes the worker known, learns the fleet's limits, takes over what dead workers left, and begins to

@@ -51,10 +51,7 @@ struct Step {
 
 impl Step {
     fn falls_under(&self, scope: &LimitScope) -> bool {
-        match scope {
-            LimitScope::Namespace(namespace) => **namespace == *self.namespace,
-            LimitScope::Callable(callable) => **callable == *self.callable,
-        }
+        scope.covers(&self.namespace, &self.callable)
     }
 }
 

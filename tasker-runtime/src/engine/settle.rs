@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tasker_store::{
     AttemptOutcome, AttemptRecord, Claim, Ending, ErrorKind, Finished, FinishedAttempt, StoreError,
-    TaskState, later,
+    TaskState, chain, later,
 };
 
 use crate::build::bind::BoundTemplate;
@@ -34,7 +34,7 @@ pub(super) async fn insist<T, F: Future<Output = Result<T, StoreError>>>(
             Ok(value) => return Some(Ok(value)),
             Err(error) if error.is_lasting() => return Some(Err(error)),
             Err(error) => {
-                tracing::error!(task = %claim.task, step = claim.step, attempt = claim.attempt, %error, "the store failed; trying again");
+                tracing::error!(task = %claim.task, step = claim.step, attempt = claim.attempt, error = %chain(&error), "the store failed; trying again");
             }
         }
         tokio::select! {
@@ -104,11 +104,11 @@ pub(super) async fn record(
         Err(error @ StoreError::Write { passing, .. }) => {
             let reason = error.to_string();
             let error = if passing { StepError::retryable(reason) } else { StepError::permanent(reason) };
-            let failure = Failure::new(AttemptOutcome::Failed, &error.code("TRANSACTION"));
+            let failure = Failure::new(AttemptOutcome::Failed, &error.with_code("TRANSACTION"));
             return Box::pin(record(engine, claim, prepared, started_at, Answer::Failed(failure))).await;
         }
         Err(error) => {
-            tracing::error!(task = %claim.task, step = claim.step, attempt = claim.attempt, %error, "the attempt cannot be recorded");
+            tracing::error!(task = %claim.task, step = claim.step, attempt = claim.attempt, error = %chain(&error), "the attempt cannot be recorded");
             return None;
         }
     };
@@ -136,15 +136,16 @@ pub(super) async fn record(
 pub(super) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), StoreError> {
     let bound = match engine.templates.get(claim.template, &*engine.store).await {
         Ok(bound) => bound,
-        Err(error) if error.is_lasting() => return cannot_run(engine, claim, &error.to_string()).await,
+        Err(error) if error.is_lasting() => return cannot_run(engine, claim, &chain(&error)).await,
         Err(error) => return Err(error),
     };
     let now = engine.clock.now();
     // The next attempt is made at once: nothing says that the step was to blame. If it was, attempts run out.
     let used = claim.attempt - claim.attempts_before_reset;
     let may_retry = used < bound.template.steps[claim.step as usize].retry.attempts();
-    let error =
-        StepError::retryable("the worker's process ended during the attempt").code("WORKER_DIED").record();
+    let error = StepError::retryable("the worker's process ended during the attempt")
+        .with_code("WORKER_DIED")
+        .record();
     let ending =
         Ending::Failed { outcome: AttemptOutcome::Crashed, error, retry_at: may_retry.then_some(now) };
     end_unseen(engine, claim, Some(&bound), ending).await
@@ -152,7 +153,7 @@ pub(super) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), St
 
 /// Ends an attempt that cannot begin: what the store holds of its task cannot be read.
 pub(super) async fn cannot_run(engine: &Arc<Engine>, claim: Claim, reason: &str) -> Result<(), StoreError> {
-    let error = StepError::permanent(reason).code("UNREADABLE").record();
+    let error = StepError::permanent(reason).with_code("UNREADABLE").record();
     let ending = Ending::Failed { outcome: AttemptOutcome::Failed, error, retry_at: None };
     end_unseen(engine, claim, None, ending).await
 }

@@ -57,9 +57,9 @@ impl fmt::Display for CrashPoint {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Crash {
-    /// Where.
+    /// The commit at which it died.
     pub point: CrashPoint,
-    /// What that commit was.
+    /// What that commit was to do.
     pub operation: &'static str,
     /// The task as it was left; `None` when it had not been created.
     pub task: Option<Task>,
@@ -134,6 +134,8 @@ impl MortalStore {
         Ok(answer)
     }
 }
+
+impl tasker_store::sealed::Sealed for MortalStore {}
 
 #[async_trait]
 impl Store for MortalStore {
