@@ -26,6 +26,7 @@ mod postgres;
 mod program;
 mod schema;
 mod simulation;
+mod step_tasks;
 mod store;
 mod store_model;
 mod support;

@@ -89,9 +89,9 @@ async fn one_handler_is_called_as_in_production() {
     assert_eq!(paying.clone().run().await.unwrap(), "Ada paid");
     assert_eq!(bank.charges(), [400]);
     let error = paying.clone().attempt(3).run().await.unwrap_err();
-    assert_eq!((error.to_string().as_str(), error.is_retryable()), ("too often", false));
+    assert_eq!((error.to_string().as_str(), error.is_retryable()), ("too often [OFTEN]", false));
     let error = paying.input(json!({"cents": 0})).run().await.unwrap_err();
-    assert_eq!(error.to_string(), "the task's context is invalid: `cents` is nothing");
+    assert_eq!(error.to_string(), "the task's context is invalid: `cents` is nothing [INVALID_INPUT]");
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_handler_with_method_and_configuration_reads_a_renamed_step_on_another_threa
 #[test]
 fn a_missing_dependency_is_the_same_error_as_in_production() {
     let error = call::<pay>().input(json!({"cents": 1})).state(Bank::default()).run_blocking().unwrap_err();
-    assert_eq!(error.to_string(), "step `account` has no result");
+    assert_eq!(error.to_string(), "step `account` has no result [MISSING_DEPENDENCY]");
     let run = flow("a\nb: a")
         .returns("a", &1)
         .replace("b", |context: StepContext| async move { context.dependency::<u8>("nothing") })

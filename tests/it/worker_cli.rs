@@ -411,6 +411,7 @@ fn flow(url: &str) -> tasker_runtime::Builder {
 #[tokio::test]
 async fn a_worker_runs_with_no_more_than_the_documented_grants() {
     use tasker_runtime::TaskFilter;
+    use tasker_runtime::error::chain;
     use tasker_runtime::limits::{FleetLimit, LimitScope};
     use tasker_runtime::operate::{Operator, RetryScope};
     let schema = Schema::new();
@@ -467,7 +468,7 @@ async fn a_worker_runs_with_no_more_than_the_documented_grants() {
     assert_eq!(tasker.workers().await.unwrap().len(), 1);
 
     // Deleting takes more.
-    let error = tasker.prune(Duration::ZERO, 100).await.unwrap_err().to_string();
+    let error = chain(&tasker.prune(Duration::ZERO, 100).await.unwrap_err());
     assert!(error.contains("permission denied"), "{error}");
     schema.execute(&grants("deletes old tasks", &role)).await;
     assert_eq!(tasker.prune(Duration::ZERO, 1_000).await.unwrap(), ids.len() + 2);

@@ -126,7 +126,7 @@ impl<H: StepHandler> Call<H> {
     /// assert_eq!(greeted.unwrap(), "Hello, Ada!");
     /// // As in production, down to the message.
     /// let error = call::<greet>().run_blocking().unwrap_err();
-    /// assert_eq!(error.to_string(), "the task's context has no `name`");
+    /// assert_eq!(error.to_string(), "the task's context has no `name` [INVALID_INPUT]");
     /// ```
     ///
     /// # Panics
@@ -156,7 +156,7 @@ impl<H: StepHandler> Call<H> {
     /// assert_eq!(call::<next>().result_of::<number>(&7).run_blocking().unwrap(), 8);
     /// // As in production, down to the message.
     /// let error = call::<next>().run_blocking().unwrap_err();
-    /// assert_eq!(error.to_string(), "step `number` has no result");
+    /// assert_eq!(error.to_string(), "step `number` has no result [MISSING_DEPENDENCY]");
     /// ```
     ///
     /// # Panics

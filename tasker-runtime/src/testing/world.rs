@@ -151,9 +151,9 @@ impl<'a> World<'a> {
     }
 }
 
-/// The run's task, once it is there.
+/// The run's task, once it is there: the oldest, for its handlers may have created others.
 async fn created(tasker: &Tasker, dead: &CancellationToken) -> Option<TaskId> {
-    unless(dead, tasker.list(TaskFilter::new().limit(1)).await).await.first().map(|task| task.id)
+    unless(dead, tasker.list(TaskFilter::new().limit(usize::MAX)).await).await.last().map(|task| task.id)
 }
 
 /// The value. What fails because the worker has died goes no further, and every other failure is the
