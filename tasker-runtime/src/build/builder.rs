@@ -20,7 +20,7 @@ use crate::handler::{Registration, States, StepContext, StepHandler};
 /// Where tasks are kept when the application does not say.
 const DEFAULT_STORE: &str = "sqlite://tasker.db";
 
-/// Describes a runtime: templates, handlers, states and a store. See [`Tasker::builder`].
+/// Describes a runtime: templates, handlers, states and a store. See [`Tasker::builder`](crate::Tasker::builder).
 #[derive(Debug)]
 pub struct Builder {
     pub(super) templates: Vec<TemplateSource>,
@@ -287,7 +287,7 @@ impl Builder {
     }
 
     /// At most this many attempts at a time of steps in templates of this namespace in this worker, at
-    /// least 1. [`Tasker::set_limit`] limits all workers together.
+    /// least 1. [`Tasker::set_limit`](crate::Tasker::set_limit) limits all workers together.
     #[must_use]
     pub fn namespace_concurrency(mut self, namespace: impl Into<String>, attempts: usize) -> Self {
         self.settings.kinds.insert(LimitScope::Namespace(namespace.into()), attempts.max(1));
@@ -295,7 +295,7 @@ impl Builder {
     }
 
     /// At most this many attempts at a time of steps that this callable runs in this worker, at least 1.
-    /// [`Tasker::set_limit`] limits all workers together.
+    /// [`Tasker::set_limit`](crate::Tasker::set_limit) limits all workers together.
     ///
     /// ```
     /// let builder = tasker::Tasker::builder().callable_concurrency("Payments::Charge", 4);
