@@ -60,7 +60,7 @@ pub(super) async fn run(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) 
         for id in &ids {
             match tasker.wait(*id).await {
                 Ok(task) => ended.push(task),
-                Err(Error::Failed(failure)) => ended.push(failure.0),
+                Err(Error::Failed(failure)) => ended.push(failure.into_task()),
                 Err(error) => return Err(error),
             }
         }
@@ -230,10 +230,10 @@ impl Shown {
 
 fn line(event: &Event, begun: Timestamp, tasks: &[TaskId]) {
     let (task, at, text) = match event {
-        Event::StepStarted { task, step, attempt, at } => {
+        Event::StepStarted { task, step, attempt, at, .. } => {
             (task, at, format!("{step}: attempt {attempt} begins"))
         }
-        Event::StepFinished { task, step, attempt, outcome, error, retry_at, at } => {
+        Event::StepFinished { task, step, attempt, outcome, error, retry_at, at, .. } => {
             let reason = error.as_deref().map(|error| format!(": {}", first_line(error))).unwrap_or_default();
             let next =
                 retry_at.map(|retry_at| format!("; next in {}", millis(*at, retry_at))).unwrap_or_default();
@@ -288,7 +288,7 @@ impl Live {
                     line.running(*attempt);
                 }
             }
-            Event::StepFinished { task, step, attempt, outcome, error, retry_at, at } => {
+            Event::StepFinished { task, step, attempt, outcome, error, retry_at, at, .. } => {
                 let Some(line) = self.steps.get(&(*task, step.clone())) else { return };
                 let error = first_line(error.as_deref().unwrap_or_default());
                 match (outcome, retry_at) {

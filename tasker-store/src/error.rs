@@ -21,7 +21,7 @@ pub enum StoreError {
     Open {
         /// The file.
         what: String,
-        /// Why.
+        /// What the system or the database said.
         source: BoxError,
     },
     /// The store was written by a newer version of this program.

@@ -11,7 +11,7 @@ use crate::limit::{FleetLimit, LimitScope};
 /// What a worker asks for.
 #[derive(Clone, Debug)]
 pub struct PermitRequest {
-    /// For whom.
+    /// The worker that asks.
     pub worker: WorkerId,
     /// For these kinds; those that are not limited are passed over.
     pub wanted: Vec<PermitDemand>,
@@ -62,7 +62,7 @@ pub struct PermitGrant {
     /// With so many attempts running or more it may not start another; `None` without a limit on that.
     pub most: Option<u32>,
     /// So many starts are allowed, the first after `first_in`, and each of the others a
-    /// [`Rate::every`] later.
+    /// [`Rate::every`](crate::Rate::every) later.
     pub starts: u32,
     /// When the first of them is; when there are none, when the next one will be.
     pub first_in: Duration,

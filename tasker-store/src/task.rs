@@ -109,7 +109,7 @@ impl Origin {
     }
 }
 
-/// The answer to [`Store::create_task`].
+/// The answer to [`Store::create_task`](crate::Store::create_task).
 #[derive(Clone, Debug)]
 pub enum Created {
     /// It is there.

@@ -388,7 +388,7 @@ async fn a_stale_task_is_given_up_where_its_template_says_so() {
         (letters[0].original_state, letters[0].waiting_for),
         (Some(TaskState::InProgress), waiting_for)
     );
-    let stays = tasker.stays(TaskFilter::default()).await.unwrap();
+    let stays = tasker.task_ages(TaskFilter::default()).await.unwrap();
     assert_eq!(stays.iter().map(|stay| (stay.task, stay.is_stale())).collect::<Vec<_>>(), [(patient, true)]);
 }
 
@@ -414,7 +414,7 @@ async fn a_step_waits_for_a_worker_from_when_it_is_due() {
     let scheduled = tasker.create_task(new_task().run_at(start + 10.hours())).await.unwrap();
     let stay = async |minute: i64, task: TaskId| {
         clock.sleep_until(start + minute.minutes()).await;
-        let stays = tasker.stays(TaskFilter::default()).await.unwrap();
+        let stays = tasker.task_ages(TaskFilter::default()).await.unwrap();
         let stay = stays.into_iter().find(|stay| stay.task == task);
         stay.map(|stay| (stay.waiting_for, stay.minutes, stay.is_stale()))
     };

@@ -99,7 +99,7 @@ pub(super) async fn list(tasker: &Tasker, options: &Options, json: bool) -> Resu
 pub(super) async fn stale(tasker: &Tasker, options: &Stale, json: bool) -> Result<(), Error> {
     let mut filter = TaskFilter::new().limit(options.limit);
     filter.namespace = options.namespace.clone();
-    let mut stays = tasker.stays(filter).await?;
+    let mut stays = tasker.task_ages(filter).await?;
     stays.retain(|stay| options.all || stay.staleness != Staleness::Healthy);
     if json {
         print_json(&stays);

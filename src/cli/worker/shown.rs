@@ -51,8 +51,8 @@ impl Shown {
 
     pub(super) fn show(self, event: &Event) {
         let line = match event {
-            Event::TaskSettled { task, state } => format!("task {task} is {state}"),
-            Event::StepFinished { task, step, attempt, outcome, error, retry_at, at }
+            Event::TaskSettled { task, state, .. } => format!("task {task} is {state}"),
+            Event::StepFinished { task, step, attempt, outcome, error, retry_at, at, .. }
                 if *outcome != AttemptOutcome::Complete =>
             {
                 let error = error.as_deref().map(|error| format!(": {}", first_line(error)));

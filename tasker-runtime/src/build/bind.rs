@@ -124,8 +124,8 @@ fn has_schemas(template: &TaskTemplate) -> bool {
     template.input_schema.is_some() || template.steps.iter().any(|step| step.result_schema.is_some())
 }
 
-/// A schema to check by. An invalid one comes only with a snapshot of an older program, which did not act upon
-/// schemas; it is not acted upon here either.
+/// A schema to check by. An invalid one comes only with a snapshot of an older program, which did not act
+/// upon schemas; it is not acted upon here either.
 fn compiled(schema: Option<&Value>, template: &TaskTemplate, of: &str) -> Option<Schema> {
     match Schema::compile(schema?) {
         Ok(schema) => Some(schema),

@@ -20,7 +20,8 @@ use crate::handler::{Registration, States, StepContext, StepHandler};
 /// Where tasks are kept when the application does not say.
 const DEFAULT_STORE: &str = "sqlite://tasker.db";
 
-/// Describes a runtime: templates, handlers, states and a store. See [`Tasker::builder`](crate::Tasker::builder).
+/// Describes a runtime: templates, handlers, states and a store. See
+/// [`Tasker::builder`](crate::Tasker::builder).
 #[derive(Debug)]
 pub struct Builder {
     pub(super) templates: Vec<TemplateSource>,
@@ -177,7 +178,7 @@ impl Builder {
         self
     }
 
-    /// A store that somebody else uses as well.
+    /// The store itself, which other runtimes of this process use as well.
     #[must_use]
     pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = StoreSource::Value(store);
@@ -198,8 +199,8 @@ impl Builder {
         self
     }
 
-    /// How often to look for work that another process has put into the store, and for the end of a task
-    /// that another process runs: every second unless said otherwise, at least a millisecond and at most a day.
+    /// How often to look for work that another process has put into the store, and for the end of a task that
+    /// another process runs: every second unless said otherwise, at least a millisecond and at most a day.
     /// Work of this process does not wait for it.
     #[must_use]
     pub fn poll_interval(mut self, interval: Duration) -> Self {
@@ -221,8 +222,8 @@ impl Builder {
         self
     }
 
-    /// Multiplies the retry delays of templates: less than 1 for demonstrations and tests. What a
-    /// handler asks for with `retry_after` stays.
+    /// Multiplies the retry delays of templates: less than 1 for demonstrations and tests. A delay that a
+    /// handler asks for ([`StepError::with_retry_after`](crate::StepError::with_retry_after)) is not changed.
     #[must_use]
     pub fn backoff_scale(mut self, scale: f64) -> Self {
         self.settings.backoff_scale = scale.max(0.0);
@@ -274,7 +275,8 @@ impl Builder {
     }
 
     /// Runs steps of templates in these namespaces only. The handlers and states that templates of other
-    /// namespaces need may be missing here, and tasks of them can still be created. Each call adds to the list.
+    /// namespaces need may be missing here, and tasks of them can still be created. Each call adds to the
+    /// list.
     ///
     /// ```
     /// let builder = tasker::Tasker::builder().namespaces(["billing", "invoices"]);
@@ -306,8 +308,8 @@ impl Builder {
         self
     }
 
-    /// Deletes tasks that have been complete, cancelled or given up for this long. Such tasks are looked for once
-    /// a minute, or every half of `age` when that is shorter. Without this they are kept for ever.
+    /// Deletes tasks that have been complete, cancelled or given up for this long. Such tasks are looked for
+    /// once a minute, or every half of `age` when that is shorter. Without this they are kept for ever.
     #[must_use]
     pub fn retention(mut self, age: Duration) -> Self {
         self.settings.retention = Some(age);

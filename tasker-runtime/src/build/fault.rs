@@ -7,8 +7,8 @@ use tasker_template::Diagnostics;
 
 /// Why a runtime cannot start: everything that is wrong, at once.
 ///
-/// Its text is for people, each fault with its causes; `Debug` shows the faults as values. A `main` that returns
-/// its errors as a [`Report`](crate::Report) shows the text.
+/// Its text is for people, each fault with its causes; `Debug` shows the faults as values. A `main` that
+/// returns its errors as a [`Report`](crate::Report) shows the text.
 #[derive(Debug)]
 pub struct BuildError {
     faults: Vec<BuildFault>,
@@ -26,7 +26,7 @@ pub enum BuildFault {
     Directory {
         /// The directory.
         directory: String,
-        /// Why.
+        /// What the system said.
         source: std::io::Error,
     },
     /// Two templates have the same namespace, name and version.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tasker_store::{
     ActionRecord, DeadLetterReason, DeadLetterStatus, TaskFilter, TaskHead, TaskId, TaskState,
     TemplateRecord, WaitingFor, chain,
@@ -19,7 +19,7 @@ use crate::client::tasker::Tasker;
 /// A task has one for each time that it was given up, and at most one that is pending. Whoever
 /// [retries](Tasker::retry) the task resolves it, and so does whoever
 /// [notes](Tasker::investigate) what has become of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DeadLetter {
     /// The task.
@@ -40,9 +40,9 @@ pub struct DeadLetter {
     pub reason: DeadLetterReason,
     /// When it was given up.
     pub at: Timestamp,
-    /// By whom.
+    /// Who gave it up: an operator, or `staleness`.
     pub by: String,
-    /// What was said about it.
+    /// The reason that was given.
     pub message: String,
     /// What has become of it.
     pub status: DeadLetterStatus,

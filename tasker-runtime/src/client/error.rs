@@ -55,8 +55,8 @@ pub enum Error {
         /// That task. `None` only from a `create_task_in` that cannot see it, since the same transaction has
         /// created it.
         task: Option<TaskId>,
-        /// Whether its context is the same, but for white space and the order of keys; with an idempotency key
-        /// it may be another. `None` when that task cannot be seen.
+        /// Whether its context is the same, but for white space and the order of keys; with an idempotency
+        /// key it may be another. `None` when that task cannot be seen.
         same_context: Option<bool>,
         /// The idempotency key that both have, when it is what makes them the same.
         key: Option<String>,
@@ -88,7 +88,7 @@ pub enum Error {
         task: TaskId,
         /// The step.
         step: String,
-        /// Why.
+        /// What is wrong with the result.
         reason: String,
     },
     /// The task has settled in another state than `complete`.

@@ -14,6 +14,7 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 #[non_exhaustive]
 pub enum Event {
     /// An attempt has begun.
+    #[non_exhaustive]
     StepStarted {
         /// The task.
         task: TaskId,
@@ -25,6 +26,7 @@ pub enum Event {
         at: Timestamp,
     },
     /// An attempt has ended.
+    #[non_exhaustive]
     StepFinished {
         /// The task.
         task: TaskId,
@@ -44,6 +46,7 @@ pub enum Event {
         at: Timestamp,
     },
     /// A task does not go on by itself.
+    #[non_exhaustive]
     TaskSettled {
         /// The task.
         task: TaskId,
@@ -59,7 +62,7 @@ pub enum Event {
 /// async fn watch(tasker: &Tasker) {
 ///     let mut events = tasker.subscribe();
 ///     while let Some(event) = events.next().await {
-///         if let Event::TaskSettled { task, state } = event {
+///         if let Event::TaskSettled { task, state, .. } = event {
 ///             println!("task {task} is {state}");
 ///         }
 ///         match events.take_missed() {
@@ -80,8 +83,8 @@ impl Events {
         Self { receiver, missed: 0 }
     }
 
-    /// The next event, once it has happened; `None` when the runtime is gone. To stop waiting and call it again
-    /// loses nothing.
+    /// The next event, once it has happened; `None` when the runtime is gone. To stop waiting and call it
+    /// again loses nothing.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
             match self.receiver.recv().await {
@@ -103,8 +106,8 @@ impl Events {
         }
     }
 
-    /// How many events were missed since this was last asked: those that happened while this listener was more
-    /// than 4096 events behind. All of them lie before the event that came last.
+    /// How many events were missed since this was last asked: those that happened while this listener was
+    /// more than 4096 events behind. All of them lie before the event that came last.
     pub fn take_missed(&mut self) -> u64 {
         std::mem::take(&mut self.missed)
     }

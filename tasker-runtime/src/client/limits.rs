@@ -7,16 +7,17 @@ use crate::client::error::{Error, LimitError};
 use crate::client::tasker::Tasker;
 
 impl Tasker {
-    /// Sets a limit that holds for all workers of the store together; it replaces the limit on the same scope.
-    /// Workers learn of it within about a [`poll_interval`](crate::Builder::poll_interval). When it is lowered,
-    /// attempts that are running go on to their end.
+    /// Sets a limit that holds for all workers of the store together; it replaces the limit on the same
+    /// scope. Workers learn of it within about a [`poll_interval`](crate::Builder::poll_interval). When it is
+    /// lowered, attempts that are running go on to their end.
     ///
-    /// A limit counts workers that are alive. One that is stalled for longer than its lease is not: an
-    /// attempt of it may still run beside those that others start in its place.
+    /// A limit counts the workers that are alive. A worker that stalls for longer than its lease counts as
+    /// dead: its attempts may still run beside those that others start in their place.
     ///
     /// # Errors
     ///
-    /// [`LimitError::Empty`](crate::error::LimitError::Empty) when it has neither a concurrency nor a rate. When the store fails.
+    /// [`LimitError::Empty`](crate::error::LimitError::Empty) when it has neither a concurrency nor a rate.
+    /// When the store fails.
     ///
     /// ```
     /// # use tasker::{Tasker, limits::{FleetLimit, LimitScope}};
@@ -55,7 +56,8 @@ impl Tasker {
     ///
     /// # Errors
     ///
-    /// [`LimitError::Unknown`](crate::error::LimitError::Unknown) when there is no limit on this. When the store fails.
+    /// [`LimitError::Unknown`](crate::error::LimitError::Unknown) when there is no limit on this. When the
+    /// store fails.
     ///
     /// ```
     /// # use tasker::{Error, Tasker, limits::LimitScope};

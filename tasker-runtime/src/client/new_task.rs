@@ -29,8 +29,8 @@ pub enum IdentityStrategy {
     AlwaysUnique,
     /// The template and the context, in which the order of keys does not matter.
     Strict,
-    /// The template and this key. [`Error::AlreadyExists`](crate::Error::AlreadyExists) says whether the other
-    /// task has another context.
+    /// The template and this key. [`Error::AlreadyExists`](crate::Error::AlreadyExists) says whether the
+    /// other task has another context.
     CallerProvided(String),
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tasker_store::{
     Acted, ActionRequest, DeadLetterReason, DeadLetterStatus, Json, OperatorAction, Refusal, StepState,
     TaskFilter, TaskId, TaskRecord, TaskState,
@@ -42,7 +42,7 @@ pub enum RetryScope {
 }
 
 /// What a retry does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RetryPlan {
     /// The steps that are tried again, with a fresh budget of attempts.
@@ -160,8 +160,7 @@ impl Tasker {
         let refused = |reason: String| Error::ResultRefused { task: id, step: step.to_owned(), reason };
         let result = Json::from_value(result).map_err(|error| refused(error.to_string()))?;
         let own = &bound.steps[index as usize];
-        own.check_result(&result, self.engine().settings.limits)
-            .map_err(|error| refused(error.to_string()))?;
+        own.check_result(&result, self.engine().settings.limits).map_err(|error| refused(error.message()))?;
         let action = OperatorAction::Complete {
             step: index,
             result,
@@ -198,8 +197,8 @@ impl Tasker {
         self.act(id, &bound, OperatorAction::GiveUp { reason: DeadLetterReason::ManualDlq }, operator).await
     }
 
-    /// Notes what has become of a task that was given up: its [dead letter](crate::operate::DeadLetter) has this
-    /// status from now on, with the operator's reason as its notes. Nothing else of the task is changed.
+    /// Notes what has become of a task that was given up: its [dead letter](crate::operate::DeadLetter) has
+    /// this status from now on, with the operator's reason as its notes. Nothing else of the task is changed.
     ///
     /// # Errors
     ///
@@ -235,22 +234,22 @@ impl Tasker {
         Ok(engine.prune(settled_before, limit).await?)
     }
 
-    /// How long the unfinished tasks of this filter have been where they are, those that wait for
-    /// nothing left out.
+    /// How long the unfinished tasks that meet the filter have waited for what they wait for now; the
+    /// filter's states do not count. A task that waits for nothing is left out.
     ///
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn stays(&self, filter: TaskFilter) -> Result<Vec<TaskAge>, Error> {
+    pub async fn task_ages(&self, filter: TaskFilter) -> Result<Vec<TaskAge>, Error> {
         let engine = self.engine();
         let filter = filter.states([TaskState::InProgress]);
-        let mut stays = Vec::new();
+        let mut ages = Vec::new();
         for head in engine.store.tasks(filter).await? {
             let Ok(bound) = engine.templates.get(head.template, &*engine.store).await else { continue };
             let Some(record) = engine.store.task(head.id).await? else { continue };
-            stays.extend(stale::look(&record, &bound, engine.clock.now()));
+            ages.extend(stale::look(&record, &bound, engine.clock.now()));
         }
-        Ok(stays)
+        Ok(ages)
     }
 
     async fn look_up(&self, id: TaskId) -> Result<(TaskRecord, Arc<BoundTemplate>), Error> {

@@ -58,8 +58,8 @@ impl StepContext {
 
 impl StepTasks {
     /// Creates a task, with the checks of [`Tasker::create_task`](crate::Tasker::create_task). It has the
-    /// correlation id of the step's own task, and names that as its parent's, unless `task` says otherwise. It
-    /// is created at once, whatever becomes of the attempt.
+    /// correlation id of the step's own task, and names that as its parent's, unless `task` says otherwise.
+    /// It is created at once, whatever becomes of the attempt.
     ///
     /// # Errors
     ///

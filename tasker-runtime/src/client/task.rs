@@ -330,12 +330,40 @@ impl Step {
 }
 
 /// A task that has settled in another state than `complete`, with what failed in its text.
+///
+/// ```
+/// # use tasker::{Error, Tasker, TaskId};
+/// async fn first_failure(tasker: &Tasker, id: TaskId) -> Result<Option<String>, Error> {
+///     match tasker.wait(id).await {
+///         Err(Error::Failed(failure)) => Ok(failure.task().failed_steps().next().map(|step| step.name.clone())),
+///         other => other.map(|_| None),
+///     }
+/// }
+/// ```
 #[derive(Debug)]
-pub struct TaskFailure(pub Task);
+pub struct TaskFailure(Task);
+
+impl TaskFailure {
+    pub(crate) fn new(task: Task) -> Self {
+        Self(task)
+    }
+
+    /// The task as it has settled.
+    #[must_use]
+    pub fn task(&self) -> &Task {
+        &self.0
+    }
+
+    /// The task as it has settled.
+    #[must_use]
+    pub fn into_task(self) -> Task {
+        self.0
+    }
+}
 
 impl fmt::Display for TaskFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let task = &self.0;
+        let task = self.task();
         write!(f, "task {} ({}/{}) is {}", task.id, task.namespace, task.name, task.state)?;
         for step in task.failed_steps() {
             let attempts = step.attempts.len();

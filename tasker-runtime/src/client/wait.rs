@@ -12,8 +12,8 @@ pub(crate) async fn wait(engine: &Engine, id: TaskId) -> Result<Task, Error> {
     loop {
         let waiter = engine.waiters.wait_for(id);
         let mut settled = std::pin::pin!(waiter.settled());
-        // From here on a call is not missed. A task under way here will make one; about any
-        // other the store is asked.
+        // From here on the end of a task that is under way here is not missed. For any other task the store
+        // is asked.
         settled.as_mut().enable();
         if (stopped || !engine.is_under_way(id))
             && let Some(task) = settled_task(look::task(engine, id).await?)?
@@ -43,6 +43,6 @@ fn settled_task(task: Task) -> Result<Option<Task>, Error> {
     match task.state {
         TaskState::Complete => Ok(Some(task)),
         TaskState::InProgress => Ok(None),
-        _ => Err(Error::Failed(Box::new(TaskFailure(task)))),
+        _ => Err(Error::Failed(Box::new(TaskFailure::new(task)))),
     }
 }

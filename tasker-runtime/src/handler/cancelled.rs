@@ -5,7 +5,8 @@ use std::task::{Context, Poll};
 
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// Completes when the attempt should end early. See [`StepContext::cancelled`](crate::StepContext::cancelled).
+/// Completes when the attempt should end early. See
+/// [`StepContext::cancelled`](crate::StepContext::cancelled).
 #[derive(Debug)]
 #[must_use = "it does nothing until it is awaited"]
 pub struct Cancelled(Pin<Box<WaitForCancellationFutureOwned>>);

@@ -191,9 +191,11 @@ impl From<BoxError> for StepError {
 }
 
 #[cfg(feature = "anyhow")]
+#[cfg_attr(docsrs, doc(cfg(feature = "anyhow")))]
 impl From<anyhow::Error> for StepError {
     fn from(error: anyhow::Error) -> Self {
-        // Beneath a context that was added to it, a `StepError` still decides, and its text follows the context's.
+        // Beneath a context that was added to it, a `StepError` still decides, and its text follows the
+        // context's.
         let is_bare = error.chain().next().is_some_and(<dyn Error>::is::<Self>);
         match error.downcast_ref::<Self>().map(|own| own.facts.clone()) {
             Some(_) if is_bare => error.downcast().unwrap_or_else(|error| Self::from_any(error.into())),

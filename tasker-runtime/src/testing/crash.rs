@@ -73,7 +73,7 @@ impl fmt::Display for Crash {
 
 /// What one worker sees of a store, until it dies: from then on every operation fails.
 ///
-/// It delegates, and knows of an operation only whether it commits.
+/// It hands every operation on to `inner`, and counts those that commit.
 #[derive(Debug)]
 pub(crate) struct MortalStore {
     inner: Arc<MemoryStore>,
