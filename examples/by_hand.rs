@@ -101,13 +101,13 @@ fn register(builder: tasker::Builder) -> tasker::Builder {
 
 fn user_info(step: &StepContext) -> StepResult<CreateUserAccountInput> {
     let user: CreateUserAccountInput = step.input_field("user_info")?;
-    user.validate().map_err(|errors| StepError::permanent(errors).code("INVALID_INPUT"))?;
+    user.validate().map_err(|errors| StepError::permanent(errors).with_code("INVALID_INPUT"))?;
     Ok(user)
 }
 
 fn step_error(error: ServiceError) -> StepError {
     match &error {
-        ServiceError::Rejected { code, .. } => StepError::permanent(error.to_string()).code(*code),
+        ServiceError::Rejected { code, .. } => StepError::permanent(error.to_string()).with_code(*code),
         ServiceError::Unavailable { .. } => StepError::retryable(error),
     }
 }

@@ -12,7 +12,7 @@ use tasker::prelude::*;
 async fn find_name(#[input("id")] id: u32) -> Result<String, StepError> {
     match id {
         7 => Ok("Ada".to_owned()),
-        _ => Err(StepError::permanent("nobody has this id").code("UNKNOWN_ID")),
+        _ => Err(StepError::permanent("nobody has this id").with_code("UNKNOWN_ID")),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Workflows declared in YAML, step handlers as typed async functions, durable in your own process.
 //!
 //! This crate is the whole of Tasker under one name: the [runtime](tasker_runtime), the
-//! [templates](template), and the [command line](cli) as a library.
+//! [templates](template), and the command line as a library. At its root are the names that most applications
+//! need; [`prelude`] has those of a file of handlers.
 //!
 //! ```
 //! use tasker::prelude::*;
@@ -29,7 +30,7 @@
 //! ";
 //!
 //! # #[tokio::main]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn main() -> Result<(), tasker::Report> {
 //! let tasker = Tasker::builder().template_str("greeting.yaml", TEMPLATE).store_url("memory:").build().await?;
 //! let id = tasker.create_task(NewTask::new("docs", "greeting", &serde_json::json!({ "name": "Ada" }))).await?;
 //! let task = tasker.wait(id).await?;
@@ -49,7 +50,10 @@
 //! tasker = { version = "0.1", features = ["testing"] }
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "cli")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cli")))]
 pub mod cli;
 
 #[cfg(doctest)]
@@ -64,19 +68,30 @@ struct TestingPage;
 #[doc = include_str!("../docs/durability.md")]
 struct DurabilityPage;
 
-pub use tasker_runtime::*;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub use tasker_runtime::testing;
+pub use tasker_runtime::{
+    BuildError, Builder, Error, FromStep, IdentityStrategy, NewTask, OrStepError, Report, ResultWrites,
+    State, StepContext, StepError, StepHandler, StepResult, StepState, Task, TaskFilter, TaskId, TaskState,
+    Tasker,
+};
+pub use tasker_runtime::{clock, error, events, handler, json, limits, operate, store, task, worker};
 // Instead of the runtime's own: what this one writes names `::tasker`, the only crate that most
 // applications depend on.
 #[doc(inline)]
 pub use tasker_runtime::__private::facade_step_handler as step_handler;
+// What it writes refers to.
+#[doc(hidden)]
+pub use tasker_runtime::__private;
 
 /// Task templates: reading, checking, and their graph.
 pub use tasker_template as template;
 
-/// What a file of handlers needs.
+/// What a file of handlers needs, and what runs them.
 pub mod prelude {
     pub use crate::step_handler;
     pub use tasker_runtime::{
-        NewTask, OrStepError, State, StepContext, StepError, StepHandler, StepResult, Tasker,
+        NewTask, OrStepError, ResultWrites, State, StepContext, StepError, StepHandler, StepResult, Tasker,
     };
 }

@@ -5,8 +5,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tasker::TaskState;
+use tasker::events::Event;
 use tasker::prelude::*;
-use tasker::{Event, TaskState};
 
 use crate::diamond::round;
 use crate::schema::Schema;
@@ -80,7 +81,7 @@ pub async fn run(options: &Options) {
     victim.wait().unwrap();
     let mut times = Vec::new();
     while times.len() < options.tasks {
-        if matches!(events.recv().await.unwrap(), Event::TaskSettled { state: TaskState::Complete, .. }) {
+        if matches!(events.next().await.unwrap(), Event::TaskSettled { state: TaskState::Complete, .. }) {
             times.push(killed.elapsed().as_secs_f64());
         }
     }

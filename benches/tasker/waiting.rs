@@ -75,8 +75,8 @@ pub async fn run(options: &Options) {
     let started = begun.elapsed();
     let first = loop {
         // The first may have begun before anybody listened.
-        match tokio::time::timeout(Duration::from_millis(200), events.recv()).await {
-            Ok(Ok(tasker::Event::StepStarted { .. })) | Err(_) => break begun.elapsed(),
+        match tokio::time::timeout(Duration::from_millis(200), events.next()).await {
+            Ok(Some(tasker::events::Event::StepStarted { .. })) | Err(_) => break begun.elapsed(),
             _ => {}
         }
     };

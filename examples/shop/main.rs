@@ -48,7 +48,7 @@ async fn charge(
     #[input("cents")] cents: u64,
 ) -> Result<String, StepError> {
     match cents {
-        0 => Err(StepError::permanent("nothing is for free").code("FREE")),
+        0 => Err(StepError::permanent("nothing is for free").with_code("FREE")),
         cents => Ok(format!("{reserved} for {cents} cents")),
     }
 }

@@ -67,7 +67,7 @@ pub async fn update_user_status(
 impl From<ServiceError> for StepError {
     fn from(error: ServiceError) -> Self {
         match &error {
-            ServiceError::Rejected { code, .. } => Self::permanent(error.to_string()).code(*code),
+            ServiceError::Rejected { code, .. } => Self::permanent(error.to_string()).with_code(*code),
             ServiceError::Unavailable { .. } => Self::retryable(error),
         }
     }

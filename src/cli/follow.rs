@@ -8,14 +8,13 @@ use console::{Term, style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::Value;
-use tasker_runtime::{
-    AttemptOutcome, Error, Event, NewTask, Step, StepState, Task, TaskFilter, TaskId, TaskState, Tasker,
-};
+use tasker_runtime::error::chain;
+use tasker_runtime::events::{Event, Events};
+use tasker_runtime::task::{AttemptOutcome, Step};
+use tasker_runtime::{Error, NewTask, StepState, Task, TaskFilter, TaskId, TaskState, Tasker};
 use tasker_template::rails;
 #[cfg(unix)]
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
 
 use crate::cli::new_task::{Creation, refused};
 use crate::cli::output::{Display, FAILED, INTERRUPTED, fail, print, say};
@@ -70,7 +69,7 @@ pub(super) async fn run(
         for id in &ids {
             match tasker.wait(*id).await {
                 Ok(task) => ended.push(task),
-                Err(Error::Failed(failure)) => ended.push(failure.0),
+                Err(Error::Failed(failure)) => ended.push(failure.into_task()),
                 Err(error) => return Err(error),
             }
         }
@@ -87,7 +86,7 @@ pub(super) async fn run(
         () = interrupted() => None,
     };
     // The last of them may have arrived together with the end.
-    while let Ok(event) = events.try_recv() {
+    while let Some(event) = events.try_next() {
         shown.show(&event, &ids);
     }
     shown.clear();
@@ -106,7 +105,7 @@ pub(super) async fn run(
         }
         Some(Err(error)) => {
             tasker.shutdown().await;
-            fail(FAILED, error)
+            fail(FAILED, chain(&error))
         }
         Some(Ok(ended)) => {
             tasker.shutdown().await;
@@ -128,13 +127,11 @@ pub(super) async fn run(
 async fn begin(tasker: &Tasker, requested: &RequestedTask<'_>, display: Display) -> Result<Vec<Task>, Error> {
     const PAGE: usize = 100;
     let RequestedTask { namespace, name, version, context, creation } = *requested;
-    let unfinished = |before| TaskFilter {
-        states: vec![TaskState::InProgress],
-        namespace: Some(namespace.to_owned()),
-        name: Some(name.to_owned()),
-        before,
-        limit: PAGE,
-        ..TaskFilter::default()
+    let unfinished = |before| {
+        let mut filter =
+            TaskFilter::new().states([TaskState::InProgress]).namespace(namespace).name(name).limit(PAGE);
+        filter.before = before;
+        filter
     };
     let (mut left, mut before) = (Vec::new(), None);
     loop {
@@ -161,7 +158,11 @@ async fn begin(tasker: &Tasker, requested: &RequestedTask<'_>, display: Display)
         }
         _ => match tasker.create_task(creation.apply(task)).await {
             Ok(id) => id,
-            Err(Error::Duplicate { existing, .. }) if left.iter().any(|task| task.id == existing) => existing,
+            Err(Error::AlreadyExists { task: Some(existing), same_context: Some(true), .. })
+                if left.iter().any(|task| task.id == existing) =>
+            {
+                existing
+            }
             Err(error) => return Err(error),
         },
     };
@@ -212,14 +213,11 @@ enum Shown {
 
 impl Shown {
     /// Shows what happens to these tasks, for ever.
-    async fn follow(&self, events: &mut Receiver<Event>, tasks: &[TaskId]) {
-        loop {
-            match events.recv().await {
-                Ok(event) => self.show(&event, tasks),
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => std::future::pending::<()>().await,
-            }
+    async fn follow(&self, events: &mut Events, tasks: &[TaskId]) {
+        while let Some(event) = events.next().await {
+            self.show(&event, tasks);
         }
+        std::future::pending().await
     }
 
     fn show(&self, event: &Event, tasks: &[TaskId]) {
@@ -242,10 +240,10 @@ impl Shown {
 
 fn line(event: &Event, begun: Timestamp, tasks: &[TaskId]) {
     let (task, at, text) = match event {
-        Event::StepStarted { task, step, attempt, at } => {
+        Event::StepStarted { task, step, attempt, at, .. } => {
             (task, at, format!("{step}: attempt {attempt} begins"))
         }
-        Event::StepFinished { task, step, attempt, outcome, error, retry_at, at } => {
+        Event::StepFinished { task, step, attempt, outcome, error, retry_at, at, .. } => {
             let reason = error.as_deref().map(|error| format!(": {}", first_line(error))).unwrap_or_default();
             let next =
                 retry_at.map(|retry_at| format!("; next in {}", millis(*at, retry_at))).unwrap_or_default();
@@ -300,7 +298,7 @@ impl Live {
                     line.running(*attempt);
                 }
             }
-            Event::StepFinished { task, step, attempt, outcome, error, retry_at, at } => {
+            Event::StepFinished { task, step, attempt, outcome, error, retry_at, at, .. } => {
                 let Some(line) = self.steps.get(&(*task, step.clone())) else { return };
                 let error = first_line(error.as_deref().unwrap_or_default());
                 match (outcome, retry_at) {

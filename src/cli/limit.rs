@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args, Subcommand};
 use serde_json::json;
-use tasker_runtime::{Builder, Error, FleetLimit, LimitRecord, LimitScope, Rate, Tasker};
+use tasker_runtime::error::chain;
+use tasker_runtime::limits::{FleetLimit, LimitRecord, LimitScope, Rate};
+use tasker_runtime::{Builder, Error, Tasker};
 
 use crate::cli::at_store::AtStore;
 use crate::cli::output::{FAILED, fail, print};
@@ -81,7 +83,7 @@ pub(super) async fn run(builder: Builder, options: Options, program: &Program) -
     tasker.shutdown().await;
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(FAILED, error),
+        Err(error) => fail(FAILED, chain(&error)),
     }
 }
 

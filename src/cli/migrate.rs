@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 use tasker_runtime::Builder;
+use tasker_runtime::error::chain;
 use tasker_runtime::store::{Migration, migrate, plan_migration};
 
 use crate::cli::output::{CANNOT_START, USAGE, fail, print};
@@ -33,7 +34,7 @@ pub(super) async fn run(builder: Builder, options: &Options) -> ExitCode {
     let done = if options.dry_run { plan_migration(url).await } else { migrate(url).await };
     let migration = match done {
         Ok(migration) => migration,
-        Err(error) => return fail(CANNOT_START, error),
+        Err(error) => return fail(CANNOT_START, chain(&error)),
     };
     if options.json {
         let mut answer = json!(migration);

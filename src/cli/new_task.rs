@@ -6,6 +6,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tasker_runtime::error::chain;
 use tasker_runtime::{Builder, Error, IdentityStrategy, NewTask, TaskId};
 
 use crate::cli::output::{FAILED, fail, print};
@@ -115,15 +116,15 @@ impl Creation {
 /// Says what went wrong; as JSON, also which task kept another from being created.
 pub(super) fn refused(error: &Error, json: bool) -> ExitCode {
     let duplicate = match error {
-        Error::Duplicate { existing, .. } => Some((existing, "duplicate")),
-        Error::KeyReused { existing, .. } => Some((existing, "key_reused")),
+        Error::AlreadyExists { task, same_context: Some(false), .. } => Some((task, "key_reused")),
+        Error::AlreadyExists { task, .. } => Some((task, "duplicate")),
         _ => None,
     };
     if let Some((id, code)) = duplicate.filter(|_| json) {
-        let message = error.to_string();
+        let message = chain(error);
         print(&json!({ "created": false, "id": id, "error": code, "message": message }).to_string());
     }
-    fail(FAILED, error)
+    fail(FAILED, chain(error))
 }
 
 fn context(text: &str) -> Result<Value, String> {

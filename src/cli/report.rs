@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use console::{Term, style, truncate_str};
 use jiff::Timestamp;
-use tasker_runtime::{Action, AttemptOutcome, Step, StepState, Task, TaskState};
+use tasker_runtime::task::{Action, AttemptOutcome, Step};
+use tasker_runtime::{StepState, Task, TaskState};
 use tasker_template::rails;
 
 use crate::cli::program::Program;

@@ -13,7 +13,7 @@ use crate::values::Result;
 /// client it is a few lines:
 ///
 /// ```
-/// use tasker::{BoxError, Executor};
+/// use tasker::{error::BoxError, store::Executor};
 ///
 /// # struct Connection;
 /// # impl Connection { async fn run(&mut self, _: &str) -> Result<u64, std::fmt::Error> { Ok(1) } }

@@ -58,9 +58,9 @@ use deadpool_postgres::{Object, Pool, PoolError};
 use jiff::Timestamp;
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
-    LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, StepKey, Store,
-    StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId, TemplateRecord, WorkerId,
-    WorkerInfo, WorkerRecord,
+    Identity, LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, StepKey,
+    Store, StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId, TemplateRecord,
+    WorkerId, WorkerInfo, WorkerRecord,
 };
 use tasker_template::StepIndex;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -123,8 +123,8 @@ impl PostgresStore {
     /// the URL says, or the schema is of a newer version that this program cannot work with.
     ///
     /// ```no_run
-    /// # async fn example() -> Result<(), tasker::StoreError> {
-    /// use tasker::PostgresStore;
+    /// # async fn example() -> Result<(), tasker::store::StoreError> {
+    /// use tasker::store::PostgresStore;
     /// let store = PostgresStore::open("postgres://localhost/orders?schema=workflows").await?;
     /// # Ok(()) }
     /// ```
@@ -207,6 +207,8 @@ impl Drop for PostgresStore {
     }
 }
 
+impl tasker_store::sealed::Sealed for PostgresStore {}
+
 #[async_trait]
 impl Store for PostgresStore {
     fn name(&self) -> String {
@@ -273,6 +275,12 @@ impl Store for PostgresStore {
 
     fn create_task_sql(&self, task: &NewTaskRecord) -> Result<String, StoreError> {
         in_transaction::create_task_sql(&self.schema, &notices::channel(&self.settings.schema), task)
+    }
+
+    async fn task_of_identity(&self, identity: &Identity) -> Result<Option<TaskId>, StoreError> {
+        let connection = self.connection().await?;
+        let task = read::task_of_identity(&**connection, &self.schema, identity).await;
+        task.map_err(|error| self.store_error(error))
     }
 
     async fn claim(&self, claim: ClaimRequest) -> Result<Claimed, StoreError> {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use tasker_store::progress::{EndedAttempt, Progress, RunProgress, TaskRow};
-use tasker_store::{AttemptOutcome, Claim, StepKey, StepState, TaskId, TaskState, TemplateId, WorkerId};
+use tasker_store::{Claim, StepKey, TaskId, TemplateId, WorkerId};
 use tokio_postgres::types::Type;
 use tokio_postgres::{GenericClient, Row};
 use uuid::Uuid;
@@ -96,7 +96,7 @@ impl Fetched {
         let row = TaskRow {
             task,
             template: TemplateId(get(head, "template_id")?),
-            state: word(head, "state", "task state", TaskState::parse)?,
+            state: word(head, "state", "task state")?,
             priority: get(head, "priority")?,
             creator: get::<Option<Uuid>>(head, "worker_id")?.map(WorkerId),
             created_at: time(head, "created_at")?,
@@ -111,7 +111,7 @@ impl Fetched {
 }
 
 fn run(row: &Row, task: TaskId, template: TemplateId) -> Result<(StepKey, RunProgress)> {
-    let (key, state) = (run_of(row)?, word(row, "state", "step state", StepState::parse)?);
+    let (key, state) = (run_of(row)?, word(row, "state", "step state")?);
     let (attempt, attempts_before_reset) = (number(row, "attempts")?, number(row, "attempts_before_reset")?);
     let mut run = RunProgress::stored(state, attempt, attempts_before_reset);
     run.due_at = maybe_time(row, "due_at")?;
@@ -128,7 +128,7 @@ fn ended_attempt(row: &Row) -> Result<EndedAttempt> {
     Ok(EndedAttempt {
         key: run_of(row)?,
         attempt: number(row, "attempt")?,
-        outcome: word(row, "outcome", "attempt outcome", AttemptOutcome::parse)?,
+        outcome: word(row, "outcome", "attempt outcome")?,
         worker: WorkerId(get(row, "worker_id")?),
         finished_at: time(row, "finished_at")?,
         claimed: maybe_steps(row, "claimed")?.unwrap_or_default(),

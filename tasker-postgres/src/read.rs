@@ -1,8 +1,8 @@
 //! Reads tasks as people look at them.
 
 use tasker_store::{
-    ActionRecord, AttemptOutcome, AttemptRecord, StepRecord, TaskFilter, TaskHead, TaskId, TaskRecord,
-    TaskState, TemplateId, WorkerId,
+    ActionRecord, AttemptRecord, Identity, StepRecord, TaskFilter, TaskHead, TaskId, TaskRecord, TaskState,
+    TemplateId, WorkerId, chain,
 };
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{GenericClient, Row};
@@ -41,11 +41,22 @@ pub(crate) async fn task(
     Ok(Some(TaskRecord { head, steps, attempts, actions }))
 }
 
+/// The task that was created under this identity.
+pub(crate) async fn task_of_identity(
+    client: &impl GenericClient,
+    schema: &str,
+    identity: &Identity,
+) -> PgResult<Option<TaskId>> {
+    let sql = statement!("id_of_identity", schema);
+    let rows = client.query_typed(&sql, &[(&identity.as_slice(), Type::BYTEA)]).await?;
+    Ok(rows.first().map(|row| get(row, "task_id").map(TaskId)).transpose()?)
+}
+
 fn head(row: &Row) -> Result<TaskHead> {
     Ok(TaskHead {
         id: TaskId(get(row, "id")?),
         template: TemplateId(get(row, "template_id")?),
-        state: word(row, "state", "task state", TaskState::parse)?,
+        state: word(row, "state", "task state")?,
         correlation_id: get(row, "correlation_id")?,
         context: json(get(row, "context")?)?,
         priority: get(row, "priority")?,
@@ -62,7 +73,7 @@ fn attempt(row: &Row) -> Result<AttemptRecord> {
         worker: WorkerId(get(row, "worker_id")?),
         started_at: time(row, "started_at")?,
         finished_at: time(row, "finished_at")?,
-        outcome: word(row, "outcome", "attempt outcome", AttemptOutcome::parse)?,
+        outcome: word(row, "outcome", "attempt outcome")?,
         result: get::<Option<&str>>(row, "result")?.map(json).transpose()?,
         error: maybe_json(row, "error", "error record")?,
     })
@@ -123,7 +134,7 @@ pub(crate) async fn tasks(
             // A task that cannot be read does not hide the others.
             Err(error) => {
                 let task = get::<Uuid>(row, "id").ok();
-                tracing::error!(?task, %error, "a task cannot be read; it is left out of the list");
+                tracing::error!(?task, error = %chain(&error), "a task cannot be read; it is left out of the list");
             }
         }
     }

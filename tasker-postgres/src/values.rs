@@ -1,6 +1,7 @@
 //! Conversions between our values and PostgreSQL's.
 
 use std::fmt;
+use std::str::FromStr;
 
 use bytes::BytesMut;
 use jiff::Timestamp;
@@ -40,14 +41,9 @@ pub(crate) fn maybe_time(row: &Row, column: &str) -> Result<Option<Timestamp>> {
 }
 
 /// A column's text as one of the words of a state; `what` names the column in the error for other texts.
-pub(crate) fn word<T>(
-    row: &Row,
-    column: &str,
-    what: &'static str,
-    parse: impl FnOnce(&str) -> Option<T>,
-) -> Result<T> {
+pub(crate) fn word<T: FromStr>(row: &Row, column: &str, what: &'static str) -> Result<T> {
     let word: &str = get(row, column)?;
-    parse(word).ok_or_else(|| unreadable(what, word))
+    word.parse().map_err(|_| unreadable(what, word))
 }
 
 /// A column's JSON text as a value of ours, or `None` for NULL; `what` names it in the error.

@@ -1,6 +1,6 @@
 //! The claims that are made in the names of some workers.
 
-use tasker_store::{Claim, TaskId, WorkerId};
+use tasker_store::{Claim, TaskId, WorkerId, chain};
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
@@ -38,7 +38,7 @@ pub(crate) async fn claims_of(
                     claims.extend(loaded.progress.claims().filter(|claim| workers.contains(&claim.worker)));
                 }
                 Err(error) => {
-                    tracing::error!(%task, %error, "a task cannot be read; its claims are left alone");
+                    tracing::error!(%task, error = %chain(&error), "a task cannot be read; its claims are left alone");
                 }
             }
         }

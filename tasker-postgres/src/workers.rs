@@ -48,21 +48,19 @@ pub(crate) async fn beat(
 pub(crate) async fn records(client: &impl GenericClient, schema: &str) -> PgResult<Vec<WorkerRecord>> {
     let rows = client.query_typed(&statement!("workers", schema), &[]).await?;
     let record = |row: &Row| {
-        Ok(WorkerRecord {
-            id: WorkerId(get(row, "id")?),
-            info: WorkerInfo {
-                host: get(row, "host")?,
-                process: number(row, "process")?,
-                version: get(row, "version")?,
-                namespaces: get(row, "namespaces")?,
-                handlers: number(row, "handlers")?,
-                concurrency: number(row, "concurrency")?,
-            },
-            running: number(row, "running")?,
-            started_at: time(row, "started_at")?,
-            last_beat: maybe_time(row, "last_beat")?,
-            alive: get(row, "is_alive")?,
-        })
+        let info = WorkerInfo::new(
+            get::<String>(row, "host")?,
+            number(row, "process")?,
+            get::<String>(row, "version")?,
+        );
+        let info = info
+            .namespaces(get(row, "namespaces")?)
+            .handlers(number(row, "handlers")?)
+            .concurrency(number(row, "concurrency")?);
+        Ok(WorkerRecord::new(WorkerId(get(row, "id")?), info, time(row, "started_at")?)
+            .running(number(row, "running")?)
+            .last_beat(maybe_time(row, "last_beat")?)
+            .alive(get(row, "is_alive")?))
     };
     rows.iter().map(record).collect()
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 /// Where the engine gets the time and its random numbers.
 ///
 /// ```
-/// use tasker::Clock;
+/// use tasker::clock::Clock;
 /// let before = Clock::system().now();
 /// assert!(Clock::system().now() >= before);
 /// ```

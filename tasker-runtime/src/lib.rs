@@ -4,53 +4,99 @@
 //! retried; functions with [`#[step_handler]`](step_handler) do the work. [`Tasker::builder`] matches
 //! the two and finds every mismatch before anything runs. A task that [`Tasker::create_task`] has
 //! returned is finished whatever happens to the process: its results lie in a SQLite file.
+//!
+//! At the root are the names that most applications need. The others are in modules by what they are about:
+//! [`task`], [`handler`], [`operate`], [`limits`], [`events`], [`worker`], [`error`], [`json`], [`store`],
+//! [`clock`], and `testing` with the feature of that name.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 // So that what the macro writes compiles in here as it does in every other crate.
 extern crate self as tasker_runtime;
 
 mod build;
 mod client;
-mod clock;
+pub mod clock;
 mod engine;
-mod handler;
+pub mod handler;
 pub mod store;
 #[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
 
 pub use build::builder::Builder;
-pub use build::fault::{BuildError, BuildFault};
-pub use build::violations::{Violation, Violations};
-pub use client::dead_letter::{DeadLetter, DeadLetterFilter};
-pub use client::event::Event;
-pub use client::operate::{Operator, RetryPlan, RetryScope};
-pub use client::stale::{Staleness, TaskAge};
-pub use client::task::{Action, Attempt, OutputError, Step, Task, TaskFailure};
-pub use client::tasker::{Description, Error, IdentityStrategy, NewTask, TaskSummary, Tasker};
-pub use clock::Clock;
-pub use handler::step_error::{OrStepError, StepError, StepResult};
+pub use build::fault::BuildError;
+pub use build::report::Report;
+pub use client::error::Error;
+pub use client::new_task::{IdentityStrategy, NewTask};
+pub use client::task::Task;
+pub use client::tasker::Tasker;
+#[doc(no_inline)]
 pub use handler::{
-    CodeLocation, Dependency, DependencyOutput, FromStep, HandlerError, OptionalDependencyOutput,
-    Registration, State, StateRequirement, StepContext, StepFuture, StepHandler, StepOutcome, Transaction,
+    FromStep, OrStepError, ResultWrites, State, StepContext, StepError, StepHandler, StepResult,
 };
-pub use store::StoreError;
 pub use tasker_macros::step_handler;
-#[cfg(feature = "postgres")]
-pub use tasker_postgres::{Executor, PostgresStore};
-#[cfg(feature = "sqlite")]
-pub use tasker_sqlite::SqliteStore;
-pub use tasker_store::{
-    ActionDetails, ActionRecord, AttemptOutcome, BoxError, DeadLetterReason, DeadLetterStatus, ErrorKind,
-    ErrorRecord, FleetLimit, Json, JsonError, LimitRecord, LimitScope, MemoryStore, Origin, Rate, RateError,
-    SqlValue, StepState, TaskFilter, TaskId, TaskState, TemplateId, WaitingFor, WorkerId, WorkerInfo,
-    WorkerRecord,
-};
+pub use tasker_store::{StepState, TaskFilter, TaskId, TaskState};
+
+/// Tasks: to create them, to list them, and what one is made of.
+pub mod task {
+    pub use crate::client::look::TaskSummary;
+    #[doc(no_inline)]
+    pub use crate::client::new_task::{IdentityStrategy, NewTask};
+    pub use crate::client::step_tasks::StepTasks;
+    #[doc(no_inline)]
+    pub use crate::client::task::Task;
+    pub use crate::client::task::{Action, Attempt, OutputError, Step, TaskFailure};
+    pub use tasker_store::{AttemptOutcome, Origin, WaitingFor};
+    #[doc(no_inline)]
+    pub use tasker_store::{StepState, TaskFilter, TaskId, TaskState};
+}
+
+/// What operators do to tasks, and tasks that somebody should look at.
+pub mod operate {
+    pub use crate::client::dead_letter::{DeadLetter, DeadLetterFilter};
+    pub use crate::client::operate::{Operator, RetryPlan, RetryScope};
+    pub use crate::client::stale::{Staleness, TaskAge};
+    pub use tasker_store::{ActionDetails, DeadLetterReason, DeadLetterStatus};
+}
+
+/// Limits that hold for all workers of a store together.
+pub mod limits {
+    pub use crate::client::error::LimitError;
+    pub use tasker_store::{FleetLimit, LimitRecord, LimitScope, Rate, RateError};
+}
+
+/// What happens in a runtime, for whoever wants to watch.
+pub mod events {
+    pub use crate::client::event::{Event, Events};
+}
+
+/// Workers, as they describe themselves and as others see them.
+pub mod worker {
+    pub use crate::client::tasker::Description;
+    pub use tasker_store::{WorkerId, WorkerInfo, WorkerRecord};
+}
+
+/// Errors beyond those at the root, and how errors are printed.
+pub mod error {
+    pub use crate::build::fault::BuildFault;
+    pub use crate::build::violations::{Violation, Violations};
+    pub use crate::client::error::{ContextError, LimitError};
+    pub use crate::client::task::{OutputError, TaskFailure};
+    pub use tasker_store::{BoxError, ErrorKind, ErrorRecord, UnknownWord, chain};
+}
+
+/// JSON as it was written, read when somebody asks for a type.
+pub mod json {
+    pub use tasker_store::{Json, JsonError};
+}
 
 /// Not for people: what the macro writes refers to.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::handler::private::*;
-    pub use crate::{
-        CodeLocation, Dependency, FromStep, Registration, StateRequirement, StepContext, StepError,
-        StepFuture, StepHandler, StepOutcome,
+    pub use crate::handler::{
+        CodeLocation, Dependency, Registration, StateRequirement, StepFuture, StepOutcome,
     };
+    pub use crate::{FromStep, StepContext, StepError, StepHandler};
 }

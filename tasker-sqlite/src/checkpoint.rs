@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 
 use rusqlite::wal::CheckpointMode;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
-use tasker_store::StoreError;
+use tasker_store::{StoreError, chain};
 
 use crate::connection::connect;
 use crate::error::{SqliteError, is_busy};
@@ -81,7 +81,7 @@ impl Checkpoints {
             self.mover = match Mover::start(&self.path) {
                 Ok(mover) => Some(mover),
                 Err(error) => {
-                    tracing::warn!(%error, "the log is moved by the writer");
+                    tracing::warn!(error = %chain(&error), "the log is moved by the writer");
                     None
                 }
             };

@@ -75,7 +75,7 @@ impl SqliteStore {
     /// When the file cannot be opened, is no database of ours, or was written by a newer version.
     ///
     /// ```
-    /// use tasker::SqliteStore;
+    /// use tasker::store::SqliteStore;
     /// let path = std::env::temp_dir().join(format!("tasker-doc-{}.db", std::process::id()));
     /// let store = SqliteStore::open(&path).unwrap();
     /// # drop(store);
@@ -159,6 +159,8 @@ impl Default for Readers {
         Self { free: Arc::new(Semaphore::new(READERS)), idle: Mutex::default() }
     }
 }
+
+impl tasker_store::sealed::Sealed for SqliteStore {}
 
 #[async_trait]
 impl Store for SqliteStore {

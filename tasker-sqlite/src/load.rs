@@ -30,7 +30,7 @@ fn task_row(connection: &Connection, task: TaskId) -> Result<Option<TaskRow>> {
     Ok(Some(TaskRow {
         task,
         template,
-        state: TaskState::parse(&state).ok_or_else(|| unreadable("task state", state))?,
+        state: state.parse::<TaskState>().map_err(|_| unreadable("task state", state))?,
         priority,
         creator: creator.map(|id| WorkerId(Uuid::from_bytes(id))),
         created_at: timestamp(created_at)?,
@@ -49,7 +49,7 @@ fn runs(connection: &Connection, task: &TaskRow) -> Result<Vec<(StepKey, RunProg
     let mut runs = Vec::new();
     while let Some(row) = rows.next()? {
         let (key, state): (StepKey, String) = (key(row, 0)?, row.get(2)?);
-        let state = StepState::parse(&state).ok_or_else(|| unreadable("step state", state))?;
+        let state = state.parse::<StepState>().map_err(|_| unreadable("step state", state))?;
         let (attempt, attempts_before_reset) = (row.get(3)?, row.get(4)?);
         let mut run = RunProgress::stored(state, attempt, attempts_before_reset);
         run.due_at = row.get::<_, Option<i64>>(5)?.map(timestamp).transpose()?;
@@ -77,7 +77,7 @@ fn attempts(connection: &Connection, task: TaskId) -> Result<Vec<EndedAttempt>> 
         attempts.push(EndedAttempt {
             key: key(row, 0)?,
             attempt: row.get(2)?,
-            outcome: AttemptOutcome::parse(outcome).ok_or_else(|| unreadable("attempt outcome", outcome))?,
+            outcome: outcome.parse::<AttemptOutcome>().map_err(|_| unreadable("attempt outcome", outcome))?,
             worker: WorkerId(uuid(row, 4)?),
             finished_at: timestamp(row.get(5)?)?,
             claimed: match row.get::<_, Option<String>>(6)? {

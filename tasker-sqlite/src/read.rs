@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tasker_store::{
     ActionRecord, AttemptOutcome, AttemptRecord, Claim, Json, StepKey, StepRecord, TaskFilter, TaskHead,
     TaskId, TaskInputs, TaskRecord, TaskState, TemplateId, TemplateRecord, WorkerId, WorkerInfo,
-    WorkerRecord,
+    WorkerRecord, chain,
 };
 use tasker_template::StepIndex;
 use uuid::Uuid;
@@ -45,21 +45,14 @@ pub(crate) fn worker_records(
         let namespaces = row
             .get::<_, Option<String>>(4)?
             .map(|text| serde_json::from_str(&text).map_err(|_| unreadable("list of namespaces", text)));
-        records.push(WorkerRecord {
-            id,
-            info: WorkerInfo {
-                host: row.get(1)?,
-                process: row.get(2)?,
-                version: row.get(3)?,
-                namespaces: namespaces.transpose()?,
-                handlers: row.get(5)?,
-                concurrency: row.get(6)?,
-            },
-            running: running.get(&id).copied().unwrap_or_default(),
-            started_at: timestamp(row.get(7)?)?,
-            last_beat: None,
-            alive: is_alive(id),
-        });
+        let info = WorkerInfo::new(row.get::<_, String>(1)?, row.get(2)?, row.get::<_, String>(3)?)
+            .namespaces(namespaces.transpose()?)
+            .handlers(row.get(5)?)
+            .concurrency(row.get(6)?);
+        let record = WorkerRecord::new(id, info, timestamp(row.get(7)?)?)
+            .running(running.get(&id).copied().unwrap_or_default())
+            .alive(is_alive(id));
+        records.push(record);
     }
     Ok(records)
 }
@@ -154,7 +147,7 @@ fn head(row: &Row<'_>) -> Result<TaskHead> {
     Ok(TaskHead {
         id: TaskId(uuid(row, 0)?),
         template: TemplateId(uuid(row, 1)?),
-        state: TaskState::parse(&state).ok_or_else(|| unreadable("task state", state))?,
+        state: state.parse::<TaskState>().map_err(|_| unreadable("task state", state))?,
         correlation_id: uuid(row, 3)?,
         context: json(row.get(4)?)?,
         priority: row.get(7)?,
@@ -219,7 +212,7 @@ fn attempts(connection: &Connection, task: TaskId) -> Result<Vec<AttemptRecord>>
             worker: WorkerId(uuid(row, 3)?),
             started_at: timestamp(row.get(4)?)?,
             finished_at: timestamp(row.get(5)?)?,
-            outcome: AttemptOutcome::parse(&outcome).ok_or_else(|| unreadable("attempt outcome", outcome))?,
+            outcome: outcome.parse::<AttemptOutcome>().map_err(|_| unreadable("attempt outcome", outcome))?,
             result: row.get::<_, Option<String>>(7)?.map(json).transpose()?,
             error: error
                 .map(|text| serde_json::from_str(&text).map_err(|_| unreadable("error record", text)))
@@ -269,7 +262,7 @@ pub(crate) fn tasks(connection: &Connection, filter: &TaskFilter) -> Result<Vec<
             Ok(head) => heads.push(head),
             // One that cannot be read keeps nobody from seeing the others.
             Err(SqliteError::Store(error)) if error.is_lasting() => {
-                tracing::error!(task = ?uuid(row, 0).ok(), %error, "a task cannot be read; it is left out of the list");
+                tracing::error!(task = ?uuid(row, 0).ok(), error = %chain(&error), "a task cannot be read; it is left out of the list");
             }
             Err(error) => return Err(error),
         }

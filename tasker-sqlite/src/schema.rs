@@ -155,7 +155,7 @@ mod tests {
         let action = &record.actions[0];
         assert_eq!((action.action.as_str(), action.by.as_str()), ("give_up", "ada"));
         assert!(action.details.is_empty());
-        let filter = tasker_store::TaskFilter { given_up: true, ..Default::default() };
+        let filter = tasker_store::TaskFilter::new().given_up();
         assert_eq!(crate::read::tasks(&connection, &filter).unwrap().len(), 1);
     }
 

@@ -1,8 +1,10 @@
 //! What a store says when it cannot do what it was asked.
 
+use crate::error_record::BoxError;
 use crate::id::TemplateId;
 
-/// A store that cannot do what it was asked.
+/// A store that cannot do what it was asked. Its text leaves out what caused it, which is the error's
+/// [`source`](std::error::Error::source): [`chain`](crate::chain) tells both.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -15,12 +17,12 @@ pub enum StoreError {
         url: String,
     },
     /// The store could not be opened.
-    #[error("cannot open {what}: {source}")]
+    #[error("cannot open {what}")]
     Open {
         /// The file.
         what: String,
-        /// Why.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        /// What the system or the database said.
+        source: BoxError,
     },
     /// The store was written by a newer version of this program.
     #[error("{what} has schema version {found}, and this program knows {known}: use a newer version of it")]
@@ -33,28 +35,28 @@ pub enum StoreError {
         known: i64,
     },
     /// Somebody else has held the store's lock for longer than we wait.
-    #[error("{what} is locked by another process: {source}")]
+    #[error("{what} is locked by another process")]
     Locked {
         /// The file.
         what: String,
         /// What the database said.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: BoxError,
     },
     /// The file is damaged.
-    #[error("{what} is damaged: {source}; restore it from a backup")]
+    #[error("{what} is damaged; restore it from a backup")]
     Damaged {
         /// The file.
         what: String,
         /// What the database said.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: BoxError,
     },
     /// The database refused.
-    #[error("{what} failed: {source}")]
+    #[error("{what} failed")]
     Database {
         /// The file.
         what: String,
         /// What the database said.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: BoxError,
     },
     /// A record that this version cannot read.
     #[error("the store holds a {what} that cannot be read: {value}")]
@@ -65,12 +67,12 @@ pub enum StoreError {
         value: String,
     },
     /// What was to be written breaks a rule of the database, or is larger than it can hold.
-    #[error("{what} refused a record: {source}")]
+    #[error("{what} refused a record")]
     Refused {
         /// The file.
         what: String,
         /// What the database said.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: BoxError,
     },
     /// The file has been removed, or replaced by another, while it was open.
     #[error("{what} has been removed or replaced while it was in use; nothing more is written to it")]

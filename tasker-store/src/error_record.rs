@@ -5,21 +5,24 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::word::words;
+
 /// An error of any type.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Whether another attempt can help.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ErrorKind {
-    /// It may: the step is tried again as its retry policy says.
-    Retryable,
-    /// It cannot: the step fails at once.
-    Permanent,
+words! {
+    /// Whether another attempt can help.
+    ErrorKind, "kind of error" {
+        /// It may: the step is tried again as its retry policy says.
+        Retryable = "retryable",
+        /// It cannot: the step fails at once.
+        Permanent = "permanent",
+    }
 }
 
-/// What is kept of an error with its attempt.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What is kept of an error with its attempt. Its `Display` is the message, and the code in brackets after it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ErrorRecord {
     /// Whether another attempt could have helped.
     pub kind: ErrorKind,
@@ -44,6 +47,13 @@ impl ErrorRecord {
     #[must_use]
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
         self.code = Some(code.into());
+        self
+    }
+
+    /// With facts for whoever looks into it.
+    #[must_use]
+    pub fn with_context(mut self, context: impl Into<Value>) -> Self {
+        self.context = Some(context.into());
         self
     }
 }

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 /// A JSON text that is known to be valid; cheap to clone.
 ///
 /// ```
-/// use tasker::Json;
+/// use tasker::json::Json;
 /// let json = Json::from_value(&[1, 2]).unwrap();
 /// assert_eq!(json.get(), "[1,2]");
 /// assert_eq!(json.to::<Vec<u8>>().unwrap(), [1, 2]);
@@ -19,14 +19,42 @@ use serde_json::value::RawValue;
 pub struct Json(Arc<RawValue>);
 
 /// A JSON text that does not have the expected form.
+///
+/// ```
+/// let error = tasker::json::Json::from_value(&["x"]).unwrap().to::<Vec<u8>>().unwrap_err();
+/// assert_eq!(error.path(), "[0]");
+/// assert!(error.to_string().starts_with("`[0]`: invalid type"));
+/// ```
 #[derive(Debug, thiserror::Error)]
-#[error("{}{source}", if .path == "." { String::new() } else { format!("`{path}`: ") })]
+#[error("{}{reason}", if .path == "." { String::new() } else { format!("`{path}`: ") })]
 pub struct JsonError {
+    path: String,
+    reason: serde_json::Error,
+}
+
+impl JsonError {
     /// The place within the value, such as `items[3].price`; `.` for the value itself.
-    pub path: String,
-    /// What is wrong there.
-    #[source]
-    pub source: serde_json::Error,
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What is wrong there. Part of the error's own text, and therefore not its `source`.
+    #[must_use]
+    pub fn reason(&self) -> &serde_json::Error {
+        &self.reason
+    }
+}
+
+/// Reads a JSON text as a `T`.
+///
+/// # Errors
+///
+/// When the text does not have the form of a `T`; the error says where.
+pub fn read_json<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, JsonError> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut reader)
+        .map_err(|error| JsonError { path: error.path().to_string(), reason: error.into_inner() })
 }
 
 impl Json {
@@ -73,9 +101,7 @@ impl Json {
     ///
     /// When the value does not have the form of a `T`; the error says where.
     pub fn to<T: DeserializeOwned>(&self) -> Result<T, JsonError> {
-        let mut reader = serde_json::Deserializer::from_str(self.get());
-        serde_path_to_error::deserialize(&mut reader)
-            .map_err(|error| JsonError { path: error.path().to_string(), source: error.into_inner() })
+        read_json(self.get())
     }
 }
 

@@ -9,6 +9,7 @@
 mod action;
 mod attempt;
 mod blocking;
+mod chain;
 mod claim;
 mod error;
 mod error_record;
@@ -24,6 +25,8 @@ mod migration;
 mod permit;
 pub mod progress;
 mod rate;
+#[doc(hidden)]
+pub mod sealed;
 mod sql_write;
 mod state;
 mod store;
@@ -31,6 +34,7 @@ mod task;
 mod template;
 mod time;
 mod waiting;
+mod word;
 mod worker;
 
 #[cfg(feature = "testing")]
@@ -39,11 +43,12 @@ pub mod conformance;
 pub use action::{Acted, ActionDetails, ActionRecord, ActionRequest, OperatorAction, Refusal};
 pub use attempt::{AttemptRecord, Ending, Finished, FinishedAttempt, Spawned};
 pub use blocking::blocking;
+pub use chain::{append, chain};
 pub use claim::{Claim, ClaimRequest, Claimed, Excluded};
 pub use error::StoreError;
 pub use error_record::{BoxError, ErrorKind, ErrorRecord};
 pub use id::{TaskId, TemplateId, WorkerId};
-pub use json::{Json, JsonError};
+pub use json::{Json, JsonError, read_json};
 pub use key::StepKey;
 pub use ledger::{Decision, Ledger, START_HORIZON};
 pub use limit::{FleetLimit, LimitScope};
@@ -61,4 +66,5 @@ pub use task::{
 pub use template::TemplateRecord;
 pub use time::later;
 pub use waiting::WaitingFor;
+pub use word::UnknownWord;
 pub use worker::{WorkerInfo, WorkerRecord};

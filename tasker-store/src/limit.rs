@@ -2,15 +2,19 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::rate::Rate;
 
 /// The steps that a limit is on.
 ///
 /// ```
-/// use tasker::LimitScope;
+/// use tasker::limits::LimitScope;
 /// assert_eq!(LimitScope::Callable("Billing::Charge".to_owned()).to_string(), "callable `Billing::Charge`");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(tag = "scope", content = "name", rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum LimitScope {
     /// The steps that this callable runs.
     Callable(String),
@@ -22,7 +26,7 @@ impl LimitScope {
     /// The word for it: `namespace` or `callable`.
     ///
     /// ```
-    /// assert_eq!(tasker::LimitScope::Namespace("billing".to_owned()).word(), "namespace");
+    /// assert_eq!(tasker::limits::LimitScope::Namespace("billing".to_owned()).word(), "namespace");
     /// ```
     #[must_use]
     pub fn word(&self) -> &'static str {
@@ -35,12 +39,26 @@ impl LimitScope {
     /// The name of the namespace or callable.
     ///
     /// ```
-    /// assert_eq!(tasker::LimitScope::Namespace("billing".to_owned()).name(), "billing");
+    /// assert_eq!(tasker::limits::LimitScope::Namespace("billing".to_owned()).name(), "billing");
     /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
             Self::Namespace(name) | Self::Callable(name) => name,
+        }
+    }
+
+    /// Whether the steps of this namespace that this callable runs are within it.
+    ///
+    /// ```
+    /// let scope = tasker::limits::LimitScope::Namespace("billing".to_owned());
+    /// assert!(scope.covers("billing", "Billing::Charge"));
+    /// ```
+    #[must_use]
+    pub fn covers(&self, namespace: &str, callable: &str) -> bool {
+        match self {
+            Self::Namespace(name) => name == namespace,
+            Self::Callable(name) => name == callable,
         }
     }
 
@@ -63,16 +81,17 @@ impl fmt::Display for LimitScope {
 /// A limit that holds for all workers of a store together. It is kept in the store.
 ///
 /// ```
-/// use tasker::{FleetLimit, LimitScope};
+/// use tasker::limits::{FleetLimit, LimitScope};
 /// let limit = FleetLimit::new(LimitScope::Callable("Billing::Charge".to_owned()))
 ///     .concurrency(10)
 ///     .rate("100/s".parse().unwrap());
 /// assert_eq!(limit.concurrency, Some(10));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FleetLimit {
     /// The steps that it is on.
+    #[serde(flatten)]
     pub scope: LimitScope,
     /// The largest number of attempts that run at a time; 0 pauses the scope. `None` sets no bound.
     pub concurrency: Option<u32>,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::id::WorkerId;
 use crate::limit::{FleetLimit, LimitScope};
@@ -90,10 +90,11 @@ impl Holder {
 }
 
 /// A fleet limit, and how much of it is in use.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LimitRecord {
     /// The limit.
+    #[serde(flatten)]
     pub limit: FleetLimit,
     /// How many permits are held by workers that are alive. Each is for one attempt that runs, or may start.
     pub held: u32,
@@ -113,21 +114,5 @@ impl LimitRecord {
             record.waiting += u32::from(holder.starved_since.is_some());
         }
         record
-    }
-}
-
-impl Serialize for LimitRecord {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeStruct as _;
-        let FleetLimit { scope, concurrency, rate } = &self.limit;
-        let mut record = serializer.serialize_struct("LimitRecord", 7)?;
-        record.serialize_field("scope", scope.word())?;
-        record.serialize_field("name", scope.name())?;
-        record.serialize_field("concurrency", concurrency)?;
-        record.serialize_field("rate", rate)?;
-        record.serialize_field("held", &self.held)?;
-        record.serialize_field("workers", &self.workers)?;
-        record.serialize_field("waiting", &self.waiting)?;
-        record.end()
     }
 }

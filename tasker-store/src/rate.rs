@@ -4,13 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// How often attempts may start: the time between two of them.
 ///
 /// ```
 /// use std::time::Duration;
-/// use tasker::Rate;
+/// use tasker::limits::Rate;
 /// let rate: Rate = "100/s".parse().unwrap();
 /// assert_eq!(rate.every(), Duration::from_millis(10));
 /// assert_eq!("3/10min".parse::<Rate>().unwrap().every(), Duration::from_secs(200));
@@ -43,7 +43,7 @@ impl Rate {
     ///
     /// ```
     /// use std::time::Duration;
-    /// let rate = tasker::Rate::new(20, Duration::from_secs(60)).unwrap();
+    /// let rate = tasker::limits::Rate::new(20, Duration::from_secs(60)).unwrap();
     /// assert_eq!(rate.every(), Duration::from_secs(3));
     /// ```
     pub fn new(starts: u32, per: Duration) -> Result<Self, RateError> {
@@ -105,6 +105,12 @@ impl fmt::Display for Rate {
 impl Serialize for Rate {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

@@ -1,49 +1,10 @@
 //! The states of tasks, steps and attempts.
 
-use std::fmt;
+use crate::word::words;
 
-use serde::{Deserialize, Serialize};
-
-macro_rules! state {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        #[non_exhaustive]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant,)*
-        }
-
-        impl $name {
-            /// The word for it, in the store and everywhere else.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $text,)*
-                }
-            }
-
-            /// The state that a word stands for.
-            #[must_use]
-            pub fn parse(text: &str) -> Option<Self> {
-                match text {
-                    $($text => Some(Self::$variant),)*
-                    _ => None,
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-    };
-}
-
-state! {
+words! {
     /// Where a task is.
-    TaskState {
+    TaskState, "task state" {
         /// Some step can still run, or is running, or waits for its next attempt.
         InProgress = "in_progress",
         /// All steps are complete.
@@ -57,9 +18,9 @@ state! {
     }
 }
 
-state! {
+words! {
     /// Where a step is.
-    StepState {
+    StepState, "step state" {
         /// A dependency is not complete.
         Pending = "pending",
         /// It can run, and no worker has claimed it.
@@ -83,9 +44,9 @@ state! {
     }
 }
 
-state! {
+words! {
     /// How an attempt ended.
-    AttemptOutcome {
+    AttemptOutcome, "attempt outcome" {
         /// With a result.
         Complete = "complete",
         /// The handler returned an error.
@@ -107,9 +68,9 @@ state! {
     }
 }
 
-state! {
-    /// What a dead letter has come to: the task that was given up, and nobody has looked at, or somebody has.
-    DeadLetterStatus {
+words! {
+    /// What has become of a dead letter, which is a task that was given up.
+    DeadLetterStatus, "status of a dead letter" {
         /// Nobody has said what becomes of it.
         Pending = "pending",
         /// Somebody saw to it, for instance by reopening the task.
@@ -121,9 +82,9 @@ state! {
     }
 }
 
-state! {
+words! {
     /// Why a task was given up.
-    DeadLetterReason {
+    DeadLetterReason, "reason to give a task up" {
         /// It was where it was for longer than its template allows.
         StalenessTimeout = "staleness_timeout",
         /// An operator did it.

@@ -1,4 +1,4 @@
-//! The contract between the engine and the place where tasks are kept.
+//! The contract between the engine and the place where tasks are kept. **Exempt from semantic versioning.**
 //!
 //! A store knows no handler. Each operation is atomic, and is answered only once its effect is durable.
 
@@ -18,16 +18,21 @@ use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::key::StepKey;
 use crate::limit::{FleetLimit, LimitScope};
 use crate::permit::{LimitRecord, PermitGrants, PermitRequest};
-use crate::task::{Created, NewTaskRecord, PruneRequest, TaskFilter, TaskHead, TaskInputs, TaskRecord};
+use crate::sealed::Sealed;
+use crate::task::{
+    Created, Identity, NewTaskRecord, PruneRequest, TaskFilter, TaskHead, TaskInputs, TaskRecord,
+};
 use crate::template::TemplateRecord;
 use crate::worker::{WorkerInfo, WorkerRecord};
 
-/// Keeps tasks. See the [module](self).
+/// Keeps tasks. **Exempt from semantic versioning**: it changes with the engine, also in patch releases.
 ///
-/// This is a seam inside the product: it grows with the engine, and a store of your own may have
-/// to follow it.
+/// It is sealed. `tasker` and `tasker-runtime` re-export what a store of your own needs with the feature
+/// `unstable-store`; such a store must follow each version.
+///
+/// Each operation is atomic, and is answered only once its effect is durable.
 #[async_trait]
-pub trait Store: Debug + Send + Sync + 'static {
+pub trait Store: Sealed + Debug + Send + Sync + 'static {
     /// What people call the store; no password.
     fn name(&self) -> String {
         format!("{self:?}")
@@ -62,6 +67,12 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// one to offer. It inserts no row when there is a task of the same identity.
     fn create_task_sql(&self, task: &NewTaskRecord) -> Result<String, StoreError> {
         let _ = task;
+        Err(StoreError::NoTransactions)
+    }
+
+    /// The task of this identity, on a store whose [`create_task_sql`](Self::create_task_sql) cannot tell it.
+    async fn task_of_identity(&self, identity: &Identity) -> Result<Option<TaskId>, StoreError> {
+        let _ = identity;
         Err(StoreError::NoTransactions)
     }
 

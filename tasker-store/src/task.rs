@@ -44,7 +44,13 @@ pub struct NewTaskRecord {
 pub type Identity = [u8; 32];
 
 /// Who asked for a task, and what for.
+///
+/// ```
+/// let origin = tasker::task::Origin::new().initiator("ada").tag("urgent");
+/// assert_eq!(origin.tags, ["urgent"]);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Origin {
     /// Who asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,7 +58,7 @@ pub struct Origin {
     /// The system that it came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_system: Option<String>,
-    /// Why.
+    /// Why it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The correlation id of the work that it is a part of.
@@ -63,7 +69,50 @@ pub struct Origin {
     pub tags: Vec<String>,
 }
 
-/// The answer to [`Store::create_task`].
+impl Origin {
+    /// One of which nothing is known yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Who asked for the task.
+    #[must_use]
+    pub fn initiator(mut self, name: impl Into<String>) -> Self {
+        self.initiator = Some(name.into());
+        self
+    }
+
+    /// The system that the task came from.
+    #[must_use]
+    pub fn source_system(mut self, name: impl Into<String>) -> Self {
+        self.source_system = Some(name.into());
+        self
+    }
+
+    /// Why the task was asked for.
+    #[must_use]
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// The correlation id of the work that the task is a part of.
+    #[must_use]
+    pub fn parent_correlation_id(mut self, id: uuid::Uuid) -> Self {
+        self.parent_correlation_id = Some(id);
+        self
+    }
+
+    /// A word to find the task by; each call adds one.
+    #[must_use]
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.tags.push(tag.into());
+        self
+    }
+}
+
+/// The answer to [`Store::create_task`](crate::Store::create_task).
 #[derive(Clone, Debug)]
 pub enum Created {
     /// It is there.
@@ -167,8 +216,15 @@ impl TaskRecord {
     }
 }
 
-/// Which tasks to list: those that meet every condition.
+/// Which tasks to list: those that meet every condition; the newest fifty unless said otherwise.
+///
+/// ```
+/// use tasker::task::{TaskFilter, TaskState};
+/// let filter = TaskFilter::new().states([TaskState::BlockedByFailures]).namespace("billing").limit(10);
+/// assert_eq!(filter.limit, 10);
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct TaskFilter {
     /// In one of these states; none given, in any.
     pub states: Vec<TaskState>,
@@ -188,12 +244,75 @@ pub struct TaskFilter {
     pub limit: usize,
 }
 
-/// Any fifty.
 impl Default for TaskFilter {
     fn default() -> Self {
         let (states, namespace, name, tag) = (Vec::new(), None, None, None);
         let (correlation_id, given_up, before) = (None, false, None);
         Self { states, namespace, name, tag, correlation_id, given_up, before, limit: 50 }
+    }
+}
+
+impl TaskFilter {
+    /// The newest fifty tasks.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// In one of these states; none given, in any.
+    #[must_use]
+    pub fn states(mut self, states: impl IntoIterator<Item = TaskState>) -> Self {
+        self.states = states.into_iter().collect();
+        self
+    }
+
+    /// Of this namespace.
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = Some(namespace.into());
+        self
+    }
+
+    /// Of the template with this name.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// With this tag.
+    #[must_use]
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.tag = Some(tag.into());
+        self
+    }
+
+    /// With this correlation id.
+    #[must_use]
+    pub fn correlation_id(mut self, id: uuid::Uuid) -> Self {
+        self.correlation_id = Some(id);
+        self
+    }
+
+    /// That were given up at some time, whatever has become of them since.
+    #[must_use]
+    pub fn given_up(mut self) -> Self {
+        self.given_up = true;
+        self
+    }
+
+    /// Older than this one: the last of the previous page.
+    #[must_use]
+    pub fn before(mut self, task: TaskId) -> Self {
+        self.before = Some(task);
+        self
+    }
+
+    /// At most this many.
+    #[must_use]
+    pub fn limit(mut self, tasks: usize) -> Self {
+        self.limit = tasks;
+        self
     }
 }
 

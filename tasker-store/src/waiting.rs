@@ -1,37 +1,25 @@
 //! What a task that is not over waits for.
 
-use serde::{Deserialize, Serialize};
-
 use crate::state::StepState;
+use crate::word::words;
 
-/// What a task that is not over waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum WaitingFor {
-    /// A worker has claimed a step, and has not answered.
-    StepsInProcess,
-    /// A step waits for the time of its next attempt.
-    Retry,
-    /// A step could run, and nobody has claimed it.
-    Worker,
+words! {
+    /// What a task that is not over waits for.
+    ///
+    /// ```
+    /// assert_eq!(tasker::task::WaitingFor::StepsInProcess.as_str(), "steps_in_process");
+    /// ```
+    WaitingFor, "thing that a task waits for" {
+        /// A worker has claimed a step, and has not answered.
+        StepsInProcess = "steps_in_process",
+        /// A step waits for the time of its next attempt.
+        Retry = "retry",
+        /// A step could run, and nobody has claimed it.
+        Worker = "worker",
+    }
 }
 
 impl WaitingFor {
-    /// The word for it, in the store and everywhere else.
-    ///
-    /// ```
-    /// assert_eq!(tasker::WaitingFor::StepsInProcess.as_str(), "steps_in_process");
-    /// ```
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::StepsInProcess => "steps_in_process",
-            Self::Retry => "retry",
-            Self::Worker => "worker",
-        }
-    }
-
     /// What a task that waits for it is said to be doing.
     #[must_use]
     pub const fn described(self) -> &'static str {

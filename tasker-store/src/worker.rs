@@ -1,18 +1,19 @@
 //! What a worker says of itself, and what others see of it.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::id::WorkerId;
 
 /// What a worker says of itself when it starts.
 ///
 /// ```
-/// use tasker_store::WorkerInfo;
-/// let info = WorkerInfo { concurrency: 8, ..WorkerInfo::here() };
+/// use tasker::worker::WorkerInfo;
+/// let info = WorkerInfo::here().concurrency(8);
 /// assert_eq!(info.process, std::process::id());
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct WorkerInfo {
     /// The machine that it runs on.
     pub host: String,
@@ -32,19 +33,41 @@ impl WorkerInfo {
     /// A worker in this process that has no handlers yet.
     #[must_use]
     pub fn here() -> Self {
-        Self {
-            host: host(),
-            process: std::process::id(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            namespaces: None,
-            handlers: 0,
-            concurrency: 0,
-        }
+        Self::new(host(), std::process::id(), env!("CARGO_PKG_VERSION"))
+    }
+
+    /// A worker on this machine, in the process of this number, of this version of Tasker.
+    #[must_use]
+    pub fn new(host: impl Into<String>, process: u32, version: impl Into<String>) -> Self {
+        let (host, version) = (host.into(), version.into());
+        Self { host, process, version, namespaces: None, handlers: 0, concurrency: 0 }
+    }
+
+    /// The namespaces that it runs steps of; `None` for all.
+    #[must_use]
+    pub fn namespaces(mut self, namespaces: Option<Vec<String>>) -> Self {
+        self.namespaces = namespaces;
+        self
+    }
+
+    /// How many handlers it has.
+    #[must_use]
+    pub fn handlers(mut self, count: u32) -> Self {
+        self.handlers = count;
+        self
+    }
+
+    /// At most this many attempts at a time.
+    #[must_use]
+    pub fn concurrency(mut self, attempts: u32) -> Self {
+        self.concurrency = attempts;
+        self
     }
 }
 
 /// A worker as others see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct WorkerRecord {
     /// Its id.
     pub id: WorkerId,
@@ -60,6 +83,35 @@ pub struct WorkerRecord {
     pub last_beat: Option<Timestamp>,
     /// Whether it is there. What a dead one had claimed is taken over by others.
     pub alive: bool,
+}
+
+impl WorkerRecord {
+    /// A worker that is alive, and of which no claim is known.
+    #[must_use]
+    pub fn new(id: WorkerId, info: WorkerInfo, started_at: Timestamp) -> Self {
+        Self { id, info, running: 0, started_at, last_beat: None, alive: true }
+    }
+
+    /// How many steps are claimed by it.
+    #[must_use]
+    pub fn running(mut self, steps: u32) -> Self {
+        self.running = steps;
+        self
+    }
+
+    /// When it last said that it is there, in a store that is told.
+    #[must_use]
+    pub fn last_beat(mut self, at: Option<Timestamp>) -> Self {
+        self.last_beat = at;
+        self
+    }
+
+    /// Whether it is there.
+    #[must_use]
+    pub fn alive(mut self, alive: bool) -> Self {
+        self.alive = alive;
+        self
+    }
 }
 
 /// The name of this machine.

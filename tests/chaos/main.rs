@@ -169,7 +169,7 @@ impl Scene {
             let begun = Instant::now();
             loop {
                 let states = vec![TaskState::InProgress];
-                let filter = TaskFilter { states, limit: 5, ..TaskFilter::default() };
+                let filter = TaskFilter::new().states(states).limit(5);
                 let left = onlooker.list(filter).await.unwrap();
                 let Some(one) = left.first() else { return };
                 if begun.elapsed() > REST {

@@ -25,8 +25,7 @@ pub async fn run(store_url: &str, ledger: &Path, tasks: usize) {
         let id = tasker.create_task(work::new_task(name)).await.unwrap();
         ledger.line(&["created", &id.to_string()]);
     }
-    let filter =
-        TaskFilter { states: vec![TaskState::InProgress], limit: usize::MAX, ..TaskFilter::default() };
+    let filter = TaskFilter::new().states([TaskState::InProgress]).limit(usize::MAX);
     for task in tasker.list(filter).await.unwrap() {
         match tasker.wait(task.id).await {
             // A poisoned task ends blocked.

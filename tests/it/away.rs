@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use tasker_runtime::{
-    AttemptOutcome, Builder, PostgresStore, StepContext, StepResult, TaskFilter, TaskState, Tasker, WorkerId,
-};
+use tasker_runtime::error::chain;
+use tasker_runtime::store::PostgresStore;
+use tasker_runtime::task::AttemptOutcome;
+use tasker_runtime::worker::WorkerId;
+use tasker_runtime::{Builder, StepContext, StepResult, TaskFilter, TaskState, Tasker};
 use tasker_store::conformance::{Shape, at, failed, new, new_task as new_record, template as record};
 use tasker_store::{Claim, ClaimRequest, Ending, Finished, FinishedAttempt, Store, WorkerInfo};
 use tokio::sync::Notify;
@@ -68,7 +70,7 @@ async fn what_cannot_be_written_is_not_acknowledged() {
     tasker.wait(id).await.unwrap();
 
     break_off(&proxy);
-    let error = tasker.create_task(new_task()).await.unwrap_err().to_string();
+    let error = chain(&tasker.create_task(new_task()).await.unwrap_err());
     let port = proxy.address().port();
     assert!(error.contains(&format!("PostgreSQL at 127.0.0.1:{port}")), "{error}");
     assert!(error.contains(schema.name()) && error.contains("it cannot be reached"), "{error}");

@@ -153,7 +153,8 @@ async fn a_misspelt_key_is_told_with_what_it_causes_and_can_be_refused_by_itself
 async fn errors_are_told_in_the_same_words_by_a_main_that_returns_them() {
     let error =
         builder("- {name: account, handler: {callable: 'B::Acount'}}\n").build().await.map(drop).unwrap_err();
-    assert_eq!(format!("{error:?}"), format!("the runtime cannot start\n\n{error}"));
+    let text = format!("the runtime cannot start\n\n{error}");
+    assert_eq!(format!("{:?}", tasker_runtime::Report::from(error)), text);
 }
 
 #[tokio::test]

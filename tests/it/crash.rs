@@ -31,7 +31,7 @@ fn tasks(path: &Path) -> Vec<Task> {
             .await
             .unwrap();
         let mut tasks = Vec::new();
-        for head in onlooker.list(TaskFilter { limit: 100, ..TaskFilter::default() }).await.unwrap() {
+        for head in onlooker.list(TaskFilter::new().limit(100)).await.unwrap() {
             tasks.push(onlooker.get_task(head.id).await.unwrap());
         }
         tasks

@@ -8,10 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::json;
-use tasker_runtime::{
-    AttemptOutcome, Builder, Clock, MemoryStore, NewTask, SqliteStore, StepContext, StepResult, StepState,
-    StoreError, TaskId, TaskState, Tasker, TemplateId, WorkerId,
-};
+use tasker_runtime::clock::Clock;
+use tasker_runtime::store::{MemoryStore, SqliteStore, StoreError};
+use tasker_runtime::task::AttemptOutcome;
+use tasker_runtime::worker::WorkerId;
+use tasker_runtime::{Builder, NewTask, StepContext, StepResult, StepState, TaskId, TaskState, Tasker};
+use tasker_store::TemplateId;
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
     LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, StepKey, Store,
@@ -338,6 +340,8 @@ impl Flaky {
         }
     }
 }
+
+impl tasker_store::sealed::Sealed for Flaky {}
 
 #[async_trait]
 impl Store for Flaky {

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
+use tasker_runtime::task::AttemptOutcome;
 use tasker_runtime::testing::TestRun;
 use tasker_runtime::{
-    AttemptOutcome, Error, NewTask, StepContext, StepError, StepResult, StepState, Task, TaskFilter,
-    TaskState,
+    Error, NewTask, StepContext, StepError, StepResult, StepState, Task, TaskFilter, TaskState,
 };
 
 use crate::support::{Ledger, ended, flow, new_task, recording, run, virtual_time};
@@ -75,7 +75,7 @@ fn a_step_that_recovers_completes_the_task() {
 #[test]
 fn what_a_handler_asks_for_wins_over_the_policy() {
     let run = flow("a | retry: {max_attempts: 2, initial_delay: 2}")
-        .fails("a", [StepError::retryable("429").retry_after(Duration::from_secs(45))])
+        .fails("a", [StepError::retryable("429").with_retry_after(Duration::from_secs(45))])
         .returns("a", &())
         .run_blocking(json!({}));
     let pause = pauses(&run, "a")[0];
@@ -84,7 +84,7 @@ fn what_a_handler_asks_for_wins_over_the_policy() {
 
 #[test]
 fn a_permanent_error_is_final_at_once() {
-    let gone = StepError::permanent("no such user").code("GONE").context(json!({ "id": 7 }));
+    let gone = StepError::permanent("no such user").with_code("GONE").with_context(json!({ "id": 7 }));
     let run = flow("a").fails("a", [gone]).returns("a", &()).run_blocking(json!({}));
     let error = run.assert_failed("a");
     assert_eq!(
@@ -193,7 +193,7 @@ fn a_failed_branch_does_not_stop_the_others() {
 async fn a_failure_tells_step_handler_attempts_and_reason() {
     let tasker = virtual_time("a | retry: {max_attempts: 2}")
         .handler_fn("a", |_: StepContext| async {
-            StepResult::<()>::Err(StepError::retryable("no luck").code("X"))
+            StepResult::<()>::Err(StepError::retryable("no luck").with_code("X"))
         })
         .build()
         .await

@@ -7,10 +7,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use serde_json::json;
-use tasker_runtime::{
-    AttemptOutcome, Clock, MemoryStore, NewTask, SqliteStore, StepContext, StepResult, StepState, TaskFilter,
-    TaskState, Tasker, WorkerId,
-};
+use tasker_runtime::clock::Clock;
+use tasker_runtime::error::chain;
+use tasker_runtime::store::{MemoryStore, SqliteStore};
+use tasker_runtime::task::AttemptOutcome;
+use tasker_runtime::worker::WorkerId;
+use tasker_runtime::{NewTask, StepContext, StepResult, StepState, TaskFilter, TaskState, Tasker};
 use tasker_store::{ClaimRequest, NewTaskRecord, Store};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -52,7 +54,7 @@ async fn refused_for_a_while(
 
     begin(&store).await;
     let other = NewTask::new("test", "flow", &json!({ "text": large() }));
-    let error = tasker.create_task(other).await.unwrap_err().to_string();
+    let error = chain(&tasker.create_task(other).await.unwrap_err());
     assert!(error.contains(&path.display().to_string()) && error.contains(reason), "{error}");
     go.notify_one();
     log.line(&["the store failed; trying again", &id.to_string(), reason]).await;

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tasker_runtime::{
-    Builder, Clock, Error, FleetLimit, LimitScope, MemoryStore, PostgresStore, SqliteStore, StepContext,
-    StepResult, TaskId, Tasker, WorkerId, WorkerInfo,
-};
+use tasker_runtime::clock::Clock;
+use tasker_runtime::limits::{FleetLimit, LimitError, LimitScope};
+use tasker_runtime::store::{MemoryStore, PostgresStore, SqliteStore};
+use tasker_runtime::worker::{WorkerId, WorkerInfo};
+use tasker_runtime::{Builder, Error, StepContext, StepResult, TaskId, Tasker};
 use tasker_store::{PermitDemand, PermitRequest, Store as _};
 use tokio::time::Instant;
 
@@ -316,7 +317,7 @@ async fn a_scope_without_a_limit_is_not_held_up_by_one_that_has_one() {
 async fn what_cannot_be_set_or_removed_says_why() {
     let client = Fleet::new().client().await;
     let error = client.set_limit(charge()).await.unwrap_err();
-    assert!(matches!(error, Error::EmptyLimit(_)));
+    assert!(matches!(error, Error::Limit(LimitError::Empty(_))));
     assert_eq!(error.to_string(), "the limit on callable `a` needs a concurrency or a rate");
     let remove = async |name: &str| {
         client.remove_limit(LimitScope::Namespace(name.to_owned())).await.unwrap_err().to_string()

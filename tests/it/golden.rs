@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tasker_runtime::{
-    AttemptOutcome, DeadLetterFilter, NewTask, Operator, RetryScope, StepContext, StepResult, StepState,
-    TaskFilter, TaskId, TaskState, Tasker,
-};
+use tasker_runtime::operate::{DeadLetterFilter, Operator, RetryScope};
+use tasker_runtime::task::AttemptOutcome;
+use tasker_runtime::{NewTask, StepContext, StepResult, StepState, TaskFilter, TaskId, TaskState, Tasker};
 
 use crate::postgres::Schema;
 use crate::program::root;

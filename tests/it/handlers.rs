@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tasker_runtime::error::ErrorKind;
+use tasker_runtime::handler::StateRequirement;
+use tasker_runtime::task::AttemptOutcome;
 use tasker_runtime::{
-    AttemptOutcome, ErrorKind, FromStep, NewTask, State, StateRequirement, StepContext, StepError, StepState,
-    Task, TaskState, Tasker, step_handler,
+    FromStep, NewTask, State, StepContext, StepError, StepState, Task, TaskState, Tasker, step_handler,
 };
 use validator::Validate;
 
@@ -55,7 +57,7 @@ enum Refusal {
 impl From<Refusal> for StepError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Declined => Self::permanent(refusal).code("DECLINED"),
+            Refusal::Declined => Self::permanent(refusal).with_code("DECLINED"),
             Refusal::Busy => Self::retryable(refusal),
         }
     }
@@ -115,7 +117,7 @@ async fn unit() {}
 async fn with_anyhow(#[input("kind")] kind: String) -> anyhow::Result<()> {
     match kind.as_str() {
         "any" => anyhow::bail!("anything"),
-        "permanent" => Err(StepError::permanent("inner").code("INNER"))?,
+        "permanent" => Err(StepError::permanent("inner").with_code("INNER"))?,
         _ => Ok(()),
     }
 }

@@ -29,6 +29,7 @@ mod program;
 mod schema;
 mod simulation;
 mod spans;
+mod step_tasks;
 mod store;
 mod store_model;
 mod support;

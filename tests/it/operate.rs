@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use jiff::ToSpan as _;
 use serde_json::json;
+use tasker_runtime::operate::{DeadLetterFilter, DeadLetterReason, DeadLetterStatus, Operator, RetryScope};
+use tasker_runtime::store::MemoryStore;
+use tasker_runtime::task::{AttemptOutcome, WaitingFor};
 use tasker_runtime::{
-    AttemptOutcome, DeadLetterFilter, DeadLetterReason, DeadLetterStatus, Error, IdentityStrategy,
-    MemoryStore, NewTask, Operator, RetryScope, StepContext, StepError, StepResult, StepState, TaskFilter,
-    TaskId, TaskState, Tasker, WaitingFor,
+    Error, IdentityStrategy, NewTask, StepContext, StepError, StepResult, StepState, TaskFilter, TaskId,
+    TaskState, Tasker,
 };
 
 use crate::support::{Ledger, ended, recording, template, virtual_time};
@@ -202,7 +204,7 @@ async fn a_task_that_was_given_up_is_a_dead_letter_until_somebody_sees_to_it() {
     let ledger = Ledger::default();
     let (tasker, id) = blocked("a\nb: a\nc: b", &ledger, 1).await;
     let list = async |statuses: &[DeadLetterStatus]| {
-        let filter = DeadLetterFilter { statuses: statuses.to_vec(), ..DeadLetterFilter::default() };
+        let filter = DeadLetterFilter::new().statuses(statuses.to_vec());
         tasker.dead_letters(filter).await.unwrap()
     };
     let pending = [DeadLetterStatus::Pending];
@@ -248,14 +250,23 @@ async fn identity_decides_which_tasks_are_the_same() {
     let strict = |context: &str| task(context).identity(IdentityStrategy::Strict);
     let first = tasker.create_task(strict(r#"{"a": 1, "b": [1, 2]}"#)).await.unwrap();
     let again = tasker.create_task(strict(r#"{"b": [1, 2], "a": 1}"#)).await;
-    assert!(matches!(again, Err(Error::Duplicate { existing, .. }) if existing == first), "{again:?}");
+    assert!(
+        matches!(again, Err(Error::AlreadyExists { task: Some(task), same_context: Some(true), .. }) if task == first),
+        "{again:?}"
+    );
     tasker.create_task(strict(r#"{"a": 1, "b": [2, 1]}"#)).await.unwrap();
     tasker.create_task(task(r#"{"a": 1, "b": [1, 2]}"#)).await.unwrap();
     let keyed = tasker.create_task(task(r#"{"n": 1}"#).idempotency_key("k")).await.unwrap();
     let same = tasker.create_task(task(r#"{ "n": 1 }"#).idempotency_key("k")).await;
-    assert!(matches!(same, Err(Error::Duplicate { existing, .. }) if existing == keyed), "{same:?}");
+    assert!(
+        matches!(same, Err(Error::AlreadyExists { task: Some(task), same_context: Some(true), .. }) if task == keyed),
+        "{same:?}"
+    );
     let other = tasker.create_task(task(r#"{"n": 2}"#).idempotency_key("k")).await;
-    assert!(matches!(other, Err(Error::KeyReused { existing, .. }) if existing == keyed), "{other:?}");
+    assert!(
+        matches!(other, Err(Error::AlreadyExists { task: Some(task), same_context: Some(false), .. }) if task == keyed),
+        "{other:?}"
+    );
     assert_eq!(tasker.list(TaskFilter::default()).await.unwrap().len(), 4);
 }
 
@@ -294,7 +305,7 @@ async fn priority_decides_who_is_next() {
     }
     assert_eq!(ledger.lines(), ["running", "high", "plain", "low"]);
     let refused = tasker.create_task(new_task().priority(101)).await;
-    assert!(matches!(refused, Err(Error::Priority(101))));
+    assert!(matches!(refused, Err(Error::InvalidPriority(101))));
 }
 
 #[tokio::test(start_paused = true)]
@@ -311,7 +322,7 @@ async fn a_callable_has_no_more_attempts_than_its_limit_and_the_others_go_on() {
         .only_listed_handlers()
         .template_str("flow.yaml", yaml)
         .store(MemoryStore::new())
-        .clock(tasker_runtime::Clock::paused(jiff::Timestamp::from_second(1_800_000_000).unwrap(), 7))
+        .clock(tasker_runtime::clock::Clock::paused(jiff::Timestamp::from_second(1_800_000_000).unwrap(), 7))
         .concurrency(8)
         .callable_concurrency("slow", 2)
         .handler_fn("fast", |_: StepContext| async { StepResult::Ok(()) })
@@ -377,14 +388,14 @@ async fn a_stale_task_is_given_up_where_its_template_says_so() {
         (letters[0].original_state, letters[0].waiting_for),
         (Some(TaskState::InProgress), waiting_for)
     );
-    let stays = tasker.stays(TaskFilter::default()).await.unwrap();
+    let stays = tasker.task_ages(TaskFilter::default()).await.unwrap();
     assert_eq!(stays.iter().map(|stay| (stay.task, stay.is_stale())).collect::<Vec<_>>(), [(patient, true)]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_step_waits_for_a_worker_from_when_it_is_due() {
     let (start, store) = (jiff::Timestamp::from_second(1_800_000_000).unwrap(), Arc::new(MemoryStore::new()));
-    let clock = tasker_runtime::Clock::paused(start, 7);
+    let clock = tasker_runtime::clock::Clock::paused(start, 7);
     let builder = || {
         Tasker::builder()
             .only_listed_handlers()
@@ -403,7 +414,7 @@ async fn a_step_waits_for_a_worker_from_when_it_is_due() {
     let scheduled = tasker.create_task(new_task().run_at(start + 10.hours())).await.unwrap();
     let stay = async |minute: i64, task: TaskId| {
         clock.sleep_until(start + minute.minutes()).await;
-        let stays = tasker.stays(TaskFilter::default()).await.unwrap();
+        let stays = tasker.task_ages(TaskFilter::default()).await.unwrap();
         let stay = stays.into_iter().find(|stay| stay.task == task);
         stay.map(|stay| (stay.waiting_for, stay.minutes, stay.is_stale()))
     };

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use tasker_runtime::handler::SqlValue;
+use tasker_runtime::store::{PostgresStore, SqliteStore};
+use tasker_runtime::task::AttemptOutcome;
+use tasker_runtime::worker::WorkerId;
 use tasker_runtime::{
-    AttemptOutcome, NewTask, PostgresStore, SqlValue, SqliteStore, StepContext, StepError, StepResult,
-    StepState, Task, Tasker, Transaction, WorkerId, step_handler,
+    NewTask, ResultWrites, StepContext, StepError, StepResult, StepState, Task, Tasker, step_handler,
 };
 use tasker_store::conformance::{Shape, at, new, new_task, template as record};
 use tasker_store::{ClaimRequest, Ending, Finished, FinishedAttempt, SqlWrite, Store, WorkerInfo};
@@ -24,11 +27,11 @@ async fn pay(
     #[input("fails")] fails: bool,
     tasker_runtime::State(payments): tasker_runtime::State<Payments>,
     context: StepContext,
-    transaction: Transaction,
+    writes: ResultWrites,
 ) -> StepResult<i64> {
     let note: SqlValue = Some("it's paid").into();
     let values = [context.task_id().0.into(), cents.into(), note];
-    transaction.execute(format!("INSERT INTO {} VALUES ($1, $2, $3)", payments.0), values);
+    writes.add(format!("INSERT INTO {} VALUES ($1, $2, $3)", payments.0), values);
     if fails && context.attempt() == 1 {
         return Err(StepError::retryable("not yet"));
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Deserialize as _;
 use serde_json::{Value, json};
-use tasker_runtime::{NewTask, Operator, StepContext, StepError, StepResult, Tasker};
+use tasker_runtime::operate::Operator;
+use tasker_runtime::{NewTask, StepContext, StepError, StepResult, Tasker};
 
 use crate::history::fill;
 use crate::postgres::proxy::Proxy;

@@ -1,10 +1,11 @@
 //! What contexts and results must fit: schemas of the template, and limits of the builder.
 
 use serde_json::{Value, json};
-use tasker_runtime::{
-    AttemptOutcome, Builder, Clock, Error, MemoryStore, NewTask, Step, StepContext, StepResult, StepState,
-    Task, TaskState, Tasker,
-};
+use tasker_runtime::clock::Clock;
+use tasker_runtime::error::ContextError;
+use tasker_runtime::store::MemoryStore;
+use tasker_runtime::task::{AttemptOutcome, Step};
+use tasker_runtime::{Builder, Error, NewTask, StepContext, StepResult, StepState, Task, TaskState, Tasker};
 
 use crate::program::{json as json_of, tasker, text};
 use crate::support::{Ledger, recording, run, run_once, virtual_time};
@@ -59,7 +60,11 @@ async fn a_context_that_does_not_fit_creates_nothing_and_every_violation_is_told
         "the context does not fit the `input_schema` of the template: \
          `/id`: the value is not of type \"integer\"; `/mail`: the value is not a \"email\""
     );
-    let Error::InvalidContext(violations) = created(&tasker, &json!({})).await.unwrap_err() else { panic!() };
+    let Error::InvalidContext(ContextError::Schema(violations)) =
+        created(&tasker, &json!({})).await.unwrap_err()
+    else {
+        panic!()
+    };
     let violation = violations.iter().next().unwrap();
     assert_eq!((violation.pointer.as_str(), violations.more()), ("", 0));
     assert_eq!(violation.reason, "\"id\" is a required property");
@@ -73,7 +78,7 @@ async fn twenty_violations_are_told_and_the_rest_is_counted() {
     let schema = "{properties: {items: {items: {type: string}}}}";
     let tasker = with_input_schema(schema).without_worker().build().await.unwrap();
     let error = created(&tasker, &json!({ "items": vec![0; 25] })).await.unwrap_err();
-    let Error::InvalidContext(violations) = &error else { panic!("{error}") };
+    let Error::InvalidContext(ContextError::Schema(violations)) = &error else { panic!("{error}") };
     assert_eq!((violations.iter().count(), violations.more()), (20, 5));
     assert!(error.to_string().ends_with("; 5 more"), "{error}");
     tasker.shutdown().await;
@@ -132,10 +137,13 @@ async fn a_context_beyond_the_limits_creates_nothing() {
     let builder = virtual_time("a").max_context_bytes(100).max_depth(8);
     let tasker = recording(builder, &Ledger::default(), &["a"]).build().await.unwrap();
     let error = created(&tasker, &json!({ "x": "y".repeat(93) })).await.unwrap_err();
-    assert!(matches!(error, Error::ContextTooLarge { bytes: 101, limit: 100 }), "{error}");
+    assert!(
+        matches!(error, Error::InvalidContext(ContextError::TooLarge { bytes: 101, limit: 100 })),
+        "{error}"
+    );
     assert_eq!(error.to_string(), "the context has 101 bytes, and may have 100 (`max_context_bytes`)");
     let error = created(&tasker, &json!({ "x": nested(8) })).await.unwrap_err();
-    assert!(matches!(error, Error::ContextTooDeep { depth: 9, limit: 8 }), "{error}");
+    assert!(matches!(error, Error::InvalidContext(ContextError::TooDeep { depth: 9, limit: 8 })), "{error}");
     assert_eq!(error.to_string(), "the context is nested 9 levels deep, and may be 8 (`max_depth`)");
     assert!(tasker.list(tasker_runtime::TaskFilter::default()).await.unwrap().is_empty());
     for context in [json!({ "x": "y".repeat(92) }), json!({ "x": nested(7) })] {

@@ -7,9 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use tasker_runtime::{
-    AttemptOutcome, DeadLetterReason, DeadLetterStatus, MemoryStore, StepState, TaskId, TaskState, WorkerId,
-};
+use tasker_runtime::operate::{DeadLetterReason, DeadLetterStatus};
+use tasker_runtime::store::MemoryStore;
+use tasker_runtime::task::AttemptOutcome;
+use tasker_runtime::worker::WorkerId;
+use tasker_runtime::{StepState, TaskId, TaskState};
 use tasker_store::conformance::{Shape, at, failed, new, new_task, template};
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Ending, Finished, FinishedAttempt, Json, OperatorAction,

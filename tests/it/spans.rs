@@ -4,7 +4,8 @@ use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use serde_json::json;
-use tasker_runtime::{Builder, MemoryStore, NewTask, StepContext, StepError, Task, Tasker, step_handler};
+use tasker_runtime::store::MemoryStore;
+use tasker_runtime::{Builder, NewTask, StepContext, StepError, Task, Tasker, step_handler};
 use tracing::Dispatch;
 use tracing::subscriber::NoSubscriber;
 use tracing_subscriber::EnvFilter;

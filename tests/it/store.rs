@@ -3,7 +3,7 @@
 mod memory {
     use std::sync::Arc;
 
-    use tasker_runtime::MemoryStore;
+    use tasker_runtime::store::MemoryStore;
 
     tasker_store::store_conformance!((Arc::new(MemoryStore::new()), ()));
 }
@@ -11,7 +11,7 @@ mod memory {
 mod sqlite {
     use std::sync::Arc;
 
-    use tasker_runtime::SqliteStore;
+    use tasker_runtime::store::SqliteStore;
 
     tasker_store::store_conformance!({
         let directory = tempfile::tempdir().unwrap();
@@ -23,7 +23,7 @@ mod sqlite {
 mod postgres {
     use std::sync::Arc;
 
-    use tasker_runtime::PostgresStore;
+    use tasker_runtime::store::PostgresStore;
 
     use crate::postgres::Schema;
 
@@ -37,7 +37,7 @@ mod postgres {
 mod postgres_unprepared {
     use std::sync::Arc;
 
-    use tasker_runtime::PostgresStore;
+    use tasker_runtime::store::PostgresStore;
 
     use crate::postgres::Schema;
 

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use tasker_runtime::{
-    DeadLetterReason, DeadLetterStatus, MemoryStore, PostgresStore, SqliteStore, TaskId, WorkerId,
-};
+use tasker_runtime::TaskId;
+use tasker_runtime::operate::{DeadLetterReason, DeadLetterStatus};
+use tasker_runtime::store::{MemoryStore, PostgresStore, SqliteStore};
+use tasker_runtime::worker::WorkerId;
 use tasker_store::conformance::{Shape, at, failed, new, new_task, template};
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Ending, Finished, FinishedAttempt, Json,
@@ -274,7 +275,8 @@ impl Pair {
             self.compare_inputs(*task).await;
         }
         for given_up in [false, true] {
-            let filter = TaskFilter { given_up, limit: 100, ..TaskFilter::default() };
+            let filter = TaskFilter::new().limit(100);
+            let filter = if given_up { filter.given_up() } else { filter };
             let [one, other] = &self.stores;
             let (one, other) = (one.tasks(filter.clone()).await.unwrap(), other.tasks(filter).await.unwrap());
             assert_eq!(format!("{one:#?}"), format!("{other:#?}"));

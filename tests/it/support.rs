@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tasker_runtime::testing::TestEngine;
-use tasker_runtime::{Builder, Error, NewTask, StepContext, StepResult, Task, TaskFailure, Tasker};
+use tasker_runtime::{Builder, Error, NewTask, StepContext, StepResult, Task, Tasker};
 
 /// A template called `test/flow`. Each line of `steps` is `name: dependency, dependency | more YAML`;
 /// a step's callable is its name.
@@ -63,10 +63,7 @@ pub async fn run(tasker: &Tasker, context: &Value) -> Task {
 pub fn ended(result: Result<Task, Error>) -> Task {
     match result {
         Ok(task) => task,
-        Err(Error::Failed(failure)) => {
-            let TaskFailure(task) = *failure;
-            task
-        }
+        Err(Error::Failed(failure)) => failure.into_task(),
         Err(error) => panic!("{error}"),
     }
 }

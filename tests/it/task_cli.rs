@@ -131,7 +131,7 @@ async fn a_backoff_is_cut_short() {
     let bench = Bench::new("later | retry: {max_attempts: 2, initial_delay: 1800, max_delay: 1800}").await;
     let mut events = bench.tasker.subscribe();
     let id = bench.create("red").await;
-    while !matches!(events.recv().await.unwrap(), tasker_runtime::Event::StepFinished { .. }) {}
+    while !matches!(events.next().await.unwrap(), tasker_runtime::events::Event::StepFinished { .. }) {}
     bench.answer(&["retry", &id.to_string(), "later", "--now"]).await;
     assert_eq!(bench.tasker.wait(id).await.unwrap().state, TaskState::Complete);
     bench.tasker.shutdown().await;
@@ -153,7 +153,7 @@ async fn stale_tasks_are_told() {
     let bench = Bench::new("later | retry: {max_attempts: 2, initial_delay: 3600, max_delay: 3600}").await;
     let mut events = bench.tasker.subscribe();
     let id = bench.create("red").await;
-    while !matches!(events.recv().await.unwrap(), tasker_runtime::Event::StepFinished { .. }) {}
+    while !matches!(events.next().await.unwrap(), tasker_runtime::events::Event::StepFinished { .. }) {}
     assert_eq!(bench.answer(&["stale"]).await, json!([]));
     assert_eq!(
         text(&bench.task(&["stale"]).await.stdout),

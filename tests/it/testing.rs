@@ -6,10 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tasker_runtime::task::AttemptOutcome;
 use tasker_runtime::testing::{CrashPoint, TestEngine, TestRun, call, handler};
-use tasker_runtime::{
-    AttemptOutcome, State, StepContext, StepError, StepResult, StepState, Task, TaskState, step_handler,
-};
+use tasker_runtime::{State, StepContext, StepError, StepResult, StepState, Task, TaskState, step_handler};
 use validator::Validate;
 
 use crate::support::flow;
@@ -45,7 +44,7 @@ async fn pay(
 ) -> Result<String, StepError> {
     tokio::time::sleep(Duration::from_millis(20)).await;
     if context.attempt() > 2 {
-        return Err(StepError::permanent("too often").code("OFTEN"));
+        return Err(StepError::permanent("too often").with_code("OFTEN"));
     }
     bank.0.lock().unwrap().insert(context.idempotency_key(), order.cents - coupon.unwrap_or(0));
     Ok(format!("{account} paid"))
@@ -90,9 +89,9 @@ async fn one_handler_is_called_as_in_production() {
     assert_eq!(paying.clone().run().await.unwrap(), "Ada paid");
     assert_eq!(bank.charges(), [400]);
     let error = paying.clone().attempt(3).run().await.unwrap_err();
-    assert_eq!((error.to_string().as_str(), error.is_retryable()), ("too often", false));
+    assert_eq!((error.to_string().as_str(), error.is_retryable()), ("too often [OFTEN]", false));
     let error = paying.input(json!({"cents": 0})).run().await.unwrap_err();
-    assert_eq!(error.to_string(), "the task's context is invalid: `cents` is nothing");
+    assert_eq!(error.to_string(), "the task's context is invalid: `cents` is nothing [INVALID_INPUT]");
 }
 
 #[test]
@@ -105,7 +104,7 @@ fn a_handler_with_method_and_configuration_reads_a_renamed_step_on_another_threa
 #[test]
 fn a_missing_dependency_is_the_same_error_as_in_production() {
     let error = call::<pay>().input(json!({"cents": 1})).state(Bank::default()).run_blocking().unwrap_err();
-    assert_eq!(error.to_string(), "step `account` has no result");
+    assert_eq!(error.to_string(), "step `account` has no result [MISSING_DEPENDENCY]");
     let run = flow("a\nb: a")
         .returns("a", &1)
         .replace("b", |context: StepContext| async move { context.dependency::<u8>("nothing") })
@@ -175,7 +174,7 @@ fn of_two_steps_of_one_handler_one_can_be_replaced() {
 fn a_step_that_fails_for_good_blocks_and_the_message_shows_the_history() {
     let run = flow("a\nb: a | retry: {max_attempts: 2, initial_delay: 60}\nc: b")
         .returns("a", &json!({"id": 7}))
-        .fails("b", [StepError::retryable("503"), StepError::retryable("504").code("GATEWAY")])
+        .fails("b", [StepError::retryable("503"), StepError::retryable("504").with_code("GATEWAY")])
         .returns("b", &2)
         .returns("c", &3)
         .run_blocking(json!({"user": 1}));
@@ -235,7 +234,7 @@ fn a_run_that_goes_on_and_on_fails_with_its_history() {
             "b",
             move |_: StepContext| async move {
                 let pause = Duration::from_secs(seconds);
-                StepResult::<()>::Err(StepError::retryable("not yet").retry_after(pause))
+                StepResult::<()>::Err(StepError::retryable("not yet").with_retry_after(pause))
             },
         )
     };
@@ -282,7 +281,7 @@ fn assert_promises(run: &TestRun) {
     let Some(left) = run.crash().and_then(|crash| crash.task.as_ref()) else { return };
     assert_eq!(left.id, run.task().id);
     for (before, after) in left.steps.iter().zip(&run.task().steps) {
-        let shown = |step: &tasker_runtime::Step, most| format!("{:?}", &step.attempts[..most]);
+        let shown = |step: &tasker_runtime::task::Step, most| format!("{:?}", &step.attempts[..most]);
         let most = before.attempts.len();
         assert_eq!(shown(before, most), shown(after, most), "attempts of {}", before.name);
         assert!(before.result.is_none() || before.result == after.result, "result of {}", before.name);

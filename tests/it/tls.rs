@@ -4,7 +4,9 @@ use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tasker_runtime::{PostgresStore, TaskState};
+use tasker_runtime::TaskState;
+use tasker_runtime::error::chain;
+use tasker_runtime::store::PostgresStore;
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
@@ -89,7 +91,7 @@ async fn connections(onlooker: &tokio_postgres::Client) -> (i64, i64, i64) {
 }
 
 async fn refused(url: &str) -> String {
-    let error = PostgresStore::open(url).await.unwrap_err().to_string();
+    let error = chain(&PostgresStore::open(url).await.unwrap_err());
     assert!(!error.contains("secret"), "{error}");
     error
 }

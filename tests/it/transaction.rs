@@ -45,7 +45,7 @@ async fn a_task_is_there_when_the_callers_data_is() {
     let done = tasker.wait(id).await.unwrap();
     assert_eq!(done.state, TaskState::Complete);
     assert_eq!(done.step("c").unwrap().result.as_ref().unwrap().to::<Value>().unwrap(), context);
-    let tagged = TaskFilter { tag: Some("a'b".to_owned()), ..TaskFilter::default() };
+    let tagged = TaskFilter::new().tag("a'b");
     assert_eq!(tasker.list(tagged).await.unwrap().len(), 1);
 
     drop(client);
@@ -63,9 +63,15 @@ async fn a_task_of_the_same_identity_leaves_the_transaction_as_it_is() {
     let first = tasker.create_task(task()).await.unwrap();
     let mut transaction = client.transaction().await.unwrap();
     let again = tasker.create_task_in(&mut transaction, task()).await;
-    assert!(matches!(again, Err(Error::Taken)), "{again:?}");
+    assert!(
+        matches!(again, Err(Error::AlreadyExists { task: Some(task), same_context: Some(true), .. }) if task == first),
+        "{again:?}"
+    );
     let strict = NewTask::new("test", "flow", &json!({})).identity(IdentityStrategy::Strict);
-    let second = tasker.create_task_in(&mut transaction, strict).await.unwrap();
+    let second = tasker.create_task_in(&mut transaction, strict.clone()).await.unwrap();
+    // Nobody outside the transaction can see the other one.
+    let again = tasker.create_task_in(&mut transaction, strict).await;
+    assert!(matches!(again, Err(Error::AlreadyExists { task: None, same_context: None, .. })), "{again:?}");
     transaction.commit().await.unwrap();
     for id in [first, second] {
         assert_eq!(tasker.wait(id).await.unwrap().state, TaskState::Complete);

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use tasker_runtime::{PostgresStore, StoreError, TaskState, WorkerId};
+use tasker_runtime::TaskState;
+use tasker_runtime::store::{PostgresStore, StoreError};
+use tasker_runtime::worker::WorkerId;
 use tasker_store::conformance::{Shape, at, new, new_task, template};
 use tasker_store::{ClaimRequest, Finished, FinishedAttempt, Store, WorkerInfo};
 

@@ -431,7 +431,10 @@ fn flow(url: &str) -> tasker_runtime::Builder {
 
 #[tokio::test]
 async fn a_worker_runs_with_no_more_than_the_documented_grants() {
-    use tasker_runtime::{FleetLimit, LimitScope, Operator, RetryScope, TaskFilter};
+    use tasker_runtime::TaskFilter;
+    use tasker_runtime::error::chain;
+    use tasker_runtime::limits::{FleetLimit, LimitScope};
+    use tasker_runtime::operate::{Operator, RetryScope};
     let schema = Schema::new();
     let role = Role::new(&schema).await;
     let url = role.url();
@@ -482,18 +485,11 @@ async fn a_worker_runs_with_no_more_than_the_documented_grants() {
     tasker.retry(failed, &RetryScope::All, &by).await.unwrap();
     ended(tasker.wait(failed).await);
     tasker.cancel(failed, &by).await.unwrap();
-    assert_eq!(
-        tasker
-            .list(TaskFilter { tag: Some("red".into()), limit: 1_000, ..TaskFilter::default() })
-            .await
-            .unwrap()
-            .len(),
-        ids.len() + 2
-    );
+    assert_eq!(tasker.list(TaskFilter::new().tag("red").limit(1_000)).await.unwrap().len(), ids.len() + 2);
     assert_eq!(tasker.workers().await.unwrap().len(), 1);
 
     // Deleting takes more.
-    let error = tasker.prune(Duration::ZERO, 100).await.unwrap_err().to_string();
+    let error = chain(&tasker.prune(Duration::ZERO, 100).await.unwrap_err());
     assert!(error.contains("permission denied"), "{error}");
     schema.execute(&grants("deletes old tasks", &role)).await;
     assert_eq!(tasker.prune(Duration::ZERO, 1_000).await.unwrap(), ids.len() + 2);

@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use tasker_runtime::{AttemptOutcome, StepState, Task, TaskFilter, TaskState, Tasker};
+use tasker_runtime::task::AttemptOutcome;
+use tasker_runtime::{StepState, Task, TaskFilter, TaskState, Tasker};
 use tokio::task::JoinSet;
 
 use crate::processes::ledger::{Ledger, StepKey};
@@ -139,7 +140,7 @@ impl Snapshot {
 async fn read(store_url: &str) -> Vec<Task> {
     let builder = Tasker::builder().only_listed_handlers().without_worker().store_url(store_url);
     let onlooker = builder.build().await.unwrap();
-    let heads = onlooker.list(TaskFilter { limit: 1_000_000, ..TaskFilter::default() }).await.unwrap();
+    let heads = onlooker.list(TaskFilter::new().limit(1_000_000)).await.unwrap();
     let ids: Arc<[_]> = heads.iter().map(|head| head.id).collect();
     let mut readers = JoinSet::new();
     for first in 0..READERS {

@@ -2,7 +2,8 @@
 
 use clap::Args;
 use console::style;
-use tasker_runtime::{DeadLetterFilter, DeadLetterStatus, Error, Operator, TaskId, Tasker};
+use tasker_runtime::operate::{DeadLetterFilter, DeadLetterStatus, Operator};
+use tasker_runtime::{Error, TaskId, Tasker};
 
 use crate::cli::output::{print, print_json};
 use crate::cli::report::first_line;
@@ -47,7 +48,7 @@ const STATUSES: [DeadLetterStatus; 4] = [
 
 fn status(text: &str) -> Result<DeadLetterStatus, String> {
     let known = || STATUSES.map(DeadLetterStatus::as_str).join(", ");
-    DeadLetterStatus::parse(text).ok_or_else(|| format!("a dead letter is one of: {}", known()))
+    text.parse().map_err(|_| format!("a dead letter is one of: {}", known()))
 }
 
 pub(super) async fn list(tasker: &Tasker, options: &Options, json: bool) -> Result<(), Error> {
@@ -56,8 +57,9 @@ pub(super) async fn list(tasker: &Tasker, options: &Options, json: bool) -> Resu
         (false, []) => vec![DeadLetterStatus::Pending],
         (false, statuses) => statuses.to_vec(),
     };
-    let namespace = options.namespace.clone();
-    let letters = tasker.dead_letters(DeadLetterFilter { statuses, namespace, limit: options.limit }).await?;
+    let mut filter = DeadLetterFilter::new().statuses(statuses).limit(options.limit);
+    filter.namespace = options.namespace.clone();
+    let letters = tasker.dead_letters(filter).await?;
     if json {
         print_json(&letters);
         return Ok(());

@@ -3,7 +3,8 @@
 use clap::Args;
 use console::style;
 use serde_json::json;
-use tasker_runtime::{Error, Staleness, TaskFilter, TaskId, TaskState, Tasker};
+use tasker_runtime::operate::Staleness;
+use tasker_runtime::{Error, TaskFilter, TaskId, TaskState, Tasker};
 
 use crate::cli::output::{print, print_json};
 
@@ -55,20 +56,16 @@ const STATES: [TaskState; 5] = [
 
 fn state(text: &str) -> Result<TaskState, String> {
     let known = || STATES.map(TaskState::as_str).join(", ");
-    TaskState::parse(text).ok_or_else(|| format!("a task is one of: {}", known()))
+    text.parse().map_err(|_| format!("a task is one of: {}", known()))
 }
 
 pub(super) async fn list(tasker: &Tasker, options: &Options, json: bool) -> Result<(), Error> {
-    let filter = TaskFilter {
-        states: options.state.clone(),
-        namespace: options.namespace.clone(),
-        name: options.name.clone(),
-        tag: options.tag.clone(),
-        correlation_id: options.correlation_id.map(|id| id.0),
-        before: options.before,
-        limit: options.limit,
-        ..TaskFilter::default()
-    };
+    let mut filter = TaskFilter::new().states(options.state.iter().copied()).limit(options.limit);
+    filter.namespace = options.namespace.clone();
+    filter.name = options.name.clone();
+    filter.tag = options.tag.clone();
+    filter.correlation_id = options.correlation_id.map(|id| id.0);
+    filter.before = options.before;
     let tasks = tasker.list(filter).await?;
     let next = tasks.last().filter(|_| tasks.len() == options.limit).map(|task| task.id);
     if json {
@@ -99,9 +96,9 @@ pub(super) async fn list(tasker: &Tasker, options: &Options, json: bool) -> Resu
 }
 
 pub(super) async fn stale(tasker: &Tasker, options: &Stale, json: bool) -> Result<(), Error> {
-    let filter =
-        TaskFilter { namespace: options.namespace.clone(), limit: options.limit, ..TaskFilter::default() };
-    let mut stays = tasker.stays(filter).await?;
+    let mut filter = TaskFilter::new().limit(options.limit);
+    filter.namespace = options.namespace.clone();
+    let mut stays = tasker.task_ages(filter).await?;
     stays.retain(|stay| options.all || stay.staleness != Staleness::Healthy);
     if json {
         print_json(&stays);

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
-use tasker_runtime::{Error, Operator, RetryScope, Task, TaskId, Tasker};
+use tasker_runtime::operate::{Operator, RetryScope};
+use tasker_runtime::{Error, Task, TaskId, Tasker};
 
 use crate::cli::output::{print, print_json};
 use crate::cli::time::duration;

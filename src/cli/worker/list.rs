@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::Args;
 use console::style;
 use serde_json::json;
-use tasker_runtime::{Builder, WorkerRecord};
+use tasker_runtime::Builder;
+use tasker_runtime::error::chain;
+use tasker_runtime::worker::WorkerRecord;
 
 use crate::cli::at_store::AtStore;
 use crate::cli::output::{FAILED, fail, print};
@@ -26,7 +28,7 @@ pub(super) async fn run(builder: Builder, options: &Options, program: &Program) 
     tasker.shutdown().await;
     let workers = match workers {
         Ok(workers) => workers,
-        Err(error) => return fail(FAILED, error),
+        Err(error) => return fail(FAILED, chain(&error)),
     };
     if options.at.json {
         print(&json!({ "workers": workers }).to_string());

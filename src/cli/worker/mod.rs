@@ -175,7 +175,7 @@ async fn work(tasker: &Tasker, shown: &Shown, signals: &mut StopSignals) -> Exit
             std::process::exit(i32::from(INTERRUPTED));
         }
     }
-    while let Ok(event) = events.try_recv() {
+    while let Some(event) = events.try_next() {
         shown.show(&event);
     }
     shown.say("stopped");

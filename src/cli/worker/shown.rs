@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 use serde_json::json;
-use tasker_runtime::{AttemptOutcome, Description, Event, WorkerInfo};
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
+use tasker_runtime::events::{Event, Events};
+use tasker_runtime::task::AttemptOutcome;
+use tasker_runtime::worker::{Description, WorkerInfo};
 
 use crate::cli::output::{print, say};
 use crate::cli::program::Program;
@@ -40,22 +40,21 @@ impl Shown {
     }
 
     /// Shows what happens, for ever.
-    pub(super) async fn follow(self, events: &mut Receiver<Event>) {
-        loop {
-            match events.recv().await {
-                Ok(event) => self.show(&event),
-                Err(RecvError::Lagged(missed)) => {
-                    self.say(&format!("{missed} events came too fast to be shown"))
-                }
-                Err(RecvError::Closed) => std::future::pending::<()>().await,
+    pub(super) async fn follow(self, events: &mut Events) {
+        while let Some(event) = events.next().await {
+            match events.take_missed() {
+                0 => {}
+                missed => self.say(&format!("{missed} events came too fast to be shown")),
             }
+            self.show(&event);
         }
+        std::future::pending().await
     }
 
     pub(super) fn show(self, event: &Event) {
         let line = match event {
-            Event::TaskSettled { task, state } => format!("task {task} is {state}"),
-            Event::StepFinished { task, step, attempt, outcome, error, retry_at, at }
+            Event::TaskSettled { task, state, .. } => format!("task {task} is {state}"),
+            Event::StepFinished { task, step, attempt, outcome, error, retry_at, at, .. }
                 if *outcome != AttemptOutcome::Complete =>
             {
                 let error = error.as_deref().map(|error| format!(": {}", first_line(error)));

@@ -84,14 +84,14 @@ impl BoundStep {
                     "the result of step `{}` has {bytes} bytes, and may have {most} (`max_result_bytes`)",
                     name()
                 );
-                return Err(StepError::permanent(message).code("RESULT_TOO_LARGE"));
+                return Err(StepError::permanent(message).with_code("RESULT_TOO_LARGE"));
             }
             Err(Excess::Depth(depth, most)) => {
                 let message = format!(
                     "the result of step `{}` is nested {depth} levels deep, and may be {most} (`max_depth`)",
                     name()
                 );
-                return Err(StepError::permanent(message).code("RESULT_TOO_DEEP"));
+                return Err(StepError::permanent(message).with_code("RESULT_TOO_DEEP"));
             }
         }
         let Some(schema) = &self.result_schema else { return Ok(()) };
@@ -99,13 +99,17 @@ impl BoundStep {
             let message =
                 format!("the result of step `{}` does not fit its `result_schema`: {violations}", name());
             let facts = serde_json::to_value(&violations).unwrap_or_default();
-            StepError::permanent(message).code("RESULT_SCHEMA").context(facts)
+            StepError::permanent(message).with_code("RESULT_SCHEMA").with_context(facts)
         })
     }
 }
 
-/// A schema to check by. One that is invalid can only come with a snapshot that an older program kept,
-/// which did not act upon schemas: neither do we then.
+fn has_schemas(template: &TaskTemplate) -> bool {
+    template.input_schema.is_some() || template.steps.iter().any(|step| step.result_schema.is_some())
+}
+
+/// A schema to check by. An invalid one comes only with a snapshot of an older program, which did not act
+/// upon schemas; it is not acted upon here either.
 fn compiled(schema: Option<&Value>, template: &TaskTemplate, of: &str) -> Option<Schema> {
     match Schema::compile(schema?) {
         Ok(schema) => Some(schema),
@@ -146,8 +150,15 @@ fn reads(
     }
 }
 
-/// Reports the schemas of the template that are none.
+/// Whether this program can check values by schemas.
+const CHECKS_SCHEMAS: bool = cfg!(feature = "schemas");
+
+/// Reports the schemas of the template that are invalid, or that this program cannot check by.
 pub(crate) fn check_schemas(loaded: &LoadedTemplate, faults: &mut Diagnostics) {
+    schema_faults(loaded, CHECKS_SCHEMAS, faults);
+}
+
+fn schema_faults(loaded: &LoadedTemplate, checks_schemas: bool, faults: &mut Diagnostics) {
     let template = loaded.template();
     let input = ("/input_schema".to_owned(), template.input_schema.as_ref(), "`input_schema`".to_owned());
     let results = template.steps.iter().enumerate().map(|(index, step)| {
@@ -155,7 +166,7 @@ pub(crate) fn check_schemas(loaded: &LoadedTemplate, faults: &mut Diagnostics) {
         (format!("/steps/{index}/result_schema"), step.result_schema.as_ref(), what)
     });
     for (place, schema, what) in std::iter::once(input).chain(results) {
-        if !cfg!(feature = "schemas") && schema.is_some() {
+        if !checks_schemas && schema.is_some() {
             let message = format!("{what} cannot be checked by this program");
             let hint = "build it with the feature `schemas` of tasker, which is on by default".to_owned();
             let span = loaded.span_at(&place);
@@ -174,7 +185,7 @@ pub(crate) fn check_schemas(loaded: &LoadedTemplate, faults: &mut Diagnostics) {
     }
 }
 
-/// Reports every way in which the handlers do not fit the template, and every schema that is none.
+/// Reports every way in which the handlers do not fit the template, and every schema that is invalid.
 pub(crate) fn check(loaded: &LoadedTemplate, registry: &Registry, faults: &mut Diagnostics) {
     check_schemas(loaded, faults);
     let template = loaded.template();
@@ -315,6 +326,8 @@ fn step_of<'t>(template: &'t TaskTemplate, (callable, method): (&str, &str)) -> 
 #[derive(Debug)]
 pub(crate) struct Templates {
     registry: Registry,
+    /// Whether steps may run whose template has schemas.
+    checks_schemas: bool,
     current: Vec<Arc<BoundTemplate>>,
     by_id: RwLock<HashMap<TemplateId, Arc<BoundTemplate>>>,
 }
@@ -322,7 +335,7 @@ pub(crate) struct Templates {
 impl Templates {
     pub(crate) fn new(registry: Registry, current: Vec<Arc<BoundTemplate>>) -> Self {
         let by_id = current.iter().map(|bound| (bound.id, Arc::clone(bound))).collect();
-        Self { registry, current, by_id: RwLock::new(by_id) }
+        Self { registry, checks_schemas: CHECKS_SCHEMAS, current, by_id: RwLock::new(by_id) }
     }
 
     /// How many handlers there are to bind them to.
@@ -335,7 +348,8 @@ impl Templates {
         &self.current
     }
 
-    /// The template that a task runs by: one of ours, or the snapshot that an earlier program kept.
+    /// The template that a task runs by: one of ours, or the snapshot that another program kept. In a program
+    /// that cannot check by its schemas it has no handlers, so that its steps are left to one that can.
     pub(crate) async fn get(
         &self,
         id: TemplateId,
@@ -353,8 +367,22 @@ impl Templates {
         let template: TaskTemplate =
             serde_json::from_str(&record.snapshot).map_err(|error| unreadable(&error))?;
         let plan = Plan::new(&template).map_err(|error| unreadable(&error))?;
-        let bound = Arc::new(BoundTemplate::new(id, template, plan, &self.registry));
-        self.by_id.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&bound));
+        let is_unchecked = !self.checks_schemas && has_schemas(&template);
+        let registry = if is_unchecked { &Registry::default() } else { &self.registry };
+        let bound = Arc::new(BoundTemplate::new(id, template, plan, registry));
+        let mut by_id = self.by_id.write().unwrap_or_else(PoisonError::into_inner);
+        let is_new = by_id.insert(id, Arc::clone(&bound)).is_none();
+        drop(by_id);
+        if is_unchecked && is_new {
+            let TaskTemplate { namespace, name, version, .. } = &*bound.template;
+            tracing::error!(
+                namespace,
+                template = name,
+                version,
+                "a stored template has schemas that this program cannot check; its steps wait for a program with \
+                 the feature `schemas` of tasker"
+            );
+        }
         Ok(bound)
     }
 }
@@ -363,6 +391,36 @@ impl Templates {
 mod tests {
     use super::*;
 
+    const WITH_SCHEMA: &str = "{name: a, namespace_name: b, version: 1, steps: [
+        {name: s, handler: {callable: C}, result_schema: {type: integer}}]}";
+
+    #[test]
+    fn a_template_with_schemas_is_refused_by_a_program_that_cannot_check_them() {
+        let loaded = tasker_template::load_str("t.yaml", WITH_SCHEMA).unwrap();
+        for (checks_schemas, faults) in [(true, 0), (false, 1)] {
+            let mut diagnostics = Diagnostics::default();
+            schema_faults(&loaded, checks_schemas, &mut diagnostics);
+            assert_eq!(diagnostics.iter().count(), faults);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stored_template_with_schemas_has_no_handlers_in_a_program_that_cannot_check_them() {
+        let template = tasker_template::load_str("t.yaml", WITH_SCHEMA).unwrap().into_template();
+        let record = BoundTemplate::record(&template);
+        let (id, store) = (record.id, tasker_store::MemoryStore::new());
+        store.put_template(record).await.unwrap();
+        for checks_schemas in [true, false] {
+            let handler = Handler::closure("C", |_| panic!("nobody calls it"));
+            let key = ("C".to_owned(), DEFAULT_METHOD.to_owned());
+            let registry = Registry::collect([(key, handler)], &mut Vec::new());
+            let templates = Templates { checks_schemas, ..Templates::new(registry, Vec::new()) };
+            let bound = templates.get(id, &store).await.unwrap();
+            assert_eq!(bound.steps[0].handler.is_some(), checks_schemas);
+        }
+    }
+
+    #[cfg(feature = "schemas")]
     #[test]
     fn a_snapshot_whose_schemas_are_none_is_bound_without_them() {
         let snapshot = serde_json::json!({

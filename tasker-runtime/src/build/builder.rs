@@ -1,58 +1,54 @@
-//! Describes a runtime, checks the whole description at once, and starts it.
+//! Describes a runtime; `start` checks the description and starts it.
 
-use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use tasker_store::{LimitScope, Store};
-use tasker_template::{
-    Diagnostics, LoadedTemplate, Plan, TemplateDraft, nearest, read_file, read_str, template_files,
-};
+use tasker_template::{Diagnostics, LoadedTemplate};
 
-use crate::build::bind::{self, BoundTemplate, Templates};
-use crate::build::fault::{BuildError, BuildFault};
-use crate::build::location::Location;
+use crate::build::bind;
+use crate::build::fault::BuildFault;
 use crate::build::payload_limits::DEEPEST;
 use crate::build::registry::{DEFAULT_METHOD, Handler, Key, Registry, erased};
-use crate::client::tasker::Tasker;
 use crate::clock::Clock;
-use crate::engine::{Engine, WorkerSettings};
+use crate::engine::WorkerSettings;
 use crate::handler::step_error::StepError;
 use crate::handler::{Registration, States, StepContext, StepHandler};
 
 /// Where tasks are kept when the application does not say.
 const DEFAULT_STORE: &str = "sqlite://tasker.db";
 
-/// Describes a runtime: templates, handlers, states and a store. See [`Tasker::builder`].
+/// Describes a runtime: templates, handlers, states and a store. See
+/// [`Tasker::builder`](crate::Tasker::builder).
 #[derive(Debug)]
 pub struct Builder {
-    templates: Vec<TemplateSource>,
-    deny_warnings: bool,
-    environment: Option<String>,
-    listed: Vec<(Key, Handler)>,
-    collected: bool,
-    states: States,
-    store: StoreSource,
-    clock: Clock,
-    settings: WorkerSettings,
-    works: bool,
-    grace: Duration,
-    faults: Vec<BuildFault>,
+    pub(super) templates: Vec<TemplateSource>,
+    pub(super) deny_warnings: bool,
+    pub(super) environment: Option<String>,
+    pub(super) listed: Vec<(Key, Handler)>,
+    pub(super) collected: bool,
+    pub(super) states: States,
+    pub(super) store: StoreSource,
+    pub(super) clock: Clock,
+    pub(super) settings: WorkerSettings,
+    pub(super) works: bool,
+    pub(super) grace: Duration,
+    pub(super) faults: Vec<BuildFault>,
     #[cfg(feature = "testing")]
     stage: Option<crate::testing::Stage>,
 }
 
 #[derive(Debug)]
-enum TemplateSource {
+pub(super) enum TemplateSource {
     Directory(PathBuf),
     File(PathBuf),
     Text(String, String),
 }
 
 #[derive(Debug)]
-enum StoreSource {
+pub(super) enum StoreSource {
     Url(String),
     Value(Arc<dyn Store>),
 }
@@ -175,14 +171,14 @@ impl Builder {
         self
     }
 
-    /// The store itself.
+    /// The store itself: one of those in [`store`](crate::store).
     #[must_use]
     pub fn store(mut self, store: impl Store) -> Self {
         self.store = StoreSource::Value(Arc::new(store));
         self
     }
 
-    /// A store that somebody else uses as well.
+    /// The store itself, which other runtimes of this process use as well.
     #[must_use]
     pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = StoreSource::Value(store);
@@ -203,8 +199,9 @@ impl Builder {
         self
     }
 
-    /// How often to look for work that another process has put into the store, and for the end of a task
-    /// that another process runs; every second unless said otherwise. At least a millisecond and at most a day; work of this process does not wait for it.
+    /// How often to look for work that another process has put into the store, and for the end of a task that
+    /// another process runs: every second unless said otherwise, at least a millisecond and at most a day.
+    /// Work of this process does not wait for it.
     #[must_use]
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.settings.poll_interval = interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
@@ -225,8 +222,8 @@ impl Builder {
         self
     }
 
-    /// Multiplies the retry delays of templates: less than 1 for demonstrations and tests. What a
-    /// handler asks for with `retry_after` stays.
+    /// Multiplies the retry delays of templates: less than 1 for demonstrations and tests. A delay that a
+    /// handler asks for ([`StepError::with_retry_after`](crate::StepError::with_retry_after)) is not changed.
     #[must_use]
     pub fn backoff_scale(mut self, scale: f64) -> Self {
         self.settings.backoff_scale = scale.max(0.0);
@@ -277,9 +274,9 @@ impl Builder {
         self
     }
 
-    /// Runs steps of templates in these namespaces only, and leaves all others to other workers: what
-    /// those need, handlers and states, may be missing here. Tasks of any template that is loaded can
-    /// still be created. Each call adds to the list.
+    /// Runs steps of templates in these namespaces only. The handlers and states that templates of other
+    /// namespaces need may be missing here, and tasks of them can still be created. Each call adds to the
+    /// list.
     ///
     /// ```
     /// let builder = tasker::Tasker::builder().namespaces(["billing", "invoices"]);
@@ -292,7 +289,7 @@ impl Builder {
     }
 
     /// At most this many attempts at a time of steps in templates of this namespace in this worker, at
-    /// least 1. [`Tasker::set_limit`] limits all workers together.
+    /// least 1. [`Tasker::set_limit`](crate::Tasker::set_limit) limits all workers together.
     #[must_use]
     pub fn namespace_concurrency(mut self, namespace: impl Into<String>, attempts: usize) -> Self {
         self.settings.worker_limits.insert(LimitScope::Namespace(namespace.into()), attempts.max(1));
@@ -300,7 +297,7 @@ impl Builder {
     }
 
     /// At most this many attempts at a time of steps that this callable runs in this worker, at least 1.
-    /// [`Tasker::set_limit`] limits all workers together.
+    /// [`Tasker::set_limit`](crate::Tasker::set_limit) limits all workers together.
     ///
     /// ```
     /// let builder = tasker::Tasker::builder().callable_concurrency("Payments::Charge", 4);
@@ -311,9 +308,8 @@ impl Builder {
         self
     }
 
-    /// Deletes tasks that have been complete, cancelled or given up for this long; looked after once a
-    /// minute, or twice in this time when it is less than two minutes. They are kept for ever unless
-    /// this is set.
+    /// Deletes tasks that have been complete, cancelled or given up for this long. Such tasks are looked for
+    /// once a minute, or every half of `age` when that is shorter. Without this they are kept for ever.
     #[must_use]
     pub fn retention(mut self, age: Duration) -> Self {
         self.settings.retention = Some(age);
@@ -351,21 +347,13 @@ impl Builder {
         !self.templates.is_empty()
     }
 
-    /// Reads its templates, each file once; the error is a directory that cannot be read.
-    #[doc(hidden)]
-    pub fn read_templates(&self) -> Result<Vec<Result<TemplateDraft, Diagnostics>>, BuildError> {
-        let mut faults = Vec::new();
-        let templates = read(&self.templates, &mut faults);
-        if faults.is_empty() { Ok(templates) } else { Err(BuildError::new(faults)) }
-    }
-
     /// Whether there is any handler, listed or registered by itself.
     #[must_use]
     pub fn has_handlers(&self) -> bool {
         !self.listed.is_empty() || (self.collected && inventory::iter::<Registration>().next().is_some())
     }
 
-    /// What is wrong with a template whichever handlers there are: its schemas.
+    /// What is wrong with the schemas of a template; needs no handlers.
     ///
     /// ```
     /// let yaml = "
@@ -375,7 +363,7 @@ impl Builder {
     /// input_schema: {properties: {age: {type: integr}}}
     /// steps: [{name: s, handler: {callable: C}}]
     /// ";
-    /// let loaded = tasker_template::load_str("demo.yaml", yaml).unwrap();
+    /// let loaded = tasker::template::load_str("demo.yaml", yaml).unwrap();
     /// let faults = tasker::Tasker::builder().check_schemas(&loaded);
     /// let fault = faults.iter().next().unwrap();
     /// assert_eq!((fault.line, fault.column), (5, 41));
@@ -396,7 +384,7 @@ impl Builder {
         diagnostics
     }
 
-    fn registry(&self, faults: &mut Vec<BuildFault>) -> Registry {
+    pub(super) fn registry(&self, faults: &mut Vec<BuildFault>) -> Registry {
         let collected = inventory::iter::<Registration>().filter(|_| self.collected).map(listed);
         let registry = Registry::collect(collected.chain(self.listed.iter().cloned()), faults);
         #[cfg(feature = "testing")]
@@ -413,201 +401,8 @@ impl Builder {
         self.stage = Some(stage);
         self
     }
-
-    /// Checks everything, opens the store, and starts the engine.
-    ///
-    /// # Errors
-    ///
-    /// Everything that is wrong, at once: faults of templates, callables without a handler, handlers
-    /// that read a step which is not complete by then, schemas that are none, handlers of the same
-    /// name, missing states. Or the store cannot be opened; nothing is written to it when anything
-    /// else is wrong.
-    pub async fn build(self) -> Result<Tasker, BuildError> {
-        let mut faults = Vec::new();
-        let registry = self.registry(&mut faults);
-        faults.extend(self.faults);
-        let served = self.settings.namespaces.clone();
-        let runs =
-            |namespace: &str| self.works && served.as_ref().is_none_or(|served| served.contains(namespace));
-        let loaded = load(&self.templates, &registry, runs, &mut faults);
-        if let (true, true, Some(served)) = (self.works, faults.is_empty(), &served) {
-            check_namespaces(&loaded, served, &mut faults);
-        }
-        if self.deny_warnings && !self.works {
-            let warnings =
-                loaded.iter().map(LoadedTemplate::warnings).filter(|warnings| !warnings.is_empty());
-            faults.extend(warnings.cloned().map(BuildFault::Templates));
-        }
-        if self.works {
-            let mut diagnostics = Diagnostics::default();
-            for one in &loaded {
-                let mut own = Diagnostics::default();
-                if runs(&one.template().namespace) {
-                    bind::check(one, &registry, &mut own);
-                } else {
-                    bind::check_schemas(one, &mut own);
-                }
-                if self.deny_warnings || !own.is_empty() {
-                    // A misspelt key may be the cause of what the handlers miss.
-                    diagnostics.extend(one.warnings().clone());
-                }
-                diagnostics.extend(own);
-            }
-            if !diagnostics.is_empty() {
-                faults.push(BuildFault::Templates(diagnostics));
-            }
-            let own = loaded.iter().filter(|one| runs(&one.template().namespace));
-            check_states(own, &registry, &self.states, &mut faults);
-        } else {
-            // Contexts are checked by whoever creates the task.
-            let mut diagnostics = Diagnostics::default();
-            loaded.iter().for_each(|one| bind::check_schemas(one, &mut diagnostics));
-            if !diagnostics.is_empty() {
-                faults.push(BuildFault::Templates(diagnostics));
-            }
-        }
-        if !faults.is_empty() {
-            return Err(BuildError::new(faults));
-        }
-        let mut current = Vec::new();
-        for one in loaded {
-            for warning in one.warnings().iter() {
-                tracing::warn!("\n{warning}");
-            }
-            if let Some(rest) = one.warnings().rest() {
-                tracing::warn!("{}: {rest}", one.source().name());
-            }
-            let template = match &self.environment {
-                Some(environment) => one.template().for_environment(environment),
-                None => one.template().clone(),
-            };
-            let record = BoundTemplate::record(&template);
-            let plan: Plan = one.plan().clone();
-            current.push((BoundTemplate::new(record.id, template, plan, &registry), record));
-        }
-        let store = match self.store {
-            StoreSource::Value(store) => store,
-            StoreSource::Url(url) => Location::parse(&url)?.open().await?,
-        };
-        let mut bound = Vec::new();
-        for (template, record) in current {
-            store.put_template(record).await?;
-            bound.push(Arc::new(template));
-        }
-        let templates = Templates::new(registry, bound);
-        let engine =
-            Arc::new(Engine::new(store, templates, self.states, self.clock, self.settings, self.works));
-        if self.works {
-            engine.start().await?;
-        }
-        Ok(Tasker::new(engine, self.grace))
-    }
 }
 
 fn listed(one: &Registration) -> (Key, Handler) {
     ((one.callable.to_owned(), one.method.to_owned()), one.into())
-}
-
-/// Reads all templates. A file counts once by its real path, however often and by whatever name it is given.
-fn read(sources: &[TemplateSource], faults: &mut Vec<BuildFault>) -> Vec<Result<TemplateDraft, Diagnostics>> {
-    let mut seen = BTreeSet::new();
-    let mut is_new = |path: &PathBuf| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone()));
-    let mut results = Vec::new();
-    for source in sources {
-        let files = match source {
-            TemplateSource::Text(name, text) => {
-                results.push(read_str(name, text));
-                continue;
-            }
-            TemplateSource::File(path) => vec![path.clone()],
-            TemplateSource::Directory(directory) => match template_files(directory) {
-                Ok(files) => files,
-                Err(source) => {
-                    let directory = directory.display().to_string();
-                    faults.push(BuildFault::Directory { directory, source });
-                    continue;
-                }
-            },
-        };
-        results.extend(files.into_iter().filter(|path| is_new(path)).map(read_file));
-    }
-    results
-}
-
-/// Checks all templates. In one with faults, unknown callables are told together with those, when it `runs`
-/// here.
-fn load(
-    sources: &[TemplateSource],
-    registry: &Registry,
-    runs: impl Fn(&str) -> bool,
-    faults: &mut Vec<BuildFault>,
-) -> Vec<LoadedTemplate> {
-    let results = read(sources, faults);
-    let mut loaded: Vec<LoadedTemplate> = Vec::new();
-    let mut seen: HashMap<String, String> = HashMap::new();
-    for result in results {
-        let finished = result.and_then(|draft| {
-            let mut callables = Diagnostics::default();
-            if draft.faults().has_errors() && runs(&draft.template().namespace) {
-                bind::check_callables(&draft, registry, &mut callables);
-            }
-            draft.finish().map_err(|mut diagnostics| {
-                diagnostics.extend(callables);
-                diagnostics
-            })
-        });
-        match finished {
-            Err(diagnostics) => faults.push(BuildFault::Templates(diagnostics)),
-            Ok(one) => {
-                let template = one.template();
-                let key = format!("{}/{}/{}", template.namespace, template.name, template.version);
-                let second = one.source().name().to_owned();
-                match seen.get(&key) {
-                    Some(first) => {
-                        let first = first.clone();
-                        faults.push(BuildFault::DuplicateTemplate { template: key, first, second });
-                    }
-                    None => {
-                        seen.insert(key, second);
-                        loaded.push(one);
-                    }
-                }
-            }
-        }
-    }
-    loaded
-}
-
-/// Each namespace must be that of a template, when there are any: a slip would leave a worker idle.
-fn check_namespaces(loaded: &[LoadedTemplate], served: &BTreeSet<String>, faults: &mut Vec<BuildFault>) {
-    let known: BTreeSet<&str> = loaded.iter().map(|one| one.template().namespace.as_str()).collect();
-    if known.is_empty() {
-        return;
-    }
-    for namespace in served.iter().filter(|namespace| !known.contains(namespace.as_str())) {
-        let hint = match nearest(namespace, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("there are: {}", known.iter().copied().collect::<Vec<_>>().join(", ")),
-        };
-        faults.push(BuildFault::UnknownNamespace { namespace: namespace.clone(), hint });
-    }
-}
-
-/// The states that handlers of these templates take; a handler that no template names is not asked.
-fn check_states<'t>(
-    loaded: impl Iterator<Item = &'t LoadedTemplate>,
-    registry: &Registry,
-    states: &States,
-    faults: &mut Vec<BuildFault>,
-) {
-    let mut missing = BTreeSet::new();
-    for step in loaded.flat_map(|one| &one.template().steps) {
-        let Some(handler) = registry.get(&step.handler.callable, step.handler.method.as_deref()) else {
-            continue;
-        };
-        for requirement in handler.requires.iter().filter(|requirement| !states.has(**requirement)) {
-            missing.insert((handler.described(), requirement.name));
-        }
-    }
-    faults.extend(missing.into_iter().map(|(handler, state)| BuildFault::MissingState { handler, state }));
 }

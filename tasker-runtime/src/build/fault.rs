@@ -2,10 +2,14 @@
 
 use std::fmt;
 
-use tasker_store::StoreError;
+use tasker_store::{StoreError, chain};
 use tasker_template::Diagnostics;
 
 /// Why a runtime cannot start: everything that is wrong, at once.
+///
+/// Its text is for people, each fault with its causes; `Debug` shows the faults as values. A `main` that
+/// returns its errors as a [`Report`](crate::Report) shows the text.
+#[derive(Debug)]
 pub struct BuildError {
     faults: Vec<BuildFault>,
 }
@@ -18,11 +22,11 @@ pub enum BuildFault {
     #[error("{0}")]
     Templates(Diagnostics),
     /// A directory of templates cannot be read.
-    #[error("cannot read the directory of templates {directory}: {source}")]
+    #[error("cannot read the directory of templates {directory}")]
     Directory {
         /// The directory.
         directory: String,
-        /// Why.
+        /// What the system said.
         source: std::io::Error,
     },
     /// Two templates have the same namespace, name and version.
@@ -97,17 +101,10 @@ impl fmt::Display for BuildError {
             }
             match fault {
                 BuildFault::Templates(_) => write!(f, "{fault}")?,
-                _ => write!(f, "error: {fault}")?,
+                _ => write!(f, "error: {}", chain(fault))?,
             }
         }
         Ok(())
-    }
-}
-
-/// As [`Display`](fmt::Display): a `main` that returns this error shows it in this form.
-impl fmt::Debug for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the runtime cannot start\n\n{self}")
     }
 }
 

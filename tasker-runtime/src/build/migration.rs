@@ -16,7 +16,7 @@ use crate::build::location::Location;
 /// let done = migrate(&url).await?;
 /// assert_eq!((done.from, done.is_done()), (0, false));
 /// assert!(plan_migration(&url).await?.is_done());
-/// # Ok::<(), tasker::StoreError>(())
+/// # Ok::<(), tasker::store::StoreError>(())
 /// # }).unwrap();
 /// # std::fs::remove_dir_all(directory).unwrap();
 /// ```
@@ -44,7 +44,7 @@ pub async fn migrate(url: &str) -> Result<Migration, StoreError> {
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// let plan = tasker::store::plan_migration("sqlite://no-such-file.db").await?;
 /// assert!(plan.sql.iter().any(|sql| sql.contains("CREATE TABLE task")));
-/// # Ok::<(), tasker::StoreError>(())
+/// # Ok::<(), tasker::store::StoreError>(())
 /// # }).unwrap();
 /// ```
 pub async fn plan_migration(url: &str) -> Result<Migration, StoreError> {

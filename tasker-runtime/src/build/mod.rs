@@ -3,13 +3,16 @@
 pub(crate) mod bind;
 pub(crate) mod builder;
 pub(crate) mod fault;
+pub(crate) mod load;
 pub(crate) mod location;
 pub(crate) mod migration;
 pub(crate) mod payload_limits;
 pub(crate) mod registry;
+pub(crate) mod report;
 #[cfg(feature = "schemas")]
 pub(crate) mod schema;
 #[cfg(not(feature = "schemas"))]
 #[path = "no_schema.rs"]
 pub(crate) mod schema;
+pub(crate) mod start;
 pub(crate) mod violations;

@@ -59,7 +59,7 @@ impl Schema {
         let value: Value = match json.to() {
             Ok(value) => value,
             Err(error) => {
-                let reason = cut(error.source.to_string());
+                let reason = cut(error.reason().to_string());
                 return Err(Violations::one(reason));
             }
         };

@@ -27,7 +27,7 @@ impl fmt::Display for Violation {
 /// Every way in which a value does not fit its schema; there is at least one.
 ///
 /// ```
-/// use tasker::{Error, NewTask, StepContext, StepResult, Tasker};
+/// use tasker::{Error, NewTask, StepContext, StepResult, Tasker, error::ContextError};
 ///
 /// const TEMPLATE: &str = "
 /// name: order
@@ -48,7 +48,7 @@ impl fmt::Display for Violation {
 /// let tasker = builder.build().await?;
 /// let context = serde_json::json!({ "amount": -1 });
 /// match tasker.create_task(NewTask::new("docs", "order", &context)).await {
-///     Err(Error::InvalidContext(violations)) => {
+///     Err(Error::InvalidContext(ContextError::Schema(violations))) => {
 ///         let pointers: Vec<_> = violations.iter().map(|one| one.pointer.as_str()).collect();
 ///         assert_eq!(pointers, ["", "/amount"]);
 ///     }

@@ -5,20 +5,21 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tasker_store::{
     ActionRecord, DeadLetterReason, DeadLetterStatus, TaskFilter, TaskHead, TaskId, TaskState,
-    TemplateRecord, WaitingFor,
+    TemplateRecord, WaitingFor, chain,
 };
 
-use crate::client::tasker::{Error, Tasker};
+use crate::client::error::Error;
+use crate::client::tasker::Tasker;
 
 /// A task that was given up: an entry of the queue of those that somebody should look at.
 ///
 /// A task has one for each time that it was given up, and at most one that is pending. Whoever
 /// [retries](Tasker::retry) the task resolves it, and so does whoever
 /// [notes](Tasker::investigate) what has become of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DeadLetter {
     /// The task.
@@ -37,17 +38,17 @@ pub struct DeadLetter {
     pub waiting_for: Option<WaitingFor>,
     /// Why it was given up.
     pub reason: DeadLetterReason,
-    /// When.
+    /// When it was given up.
     pub at: Timestamp,
-    /// By whom.
+    /// Who gave it up: an operator, or `staleness`.
     pub by: String,
-    /// What was said about it.
+    /// The reason that was given.
     pub message: String,
-    /// What it has come to.
+    /// What has become of it.
     pub status: DeadLetterStatus,
-    /// When, unless it is pending.
+    /// When its status was set, unless it is pending.
     pub resolved_at: Option<Timestamp>,
-    /// By whom, unless it is pending.
+    /// Who set its status, unless it is pending.
     pub resolved_by: Option<String>,
     /// What was noted last.
     pub notes: Option<String>,
@@ -56,14 +57,15 @@ pub struct DeadLetter {
     pub priority: Option<i64>,
 }
 
-/// Which dead letters to list: those that meet every condition.
+/// Which dead letters to list: those that meet every condition; fifty unless said otherwise.
 ///
 /// ```
-/// use tasker::{DeadLetterFilter, DeadLetterStatus};
-/// let filter = DeadLetterFilter { statuses: vec![DeadLetterStatus::Pending], ..Default::default() };
+/// use tasker::operate::{DeadLetterFilter, DeadLetterStatus};
+/// let filter = DeadLetterFilter::new().statuses([DeadLetterStatus::Pending]).namespace("billing");
 /// assert_eq!(filter.limit, 50);
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct DeadLetterFilter {
     /// With one of these; none given, with any.
     pub statuses: Vec<DeadLetterStatus>,
@@ -73,10 +75,38 @@ pub struct DeadLetterFilter {
     pub limit: usize,
 }
 
-/// Any fifty.
 impl Default for DeadLetterFilter {
     fn default() -> Self {
         Self { statuses: Vec::new(), namespace: None, limit: 50 }
+    }
+}
+
+impl DeadLetterFilter {
+    /// The first fifty dead letters.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With one of these; none given, with any.
+    #[must_use]
+    pub fn statuses(mut self, statuses: impl IntoIterator<Item = DeadLetterStatus>) -> Self {
+        self.statuses = statuses.into_iter().collect();
+        self
+    }
+
+    /// Of tasks of this namespace.
+    #[must_use]
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = Some(namespace.into());
+        self
+    }
+
+    /// At most this many.
+    #[must_use]
+    pub fn limit(mut self, letters: usize) -> Self {
+        self.limit = letters;
+        self
     }
 }
 
@@ -88,10 +118,10 @@ impl Tasker {
     /// When the store fails.
     ///
     /// ```
-    /// # use tasker::{DeadLetterFilter, DeadLetterStatus, Error, Tasker};
+    /// # use tasker::{Error, Tasker, operate::{DeadLetterFilter, DeadLetterStatus}};
     /// async fn next(tasker: &Tasker) -> Result<(), Error> {
-    ///     let statuses = vec![DeadLetterStatus::Pending];
-    ///     for letter in tasker.dead_letters(DeadLetterFilter { statuses, ..Default::default() }).await? {
+    ///     let filter = DeadLetterFilter::new().statuses([DeadLetterStatus::Pending]);
+    ///     for letter in tasker.dead_letters(filter).await? {
     ///         println!("{}: {}", letter.task, letter.message);
     ///     }
     ///     Ok(())
@@ -104,9 +134,9 @@ impl Tasker {
         let is_wanted = |status| filter.statuses.is_empty() || filter.statuses.contains(&status);
         // A task leaves the state `error` only when it is reopened, which resolves its letter.
         let reopened = is_wanted(DeadLetterStatus::ManuallyResolved);
-        let states = if reopened { Vec::new() } else { vec![TaskState::Error] };
-        let namespace = filter.namespace.clone();
-        let mut page = TaskFilter { states, namespace, given_up: true, limit: PAGE, ..TaskFilter::default() };
+        let mut page = TaskFilter::new().given_up().limit(PAGE);
+        page.states = if reopened { Vec::new() } else { vec![TaskState::Error] };
+        page.namespace = filter.namespace.clone();
         let (mut letters, mut templates) = (Vec::new(), HashMap::new());
         loop {
             let heads = store.tasks(page.clone()).await?;
@@ -124,7 +154,7 @@ impl Tasker {
                     Ok(None) => {}
                     // One that cannot be read keeps nobody from seeing the others.
                     Err(error) if error.is_lasting() => {
-                        tracing::error!(task = %head.id, %error, "a task cannot be read; it is left out of the list");
+                        tracing::error!(task = %head.id, error = %chain(&error), "a task cannot be read; it is left out of the list");
                     }
                     Err(error) => return Err(error.into()),
                 }
@@ -212,7 +242,7 @@ mod tests {
         let at = |minute: i64| Timestamp::from_second(1_800_000_000 + 60 * minute).unwrap();
         let record = |(minute, text): (i64, &&str)| {
             let (action, status) = text.split_once(' ').unwrap_or((text, ""));
-            let status = DeadLetterStatus::parse(status);
+            let status = status.parse().ok();
             let mut details = ActionDetails::default();
             details.status = status;
             ActionRecord {

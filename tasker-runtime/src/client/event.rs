@@ -1,17 +1,20 @@
 //! What happens while tasks run, for whoever wants to watch.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tasker_store::{AttemptOutcome, TaskId, TaskState};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 /// Something that happened; sent once it is durable.
 ///
 /// Events are for showing, not for acting upon: a slow listener misses some. The store has it all.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
     /// An attempt has begun.
+    #[non_exhaustive]
     StepStarted {
         /// The task.
         task: TaskId,
@@ -19,10 +22,11 @@ pub enum Event {
         step: String,
         /// The number of the attempt, from 1.
         attempt: u32,
-        /// When.
+        /// When it happened.
         at: Timestamp,
     },
     /// An attempt has ended.
+    #[non_exhaustive]
     StepFinished {
         /// The task.
         task: TaskId,
@@ -30,22 +34,81 @@ pub enum Event {
         step: String,
         /// The number of the attempt, from 1.
         attempt: u32,
-        /// How.
+        /// How it ended.
         outcome: AttemptOutcome,
-        /// Why, when it failed.
+        /// Why it failed, if it did: the message, and the code in brackets.
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<String>,
         /// When the step is tried again, when it is.
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_at: Option<Timestamp>,
-        /// When.
+        /// When it happened.
         at: Timestamp,
     },
     /// A task does not go on by itself.
+    #[non_exhaustive]
     TaskSettled {
         /// The task.
         task: TaskId,
-        /// In which state.
+        /// The state that it is in.
         state: TaskState,
     },
+}
+
+/// Events as they happen, for one listener. See [`Tasker::subscribe`](crate::Tasker::subscribe).
+///
+/// ```
+/// # use tasker::{Tasker, events::Event};
+/// async fn watch(tasker: &Tasker) {
+///     let mut events = tasker.subscribe();
+///     while let Some(event) = events.next().await {
+///         if let Event::TaskSettled { task, state, .. } = event {
+///             println!("task {task} is {state}");
+///         }
+///         match events.take_missed() {
+///             0 => {}
+///             missed => println!("{missed} events came too fast to be shown"),
+///         }
+///     }
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Events {
+    receiver: Receiver<Event>,
+    missed: u64,
+}
+
+impl Events {
+    pub(crate) fn new(receiver: Receiver<Event>) -> Self {
+        Self { receiver, missed: 0 }
+    }
+
+    /// The next event, once it has happened; `None` when the runtime is gone. To stop waiting and call it
+    /// again loses nothing.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            match self.receiver.recv().await {
+                Ok(event) => return Some(event),
+                Err(RecvError::Lagged(missed)) => self.missed += missed,
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// The next event that has happened already; `None` when there is none yet, or the runtime is gone.
+    pub fn try_next(&mut self) -> Option<Event> {
+        loop {
+            match self.receiver.try_recv() {
+                Ok(event) => return Some(event),
+                Err(TryRecvError::Lagged(missed)) => self.missed += missed,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// How many events were missed since this was last asked: those that happened while this listener was
+    /// more than 4096 events behind. All of them lie before the event that came last.
+    pub fn take_missed(&mut self) -> u64 {
+        std::mem::take(&mut self.missed)
+    }
 }

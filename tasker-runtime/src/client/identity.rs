@@ -5,9 +5,9 @@ use sha2::{Digest as _, Sha256};
 use tasker_store::{Identity, Json};
 use tasker_template::TaskTemplate;
 
-use crate::client::tasker::IdentityStrategy;
+use crate::client::new_task::IdentityStrategy;
 
-/// The hash of what must be unique; `None` when nothing must.
+/// The hash of what no two tasks may have in common; `None` when every task is a new one.
 pub(crate) fn hash(template: &TaskTemplate, strategy: &IdentityStrategy, context: &Json) -> Option<Identity> {
     let (kind, text) = match strategy {
         IdentityStrategy::AlwaysUnique => return None,
@@ -34,7 +34,8 @@ fn canonical(context: &Json) -> String {
     context.to::<Value>().map_or_else(|_| context.get().to_owned(), |value| sorted(&value).to_string())
 }
 
-/// Sorted also where another crate has turned on that the order of keys is kept.
+/// The value with its keys sorted, also where another crate has turned on the feature of `serde_json` that
+/// keeps them as they came.
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(sorted).collect(),

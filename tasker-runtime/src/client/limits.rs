@@ -3,23 +3,24 @@
 
 use tasker_store::{FleetLimit, LimitRecord, LimitScope};
 
-use crate::client::tasker::{Error, Tasker};
+use crate::client::error::{Error, LimitError};
+use crate::client::tasker::Tasker;
 
 impl Tasker {
     /// Sets a fleet limit: it holds for all workers of the store together, and replaces the limit that its
     /// scope had. Workers keep to it within about a [`poll_interval`](crate::Builder::poll_interval).
-    /// Attempts that run when it is lowered are not ended.
+    /// Attempts that run when it is lowered go on to their end.
     ///
-    /// A limit counts the workers that are alive. A worker that is stalled for longer than its lease is
-    /// taken for dead: others may start as many attempts as it held permits for, while one of its own still
-    /// runs.
+    /// A limit counts the workers that are alive. A worker that stalls for longer than its lease counts as
+    /// dead: its attempts may still run beside those that others start in their place.
     ///
     /// # Errors
     ///
-    /// [`Error::EmptyLimit`] when it has neither a concurrency nor a rate. When the store fails.
+    /// [`LimitError::Empty`](crate::error::LimitError::Empty) when it has neither a concurrency nor a rate.
+    /// When the store fails.
     ///
     /// ```
-    /// # use tasker::{FleetLimit, LimitScope, Tasker};
+    /// # use tasker::{Tasker, limits::{FleetLimit, LimitScope}};
     /// async fn spare_the_bank(tasker: &Tasker) -> Result<(), Box<dyn std::error::Error>> {
     ///     let scope = LimitScope::Callable("Billing::Charge".to_owned());
     ///     let limit = FleetLimit::new(scope).concurrency(10).rate("100/s".parse()?);
@@ -29,7 +30,7 @@ impl Tasker {
     /// ```
     pub async fn set_limit(&self, limit: FleetLimit) -> Result<(), Error> {
         if limit.concurrency.is_none() && limit.rate.is_none() {
-            return Err(Error::EmptyLimit(limit.scope));
+            return Err(LimitError::Empty(limit.scope).into());
         }
         Ok(self.engine().store.set_limit(limit).await?)
     }
@@ -55,10 +56,11 @@ impl Tasker {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownLimit`] when the scope has no limit. When the store fails.
+    /// [`LimitError::Unknown`](crate::error::LimitError::Unknown) when the scope has no limit. When the
+    /// store fails.
     ///
     /// ```
-    /// # use tasker::{Error, LimitScope, Tasker};
+    /// # use tasker::{Error, Tasker, limits::LimitScope};
     /// async fn open_the_gates(tasker: &Tasker) -> Result<(), Error> {
     ///     tasker.remove_limit(LimitScope::Namespace("billing".to_owned())).await
     /// }
@@ -70,10 +72,10 @@ impl Tasker {
         }
         let there: Vec<String> =
             store.limits().await?.into_iter().map(|one| one.limit.scope.to_string()).collect();
-        let known = match there.as_slice() {
+        let hint = match there.as_slice() {
             [] => "there is none at all".to_owned(),
             there => format!("there are limits on: {}", there.join(", ")),
         };
-        Err(Error::UnknownLimit { scope, known })
+        Err(LimitError::Unknown { scope, hint }.into())
     }
 }

@@ -1,10 +1,16 @@
 //! What an application holds: create tasks, wait for them, look at them, steer them.
 
+pub(crate) mod create;
 pub(crate) mod dead_letter;
+pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod identity;
 pub(crate) mod limits;
+pub(crate) mod look;
+pub(crate) mod new_task;
 pub(crate) mod operate;
 pub(crate) mod stale;
+pub(crate) mod step_tasks;
 pub(crate) mod task;
 pub(crate) mod tasker;
+pub(crate) mod wait;

@@ -1,8 +1,9 @@
 //! What operators do to tasks: from any process that has the store open, with who and why on record.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tasker_store::{
     Acted, ActionRequest, DeadLetterReason, DeadLetterStatus, Json, OperatorAction, Refusal, StepState,
     TaskFilter, TaskId, TaskRecord, TaskState,
@@ -10,14 +11,15 @@ use tasker_store::{
 use tasker_template::{StepIndex, nearest};
 
 use crate::build::bind::BoundTemplate;
+use crate::client::error::Error;
 use crate::client::stale::{self, TaskAge};
 use crate::client::task::Task;
-use crate::client::tasker::{Error, Tasker};
+use crate::client::tasker::Tasker;
 
 /// Who asks for an action, and why; both are kept with the task.
 ///
 /// ```
-/// let operator = tasker::Operator::new("ada").because("the card was replaced");
+/// let operator = tasker::operate::Operator::new("ada").because("the card was replaced");
 /// assert_eq!(operator.reason(), "the card was replaced");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +42,8 @@ pub enum RetryScope {
 }
 
 /// What a retry does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct RetryPlan {
     /// The steps that are tried again, with a fresh budget of attempts.
     pub retried: Vec<String>,
@@ -55,7 +58,7 @@ impl Operator {
         Self { by: by.into(), reason: "no reason given".to_owned() }
     }
 
-    /// Why.
+    /// With the reason, which is kept as well.
     #[must_use]
     pub fn because(mut self, reason: impl Into<String>) -> Self {
         self.reason = reason.into();
@@ -91,7 +94,7 @@ impl Tasker {
     /// or the store fails.
     ///
     /// ```
-    /// # use tasker::{Error, Operator, RetryScope, TaskId, Tasker};
+    /// # use tasker::{Error, TaskId, Tasker, operate::{Operator, RetryScope}};
     /// async fn card_replaced(tasker: &Tasker, id: TaskId) -> Result<(), Error> {
     ///     let operator = Operator::new("ada").because("the card was replaced");
     ///     tasker.retry(id, &RetryScope::Step("charge".to_owned()), &operator).await?;
@@ -158,12 +161,9 @@ impl Tasker {
         let result = Json::from_value(result).map_err(|error| refused(error.to_string()))?;
         let own = &bound.steps[index as usize];
         own.check_result(&result, self.engine().settings.payload_limits)
-            .map_err(|error| refused(error.to_string()))?;
-        let action = OperatorAction::Complete {
-            run: index.into(),
-            result,
-            graph: std::sync::Arc::clone(bound.plan.graph()),
-        };
+            .map_err(|error| refused(error.message()))?;
+        let action =
+            OperatorAction::Complete { run: index.into(), result, graph: Arc::clone(bound.plan.graph()) };
         self.act(id, &bound, action, operator).await
     }
 
@@ -177,13 +177,13 @@ impl Tasker {
     pub async fn resolve_step(&self, id: TaskId, step: &str, operator: &Operator) -> Result<Task, Error> {
         let (_, bound) = self.look_up(id).await?;
         let step = index(&bound, id, step)?;
-        let graph = std::sync::Arc::clone(bound.plan.graph());
+        let graph = Arc::clone(bound.plan.graph());
         let action = OperatorAction::Resolve { run: step.into(), graph };
         self.act(id, &bound, action, operator).await
     }
 
     /// Ends a task in the state `error`: it is not worth more attempts. It is a
-    /// [dead letter](crate::DeadLetter) until somebody notes what became of it
+    /// [dead letter](crate::operate::DeadLetter) until somebody notes what became of it
     /// ([`investigate`](Self::investigate)) or [`retry`](Self::retry) brings it back.
     ///
     /// # Errors
@@ -194,8 +194,8 @@ impl Tasker {
         self.act(id, &bound, OperatorAction::GiveUp { reason: DeadLetterReason::ManualDlq }, operator).await
     }
 
-    /// Notes what has become of a task that was given up: its [dead letter](crate::DeadLetter) has this
-    /// status from now on, with the operator's reason as its notes. Nothing else of the task is changed.
+    /// Notes what has become of a task that was given up: its [dead letter](crate::operate::DeadLetter) has
+    /// this status from now on, with the operator's reason as its notes. Nothing else of the task is changed.
     ///
     /// # Errors
     ///
@@ -203,7 +203,7 @@ impl Tasker {
     /// task, or the store fails.
     ///
     /// ```
-    /// # use tasker::{DeadLetterStatus, Error, Operator, TaskId, Tasker};
+    /// # use tasker::{Error, TaskId, Tasker, operate::{DeadLetterStatus, Operator}};
     /// async fn paid_back(tasker: &Tasker, id: TaskId) -> Result<(), Error> {
     ///     let operator = Operator::new("ada").because("the customer was paid back");
     ///     tasker.investigate(id, DeadLetterStatus::ManuallyResolved, &operator).await.map(drop)
@@ -231,25 +231,25 @@ impl Tasker {
         Ok(engine.prune(settled_before, limit).await?)
     }
 
-    /// How long the unfinished tasks of this filter have been where they are, those that wait for
-    /// nothing left out.
+    /// How long the unfinished tasks that meet the filter have waited for what they wait for now; the
+    /// filter's states do not count. A task that waits for nothing is left out.
     ///
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn stays(&self, filter: TaskFilter) -> Result<Vec<TaskAge>, Error> {
+    pub async fn task_ages(&self, filter: TaskFilter) -> Result<Vec<TaskAge>, Error> {
         let engine = self.engine();
-        let filter = TaskFilter { states: vec![TaskState::InProgress], ..filter };
-        let mut stays = Vec::new();
+        let filter = filter.states([TaskState::InProgress]);
+        let mut ages = Vec::new();
         for head in engine.store.tasks(filter).await? {
             let Ok(bound) = engine.templates.get(head.template, &*engine.store).await else { continue };
             let Some(record) = engine.store.task(head.id).await? else { continue };
-            stays.extend(stale::look(&record, &bound, engine.clock.now()));
+            ages.extend(stale::look(&record, &bound, engine.clock.now()));
         }
-        Ok(stays)
+        Ok(ages)
     }
 
-    async fn look_up(&self, id: TaskId) -> Result<(TaskRecord, std::sync::Arc<BoundTemplate>), Error> {
+    async fn look_up(&self, id: TaskId) -> Result<(TaskRecord, Arc<BoundTemplate>), Error> {
         let engine = self.engine();
         let record = engine.store.task(id).await?.ok_or(Error::UnknownTask(id))?;
         let bound = engine.templates.get(record.head.template, &*engine.store).await?;

@@ -1,14 +1,14 @@
-//! Which tasks have been where they are for longer than they should.
+//! Stale tasks: those that have waited for the same thing for longer than they should.
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tasker_store::{TaskId, TaskRecord, WaitingFor};
 use tasker_template::TaskTemplate;
 
 use crate::build::bind::BoundTemplate;
 
 /// How long a task has been where it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Staleness {
@@ -20,8 +20,8 @@ pub enum Staleness {
     Stale,
 }
 
-/// How long a task has been where it is, and how long it may.
-#[derive(Clone, Debug, Serialize)]
+/// How long a task has waited for what it waits for now, and how long it may.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaskAge {
     /// The task.
@@ -39,7 +39,8 @@ pub struct TaskAge {
     pub(crate) acts: bool,
 }
 
-/// Limits of templates that set none, in minutes; of these tasks none is given up by itself.
+/// Limits in minutes where a template sets none. A task that exceeds one of these is listed as stale, and is
+/// not given up by itself.
 const STEPS_IN_PROCESS: u32 = 30;
 const RETRY: u32 = 30;
 const WORKER: u32 = 60;
@@ -74,7 +75,7 @@ pub(crate) fn look(record: &TaskRecord, bound: &BoundTemplate, now: Timestamp) -
         }
         _ => (since_last, lifecycle.max_waiting_for_retry_minutes, RETRY),
     };
-    let stay = |since: Timestamp, limit: u32, acts: bool| {
+    let age = |since: Timestamp, limit: u32, acts: bool| {
         let minutes = now.duration_since(since).max(SignedDuration::ZERO).as_mins();
         let limit_minutes = i64::from(limit);
         let staleness = match minutes {
@@ -86,12 +87,12 @@ pub(crate) fn look(record: &TaskRecord, bound: &BoundTemplate, now: Timestamp) -
     };
     let gives_up = lifecycle.staleness_action.as_deref() != Some("none");
     if let Some(limit) = lifecycle.max_duration_minutes {
-        let whole = stay(record.head.created_at, limit, gives_up);
+        let whole = age(record.head.created_at, limit, gives_up);
         if whole.is_stale() {
             return Some(whole);
         }
     }
-    Some(stay(since, limit.unwrap_or(default), gives_up && limit.is_some()))
+    Some(age(since, limit.unwrap_or(default), gives_up && limit.is_some()))
 }
 
 impl TaskAge {

@@ -1,15 +1,15 @@
 //! A task as one looks at it.
 
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tasker_store::{
     ActionDetails, AttemptOutcome, ErrorRecord, Json, JsonError, Origin, StepKey, StepState, TaskId,
     TaskRecord, TaskState, WorkerId,
 };
-use tasker_template::StepIndex;
 use uuid::Uuid;
 
 use crate::build::bind::BoundTemplate;
@@ -17,7 +17,7 @@ use crate::build::registry::DEFAULT_METHOD;
 use crate::handler::StepHandler;
 
 /// A task at one moment: its state, its steps, and every attempt that has ended.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Task {
     /// Its id.
@@ -45,14 +45,12 @@ pub struct Task {
     /// Its steps, in the order of the template.
     pub steps: Vec<Step>,
     /// What operators have done to it, the oldest first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<Action>,
-    #[serde(skip)]
-    layers: Vec<Vec<StepIndex>>,
 }
 
 /// A step of a task at one moment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Step {
     /// Its name.
@@ -81,7 +79,7 @@ pub struct Step {
 }
 
 /// An attempt that has ended.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Attempt {
     /// Its number, from 1.
@@ -100,7 +98,7 @@ pub struct Attempt {
 }
 
 /// What an operator has done.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Action {
     /// The word for it, such as `cancel` or `retry`.
@@ -109,17 +107,17 @@ pub struct Action {
     pub steps: Vec<String>,
     /// Who asked for it.
     pub by: String,
-    /// Why.
+    /// The reason that was given.
     pub reason: String,
-    /// When.
+    /// When it was done.
     pub at: Timestamp,
     /// What else is known of it.
-    #[serde(skip_serializing_if = "ActionDetails::is_empty")]
+    #[serde(default, skip_serializing_if = "ActionDetails::is_empty")]
     pub details: ActionDetails,
 }
 
 /// A step's output that cannot be had.
-#[derive(thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OutputError {
     /// The task has no such step.
@@ -151,7 +149,7 @@ pub enum OutputError {
         state: StepState,
     },
     /// The result has another form.
-    #[error("the result of step `{step}` of task {task} cannot be read: {source}")]
+    #[error("the result of step `{step}` of task {task} cannot be read")]
     Form {
         /// The task.
         task: TaskId,
@@ -160,13 +158,6 @@ pub enum OutputError {
         /// What is wrong.
         source: JsonError,
     },
-}
-
-/// As [`Display`](fmt::Display): a `main` that returns this error shows it in this form.
-impl fmt::Debug for OutputError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
 }
 
 impl Task {
@@ -251,7 +242,6 @@ impl Task {
             created_at: record.head.created_at,
             settled_at: record.head.settled_at,
             steps,
-            layers: bound.plan.layers().to_vec(),
         }
     }
 
@@ -264,9 +254,26 @@ impl Task {
     /// The steps by the length of the longest path that leads to them; those of a layer can run side by side.
     #[must_use]
     pub fn layers(&self) -> Vec<Vec<&Step>> {
-        let of_layer =
-            |layer: &Vec<StepIndex>| layer.iter().map(|step| &self.steps[*step as usize]).collect();
-        self.layers.iter().map(of_layer).collect()
+        let index: HashMap<&str, usize> =
+            self.steps.iter().enumerate().map(|(index, step)| (step.name.as_str(), index)).collect();
+        let mut depths = vec![0; self.steps.len()];
+        // No path is longer than there are steps. In a task that was read from JSON there may be a circle.
+        for _ in 0..self.steps.len() {
+            let mut is_settled = true;
+            for (at, step) in self.steps.iter().enumerate() {
+                let parents = step.dependencies.iter().filter_map(|parent| index.get(parent.as_str()));
+                let depth = parents.map(|parent| depths[*parent] + 1).max().unwrap_or_default();
+                is_settled &= depth == std::mem::replace(&mut depths[at], depth);
+            }
+            if is_settled {
+                break;
+            }
+        }
+        let mut layers = BTreeMap::<usize, Vec<&Step>>::new();
+        for (step, depth) in self.steps.iter().zip(depths) {
+            layers.entry(depth).or_default().push(step);
+        }
+        layers.into_values().collect()
     }
 
     /// What the handler `H` returned, with its type.
@@ -321,13 +328,41 @@ impl Step {
     }
 }
 
-/// A task that did not end well.
+/// A task that has settled in another state than `complete`, with what failed in its text.
+///
+/// ```
+/// # use tasker::{Error, Tasker, TaskId};
+/// async fn first_failure(tasker: &Tasker, id: TaskId) -> Result<Option<String>, Error> {
+///     match tasker.wait(id).await {
+///         Err(Error::Failed(failure)) => Ok(failure.task().failed_steps().next().map(|step| step.name.clone())),
+///         other => other.map(|_| None),
+///     }
+/// }
+/// ```
 #[derive(Debug)]
-pub struct TaskFailure(pub Task);
+pub struct TaskFailure(Task);
+
+impl TaskFailure {
+    pub(crate) fn new(task: Task) -> Self {
+        Self(task)
+    }
+
+    /// The task as it has settled.
+    #[must_use]
+    pub fn task(&self) -> &Task {
+        &self.0
+    }
+
+    /// The task as it has settled.
+    #[must_use]
+    pub fn into_task(self) -> Task {
+        self.0
+    }
+}
 
 impl fmt::Display for TaskFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let task = &self.0;
+        let task = self.task();
         write!(f, "task {} ({}/{}) is {}", task.id, task.namespace, task.name, task.state)?;
         for step in task.failed_steps() {
             let attempts = step.attempts.len();

@@ -43,7 +43,7 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(outcome: AttemptOutcome, error: &StepError) -> Self {
-        Self { outcome, error: error.record(), retry_after: error.delay() }
+        Self { outcome, error: error.record(), retry_after: error.retry_after() }
     }
 
     /// Whether a handler that was told to end may have failed for that alone.
@@ -78,7 +78,7 @@ impl Started {
 /// Calls the handler, and tells it to end when the worker stops or the claim is `revoked`. The handler runs
 /// inside `span`, its destructors too.
 pub(super) async fn call(
-    engine: &Engine,
+    engine: &Arc<Engine>,
     handler: &Handler,
     prepared: &Prepared,
     revoked: CancellationToken,
@@ -93,11 +93,12 @@ pub(super) async fn call(
         Arc::clone(&prepared.inputs),
         Arc::clone(&engine.states),
         cancellation.clone(),
+        Some(Arc::<Engine>::downgrade(engine)),
     );
     // However the attempt ends: what it has begun on other threads is told to end as well.
     let _cancelled_at_the_end = cancellation.clone().drop_guard();
     let timeout = step.timeout.unwrap_or(engine.settings.step_timeout);
-    let transaction = context.transaction().clone();
+    let writes = context.writes().clone();
     let limits = engine.settings.payload_limits;
     let mut attempt = Box::pin(run_handler(step, limits, || handler.call(context)).instrument(span.clone()));
     let end = tokio::select! {
@@ -114,7 +115,7 @@ pub(super) async fn call(
                 "the attempt took longer than {} s; `timeout_seconds` of the step sets the limit",
                 timeout.as_secs_f64()
             );
-            let error = StepError::retryable(message).code("TIMEOUT");
+            let error = StepError::retryable(message).with_code("TIMEOUT");
             AttemptEnd::Failed(Failure::new(AttemptOutcome::TimedOut, &error))
         }
         () = engine.aborting.cancelled() => AttemptEnd::Interrupted,
@@ -133,7 +134,7 @@ pub(super) async fn call(
         );
     }
     match end {
-        AttemptEnd::Complete(result, _) => AttemptEnd::Complete(result, transaction.take()),
+        AttemptEnd::Complete(result, _) => AttemptEnd::Complete(result, writes.take()),
         end => end,
     }
 }
@@ -166,6 +167,6 @@ async fn run_handler(
 
 fn panicked(panic: &(dyn Any + Send)) -> AttemptEnd {
     let message = format!("the handler panicked: {}", panics::message(panic));
-    let error = StepError::retryable(message).code("PANIC");
+    let error = StepError::retryable(message).with_code("PANIC");
     AttemptEnd::Failed(Failure::new(AttemptOutcome::Panicked, &error))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tasker_store::{
     AttemptOutcome, AttemptRecord, Claim, Ending, ErrorKind, Finished, FinishedAttempt, StoreError,
-    TaskState, later,
+    TaskState, chain, later,
 };
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -85,12 +85,12 @@ pub(super) async fn record(
         Err(error @ StoreError::Write { passing, .. }) => {
             let reason = error.to_string();
             let error = if passing { StepError::retryable(reason) } else { StepError::permanent(reason) };
-            let failure = Failure::new(AttemptOutcome::Failed, &error.code("TRANSACTION"));
+            let failure = Failure::new(AttemptOutcome::Failed, &error.with_code("TRANSACTION"));
             return Box::pin(record(engine, prepared, started, AttemptEnd::Failed(failure))).await;
         }
         Err(error) => {
             tracing::error!(
-                task = %claim.task, step = %claim.key, attempt = claim.attempt, %error,
+                task = %claim.task, step = %claim.key, attempt = claim.attempt, error = %chain(&error),
                 "the attempt cannot be recorded"
             );
             return None;
@@ -128,15 +128,16 @@ pub(super) async fn record(
 pub(super) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), StoreError> {
     let bound = match engine.templates.get(claim.template, &*engine.store).await {
         Ok(bound) => bound,
-        Err(error) if error.is_lasting() => return cannot_run(engine, claim, &error.to_string()).await,
+        Err(error) if error.is_lasting() => return cannot_run(engine, claim, &chain(&error)).await,
         Err(error) => return Err(error),
     };
     let now = engine.clock.now();
     // The next attempt is made at once: nothing says that the step was to blame. If it was, attempts run out.
     let used = claim.attempt - claim.attempts_before_reset;
     let may_retry = used < bound.template.steps[claim.key.step as usize].retry.attempts();
-    let error =
-        StepError::retryable("the worker's process ended during the attempt").code("WORKER_DIED").record();
+    let error = StepError::retryable("the worker's process ended during the attempt")
+        .with_code("WORKER_DIED")
+        .record();
     let ending =
         Ending::Failed { outcome: AttemptOutcome::Crashed, error, retry_at: may_retry.then_some(now) };
     record_without_running(engine, claim, Some(&bound), ending).await
@@ -144,7 +145,7 @@ pub(super) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), St
 
 /// Ends an attempt that cannot begin: what the store holds of its task cannot be read.
 pub(super) async fn cannot_run(engine: &Arc<Engine>, claim: Claim, reason: &str) -> Result<(), StoreError> {
-    let error = StepError::permanent(reason).code("UNREADABLE").record();
+    let error = StepError::permanent(reason).with_code("UNREADABLE").record();
     let ending = Ending::Failed { outcome: AttemptOutcome::Failed, error, retry_at: None };
     record_without_running(engine, claim, None, ending).await
 }

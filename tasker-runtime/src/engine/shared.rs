@@ -97,12 +97,10 @@ impl Engine {
     /// What this worker says of itself when it registers.
     pub(crate) fn info(&self) -> WorkerInfo {
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        WorkerInfo {
-            handlers: number(self.templates.handlers()),
-            concurrency: number(self.settings.concurrency),
-            namespaces: self.namespaces.as_deref().map(<[String]>::to_vec),
-            ..WorkerInfo::here()
-        }
+        WorkerInfo::here()
+            .handlers(number(self.templates.handlers()))
+            .concurrency(number(self.settings.concurrency))
+            .namespaces(self.namespaces.as_deref().map(<[String]>::to_vec))
     }
 
     /// The worker's id; `None` when it runs no steps.

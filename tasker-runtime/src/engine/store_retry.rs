@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tasker_store::{Claim, StoreError};
+use tasker_store::{Claim, StoreError, chain};
 use tokio_util::sync::CancellationToken;
 
 /// The first pause before a failing store is asked again; it doubles up to the longest.
@@ -23,7 +23,7 @@ pub(super) async fn retry_until_ok<T, F: Future<Output = Result<T, StoreError>>>
             Ok(value) => return Some(Ok(value)),
             Err(error) if error.is_lasting() => return Some(Err(error)),
             Err(error) => tracing::error!(
-                task = %claim.task, step = %claim.key, attempt = claim.attempt, %error,
+                task = %claim.task, step = %claim.key, attempt = claim.attempt, error = %chain(&error),
                 "the store failed; trying again"
             ),
         }

@@ -1,17 +1,19 @@
 //! What a handler knows about the attempt that it makes.
 
+use std::any::Any;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use tasker_store::{Json, JsonError, TaskId};
+use tasker_store::{Json, JsonError, TaskId, read_json};
 use tasker_template::{StepIndex, TaskTemplate};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::handler::Transaction;
+use crate::handler::cancelled::Cancelled;
 use crate::handler::extract::States;
+use crate::handler::result_writes::ResultWrites;
 use crate::handler::step_error::StepError;
 
 /// What a handler knows about the attempt that it makes; cheap to clone.
@@ -35,8 +37,13 @@ pub struct StepContext {
     inputs: StepInputs,
     states: Arc<States>,
     cancellation: CancellationToken,
-    transaction: Transaction,
+    writes: ResultWrites,
+    runtime: Runtime,
 }
+
+/// The engine that makes an attempt, without its type, for the client's [`StepContext::tasks`]. Weak, so that
+/// no handler keeps the engine alive; `None` where a test calls a handler without one.
+pub(crate) type Runtime = Option<Weak<dyn Any + Send + Sync>>;
 
 /// What all steps of a task share.
 #[derive(Debug)]
@@ -66,9 +73,10 @@ impl StepContext {
         inputs: StepInputs,
         states: Arc<States>,
         cancellation: CancellationToken,
+        runtime: Runtime,
     ) -> Self {
-        let transaction = Transaction::default();
-        Self { task, step, attempt, attempts_before_reset, inputs, states, cancellation, transaction }
+        let writes = ResultWrites::default();
+        Self { task, step, attempt, attempts_before_reset, inputs, states, cancellation, writes, runtime }
     }
 
     /// The task.
@@ -151,18 +159,15 @@ impl StepContext {
     ///
     /// When it is no `T`; the error is permanent.
     pub fn input_field<T: DeserializeOwned>(&self, name: &str) -> Result<T, StepError> {
-        let fields: BTreeMap<String, &RawValue> = serde_json::from_str(self.task.context.get())
-            .map_err(|_| StepError::permanent("the task's context is no JSON object").code(INVALID_INPUT))?;
+        let fields: BTreeMap<String, &RawValue> =
+            serde_json::from_str(self.task.context.get()).map_err(|_| {
+                StepError::permanent("the task's context is no JSON object").with_code(INVALID_INPUT)
+            })?;
         match fields.get(name) {
-            Some(value) => {
-                let mut reader = serde_json::Deserializer::from_str(value.get());
-                serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-                    let error = JsonError { path: error.path().to_string(), source: error.into_inner() };
-                    invalid(&format!("`{name}` of the task's context"), &error)
-                })
-            }
+            Some(value) => read_json(value.get())
+                .map_err(|error| invalid(&format!("`{name}` of the task's context"), &error)),
             None => serde_json::from_str("null").map_err(|_| {
-                StepError::permanent(format!("the task's context has no `{name}`")).code(INVALID_INPUT)
+                StepError::permanent(format!("the task's context has no `{name}`")).with_code(INVALID_INPUT)
             }),
         }
     }
@@ -175,7 +180,7 @@ impl StepContext {
     /// error is permanent.
     pub fn dependency<T: DeserializeOwned>(&self, step: &str) -> Result<T, StepError> {
         let missing =
-            || StepError::permanent(format!("step `{step}` has no result")).code("MISSING_DEPENDENCY");
+            || StepError::permanent(format!("step `{step}` has no result")).with_code("MISSING_DEPENDENCY");
         self.optional_dependency(step)?.ok_or_else(missing)
     }
 
@@ -191,21 +196,24 @@ impl StepContext {
                 return Ok(None);
             }
             let message = format!("step `{step}` is not among those that `{}` waits for", self.step_name());
-            return Err(StepError::permanent(message).code("MISSING_DEPENDENCY"));
+            return Err(StepError::permanent(message).with_code("MISSING_DEPENDENCY"));
         };
         let read =
             |json: &Json| json.to().map_err(|error| invalid(&format!("the result of step `{step}`"), &error));
         result.as_ref().map(read).transpose()
     }
 
-    /// Completes when the attempt should end early: the worker is shutting down, the step's time is
-    /// over, or an operator has cancelled the task or ended the step by hand. In the last two cases
-    /// what the handler returns is dropped, and it is ended after the builder's grace period. A handler that returns a retryable error at a shutdown has its step handed back, and the
-    /// attempt does not count. A function that is not async can only look at
-    /// [`is_cancelled`](Self::is_cancelled) itself: it cannot be ended from outside, and when its time
-    /// is over the next attempt may begin while it still runs.
-    pub fn cancelled(&self) -> WaitForCancellationFuture<'_> {
-        self.cancellation.cancelled()
+    /// Completes when the attempt should end early:
+    ///
+    /// - The worker is shutting down. When the handler then returns a retryable error, its step is handed back
+    ///   and the attempt does not count.
+    /// - The step's time is over, or an operator has cancelled the task or ended the step by hand. What the
+    ///   handler returns is dropped, and the handler itself is ended after the builder's grace period.
+    ///
+    /// A function that is not async can only look at [`is_cancelled`](Self::is_cancelled). It cannot be ended
+    /// from outside: when its time is over, the next attempt may begin while it still runs.
+    pub fn cancelled(&self) -> Cancelled {
+        Cancelled::new(self.cancellation.clone())
     }
 
     /// Whether the attempt should end early.
@@ -215,8 +223,12 @@ impl StepContext {
     }
 
     /// What is to be written together with the result.
-    pub(crate) fn transaction(&self) -> &Transaction {
-        &self.transaction
+    pub(crate) fn writes(&self) -> &ResultWrites {
+        &self.writes
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
     }
 
     pub(crate) fn states(&self) -> &States {
@@ -224,9 +236,9 @@ impl StepContext {
     }
 }
 
-/// The code of errors that say: the input has not the form that the handler takes.
+/// The code of errors for input that does not have the form which the handler takes.
 pub(crate) const INVALID_INPUT: &str = "INVALID_INPUT";
 
 fn invalid(what: &str, error: &JsonError) -> StepError {
-    StepError::permanent(format!("{what} cannot be read: {error}")).code(INVALID_INPUT)
+    StepError::permanent(format!("{what} cannot be read: {error}")).with_code(INVALID_INPUT)
 }

@@ -195,7 +195,9 @@ pub(crate) mod private {
             .into_iter()
             .map(|(field, fault, code)| (field, serde_json::json!({ "code": code, "message": fault })))
             .collect();
-        StepError::permanent(message).code(INVALID_INPUT).context(serde_json::json!({ "fields": fields }))
+        StepError::permanent(message)
+            .with_code(INVALID_INPUT)
+            .with_context(serde_json::json!({ "fields": fields }))
     }
 
     fn collect(prefix: &str, errors: &ValidationErrors, faults: &mut Vec<(String, String, String)>) {
@@ -251,7 +253,7 @@ pub(crate) mod private {
             Ok(json) => StepOutcome::Complete(json),
             Err(error) => {
                 let message = format!("the handler's result cannot be written as JSON: {error}");
-                StepOutcome::Fail(StepError::permanent(message).code("INVALID_RESULT"))
+                StepOutcome::Fail(StepError::permanent(message).with_code("INVALID_RESULT"))
             }
         }
     }

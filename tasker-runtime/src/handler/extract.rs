@@ -13,7 +13,7 @@ use crate::handler::step_error::StepError;
 /// to make that type a parameter.
 ///
 /// ```
-/// use tasker::{FromStep, State, StateRequirement, StepContext, StepError, step_handler};
+/// use tasker::{FromStep, State, StepContext, StepError, step_handler, handler::StateRequirement};
 ///
 /// #[derive(Clone)]
 /// struct Database;
@@ -82,8 +82,10 @@ impl<T> Deref for State<T> {
 
 impl<T: Clone + Send + Sync + 'static> FromStep for State<T> {
     fn from_step(context: &StepContext) -> Result<Self, StepError> {
-        let missing =
-            || StepError::permanent(format!("no state of type `{}`", type_name::<T>())).code("MISSING_STATE");
+        let missing = || {
+            StepError::permanent(format!("no state of type `{}`", type_name::<T>()))
+                .with_code("MISSING_STATE")
+        };
         context.states().get::<T>().cloned().map(Self).ok_or_else(missing)
     }
 

@@ -1,27 +1,30 @@
-//! Step handlers: what `#[step_handler]` implements, and what a handler may ask for.
+//! What a handler may take, return and be: [`StepHandler`], which `#[step_handler]` implements, the
+//! parameters, and what is known of a handler without its type.
 
+mod cancelled;
 mod context;
 mod convert;
 mod extract;
 mod registration;
+mod result_writes;
 pub(crate) mod step_error;
-mod transaction;
 
 use std::future::Future;
 use std::pin::Pin;
 
 use tasker_store::Json;
 
-use crate::handler::step_error::StepError;
-
+pub use cancelled::Cancelled;
 pub use context::StepContext;
-pub(crate) use context::{StepFacts, StepInputs, TaskFacts};
+pub(crate) use context::{Runtime, StepFacts, StepInputs, TaskFacts};
 pub(crate) use convert::private;
 pub use convert::{DependencyOutput, HandlerError, OptionalDependencyOutput};
 pub(crate) use extract::States;
 pub use extract::{FromStep, State, StateRequirement};
 pub use registration::{CodeLocation, Registration};
-pub use transaction::Transaction;
+pub use result_writes::ResultWrites;
+pub use step_error::{OrStepError, StepError, StepResult};
+pub use tasker_store::SqlValue;
 
 /// Code that runs a step. `#[step_handler]` on a function implements it for a type of the function's name.
 ///

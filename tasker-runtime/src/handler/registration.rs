@@ -35,7 +35,7 @@ impl Registration {
     /// The registration of a handler; `name` is the function's, for messages.
     ///
     /// ```
-    /// # use tasker::{Registration, step_handler};
+    /// # use tasker::{step_handler, handler::Registration};
     /// #[step_handler("Docs::Register")]
     /// fn greet() -> &'static str { "Hello!" }
     /// let greeter = Registration::of::<greet>("greet");

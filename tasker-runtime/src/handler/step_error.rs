@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
-use tasker_store::{BoxError, ErrorKind, ErrorRecord};
+use tasker_store::{BoxError, ErrorKind, ErrorRecord, append};
 
 /// What a handler returns; for any other error type see [`StepError`].
 pub type StepResult<T> = Result<T, StepError>;
@@ -15,12 +15,15 @@ pub type StepResult<T> = Result<T, StepError>;
 /// A handler may return any error. One that converts into a `StepError` decides for itself whether
 /// it is permanent; every other is retryable.
 ///
+/// Its text is what is recorded of it: the message with its causes, then the code in brackets.
+///
 /// ```
 /// use std::time::Duration;
 /// use tasker::StepError;
 ///
-/// let refused = StepError::permanent("the card was declined").code("CARD_DECLINED");
-/// let busy = StepError::retryable("503 from billing").retry_after(Duration::from_secs(20));
+/// let refused = StepError::permanent("the card was declined").with_code("CARD_DECLINED");
+/// assert_eq!(refused.to_string(), "the card was declined [CARD_DECLINED]");
+/// let busy = StepError::retryable("503 from billing").with_retry_after(Duration::from_secs(20));
 /// assert!(!refused.is_retryable() && busy.is_retryable());
 /// ```
 #[derive(Debug)]
@@ -49,28 +52,32 @@ impl StepError {
         Self::new(ErrorKind::Retryable, error.into())
     }
 
+    /// What a `StepError` says besides its kind is kept.
     fn new(kind: ErrorKind, error: BoxError) -> Self {
-        Self { facts: Facts { kind, code: None, retry_after: None, context: None }, error }
+        match error.downcast::<Self>() {
+            Ok(own) => Self { facts: Facts { kind, ..own.facts }, error: own.error },
+            Err(error) => Self { facts: Facts { kind, code: None, retry_after: None, context: None }, error },
+        }
     }
 
-    /// Waits this long before the next attempt, whatever the retry policy says.
+    /// With a word for programs, such as `CARD_DECLINED`.
     #[must_use]
-    pub fn retry_after(mut self, delay: Duration) -> Self {
-        self.facts.retry_after = Some(delay);
-        self
-    }
-
-    /// A word for programs, such as `CARD_DECLINED`.
-    #[must_use]
-    pub fn code(mut self, code: impl Into<String>) -> Self {
+    pub fn with_code(mut self, code: impl Into<String>) -> Self {
         self.facts.code = Some(code.into());
         self
     }
 
-    /// Facts for whoever looks into it, kept with the attempt.
+    /// With facts for whoever looks into it, kept with the attempt.
     #[must_use]
-    pub fn context(mut self, context: impl Into<Value>) -> Self {
+    pub fn with_context(mut self, context: impl Into<Value>) -> Self {
         self.facts.context = Some(context.into());
+        self
+    }
+
+    /// With the time to wait before the next attempt, whatever the retry policy says.
+    #[must_use]
+    pub fn with_retry_after(mut self, delay: Duration) -> Self {
+        self.facts.retry_after = Some(delay);
         self
     }
 
@@ -78,6 +85,65 @@ impl StepError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.facts.kind == ErrorKind::Retryable
+    }
+
+    /// Whether another attempt may help, as a word of its own.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.facts.kind
+    }
+
+    /// The word for programs.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.facts.code.as_deref()
+    }
+
+    /// The facts for whoever looks into it.
+    #[must_use]
+    pub fn context(&self) -> Option<&Value> {
+        self.facts.context.as_ref()
+    }
+
+    /// How long to wait before the next attempt; `None` for as long as the retry policy says.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.facts.retry_after
+    }
+
+    /// The error that it was made from. Its text is part of this one's, and therefore it is not the `source`.
+    ///
+    /// ```
+    /// let error = tasker::StepError::retryable(std::io::Error::from(std::io::ErrorKind::TimedOut));
+    /// assert!(error.inner().is::<std::io::Error>());
+    /// ```
+    #[must_use]
+    pub fn inner(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.error
+    }
+
+    /// The error's text with its causes, joined by `: `.
+    ///
+    /// ```
+    /// let error = tasker::StepError::permanent("the card was declined").with_code("CARD_DECLINED");
+    /// assert_eq!(error.message(), "the card was declined");
+    /// ```
+    #[must_use]
+    pub fn message(&self) -> String {
+        let mut message = self.error.to_string();
+        let mut source = self.error.source();
+        while let Some(inner) = source {
+            match inner.downcast_ref::<Self>() {
+                // Its code is told at the end of the whole.
+                Some(own) => match message.strip_suffix(&own.to_string()) {
+                    Some(before) => message = format!("{before}{}", own.message()),
+                    None => append(&mut message, &own.message()),
+                },
+                None => append(&mut message, &inner.to_string()),
+            }
+            source = inner.source();
+        }
+        message
     }
 
     /// An error of a type that says nothing about retrying; a `StepError` among its sources does.
@@ -99,41 +165,24 @@ impl StepError {
     /// Another error that says the same.
     #[cfg(feature = "testing")]
     pub(crate) fn again(&self) -> Self {
-        Self { facts: self.facts.clone(), error: self.record().message.into() }
-    }
-
-    pub(crate) fn delay(&self) -> Option<Duration> {
-        self.facts.retry_after
+        Self { facts: self.facts.clone(), error: self.message().into() }
     }
 
     /// What is kept of it.
     pub(crate) fn record(&self) -> ErrorRecord {
-        let mut message = self.error.to_string();
-        let mut source = self.error.source();
-        while let Some(inner) = source {
-            let text = inner.to_string();
-            // Many errors repeat their source in their own text.
-            if !message.ends_with(&text) {
-                message = format!("{message}: {text}");
-            }
-            source = inner.source();
-        }
-        let Facts { kind, code, context, .. } = self.facts.clone();
-        ErrorRecord { kind, message, code, context }
+        let mut record = ErrorRecord::new(self.facts.kind, self.message());
+        (record.code, record.context) = (self.facts.code.clone(), self.facts.context.clone());
+        record
     }
 }
 
 impl fmt::Display for StepError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
+        self.record().fmt(f)
     }
 }
 
-impl Error for StepError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.error.source()
-    }
-}
+impl Error for StepError {}
 
 impl From<BoxError> for StepError {
     fn from(error: BoxError) -> Self {
@@ -142,10 +191,15 @@ impl From<BoxError> for StepError {
 }
 
 #[cfg(feature = "anyhow")]
+#[cfg_attr(docsrs, doc(cfg(feature = "anyhow")))]
 impl From<anyhow::Error> for StepError {
     fn from(error: anyhow::Error) -> Self {
-        match error.downcast_ref::<Self>() {
-            Some(own) => Self { facts: own.facts.clone(), error: error.into() },
+        // Beneath a context that was added to it, a `StepError` still decides, and its text follows the
+        // context's.
+        let is_bare = error.chain().next().is_some_and(<dyn Error>::is::<Self>);
+        match error.downcast_ref::<Self>().map(|own| own.facts.clone()) {
+            Some(_) if is_bare => error.downcast().unwrap_or_else(|error| Self::from_any(error.into())),
+            Some(facts) => Self { facts, error: error.into() },
             None => Self::from_any(error.into()),
         }
     }
@@ -219,12 +273,32 @@ mod tests {
     #[error("the call failed")]
     struct Outer(#[source] StepError);
 
+    #[derive(Debug, thiserror::Error)]
+    #[error("the call failed: {0}")]
+    struct Repeating(#[source] StepError);
+
     #[test]
     fn a_step_error_inside_another_error_decides() {
-        let error = StepError::from_any(Outer(StepError::permanent("no such user").code("GONE")).into());
+        let error = StepError::from_any(Outer(StepError::permanent("no such user").with_code("GONE")).into());
         assert!(!error.is_retryable());
         let record = error.record();
         assert_eq!(record.to_string(), "the call failed: no such user [GONE]");
+    }
+
+    #[test]
+    fn what_is_shown_is_what_is_recorded_with_the_code_once() {
+        let gone = || StepError::permanent("no such user").with_code("GONE");
+        let reset = || StepError::retryable(Outer(StepError::permanent(std::io::Error::other("reset"))));
+        for (error, text) in [
+            (gone(), "no such user [GONE]"),
+            (StepError::from_any(Repeating(gone()).into()), "the call failed: no such user [GONE]"),
+            (StepError::retryable(gone()), "no such user [GONE]"),
+            (reset(), "the call failed: reset"),
+        ] {
+            assert_eq!((error.to_string().as_str(), error.record().to_string().as_str()), (text, text));
+        }
+        assert!(StepError::retryable(gone()).is_retryable());
+        assert_eq!((gone().code(), gone().message().as_str()), (Some("GONE"), "no such user"));
     }
 
     #[test]

@@ -57,9 +57,9 @@ impl fmt::Display for CrashPoint {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Crash {
-    /// Where.
+    /// The commit at which it died.
     pub point: CrashPoint,
-    /// What that commit was.
+    /// What that commit was to do.
     pub operation: &'static str,
     /// The task as it was left; `None` when it had not been created.
     pub task: Option<Task>,
@@ -73,7 +73,7 @@ impl fmt::Display for Crash {
 
 /// What one worker sees of a store, until it dies: from then on every operation fails.
 ///
-/// It delegates, and knows of an operation only whether it commits.
+/// It hands every operation on to `inner`, and counts those that commit.
 #[derive(Debug)]
 pub(crate) struct MortalStore {
     inner: Arc<MemoryStore>,
@@ -134,6 +134,8 @@ impl MortalStore {
         Ok(answer)
     }
 }
+
+impl tasker_store::sealed::Sealed for MortalStore {}
 
 #[async_trait]
 impl Store for MortalStore {

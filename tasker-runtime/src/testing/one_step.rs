@@ -13,8 +13,9 @@ use tasker_template::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::client::tasker::Tasker;
 use crate::handler::step_error::StepError;
-use crate::handler::{States, StepContext, StepFacts, StepHandler, StepOutcome, TaskFacts};
+use crate::handler::{Runtime, States, StepContext, StepFacts, StepHandler, StepOutcome, TaskFacts};
 use crate::testing::{block_on, short_name};
 
 /// Begins to describe a call of the handler `H`. What is not said is as at the first attempt of a step
@@ -62,6 +63,7 @@ pub fn call<H: StepHandler>() -> Call<H> {
         results: vec![None; H::DEPENDS_ON.len()],
         states: States::default(),
         cancellation: CancellationToken::new(),
+        runtime: None,
         handler: PhantomData,
     }
 }
@@ -79,6 +81,7 @@ pub struct Call<H> {
     results: Vec<Option<Json>>,
     states: States,
     cancellation: CancellationToken,
+    runtime: Runtime,
     handler: PhantomData<fn() -> H>,
 }
 
@@ -94,6 +97,7 @@ impl<H> Clone for Call<H> {
             results: self.results.clone(),
             states: self.states.clone(),
             cancellation: self.cancellation.clone(),
+            runtime: self.runtime.clone(),
             handler: PhantomData,
         }
     }
@@ -122,7 +126,7 @@ impl<H: StepHandler> Call<H> {
     /// assert_eq!(greeted.unwrap(), "Hello, Ada!");
     /// // As in production, down to the message.
     /// let error = call::<greet>().run_blocking().unwrap_err();
-    /// assert_eq!(error.to_string(), "the task's context has no `name`");
+    /// assert_eq!(error.to_string(), "the task's context has no `name` [INVALID_INPUT]");
     /// ```
     ///
     /// # Panics
@@ -152,7 +156,7 @@ impl<H: StepHandler> Call<H> {
     /// assert_eq!(call::<next>().result_of::<number>(&7).run_blocking().unwrap(), 8);
     /// // As in production, down to the message.
     /// let error = call::<next>().run_blocking().unwrap_err();
-    /// assert_eq!(error.to_string(), "step `number` has no result");
+    /// assert_eq!(error.to_string(), "step `number` has no result [MISSING_DEPENDENCY]");
     /// ```
     ///
     /// # Panics
@@ -305,6 +309,32 @@ impl<H: StepHandler> Call<H> {
         Self { cancellation: self.cancellation.clone(), ..self }
     }
 
+    /// The runtime that `step.tasks()` creates tasks in, and looks at. The test keeps it.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use tasker::testing::{TestEngine, call};
+    /// use tasker::{NewTask, StepContext, StepError, TaskFilter, step_handler};
+    ///
+    /// #[step_handler("Docs::AskForMore")]
+    /// async fn ask(step: StepContext) -> Result<(), StepError> {
+    ///     step.tasks().create(NewTask::new("docs", "t", &json!({}))).await?;
+    ///     Ok(())
+    /// }
+    ///
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
+    /// # async fn a_test() {
+    /// let tasker = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).builder().build().await.unwrap();
+    /// call::<ask>().tasker(&tasker).run().await.unwrap();
+    /// assert_eq!(tasker.list(TaskFilter::new()).await.unwrap().len(), 1);
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(a_test());
+    /// ```
+    pub fn tasker(mut self, tasker: &Tasker) -> Self {
+        self.runtime = Some(tasker.runtime());
+        self
+    }
+
     /// Calls the handler; what it returned, read back from the JSON that would be recorded.
     ///
     /// ```
@@ -431,6 +461,7 @@ impl<H: StepHandler> Call<H> {
             self.results.into(),
             Arc::new(self.states),
             self.cancellation,
+            self.runtime,
         )
     }
 }

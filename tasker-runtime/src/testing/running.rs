@@ -9,7 +9,7 @@ use tasker_store::MemoryStore;
 use tokio_util::sync::CancellationToken;
 
 use crate::build::builder::Builder;
-use crate::client::tasker::NewTask;
+use crate::client::new_task::NewTask;
 use crate::testing::crash::CrashPoint;
 use crate::testing::test_engine::TestEngine;
 use crate::testing::test_run::TestRun;

@@ -360,7 +360,7 @@ impl TestEngine {
     /// # use std::time::Duration;
     /// # use tasker::{StepError, testing::TestEngine};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
-    /// let tomorrow = StepError::retryable("closed").retry_after(Duration::from_secs(86_400));
+    /// let tomorrow = StepError::retryable("closed").with_retry_after(Duration::from_secs(86_400));
     /// TestEngine::template_str("t.yaml", TEMPLATE)
     ///     .fails("a", [tomorrow])
     ///     .returns("a", &1)

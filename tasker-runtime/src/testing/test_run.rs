@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
-use tasker_store::{StepState, TaskState};
+use tasker_store::{ErrorRecord, StepState, TaskState, chain};
 
 use crate::client::task::{Attempt, OutputError, Step, Task};
 use crate::handler::{States, StepHandler};
@@ -103,7 +103,7 @@ impl TestRun {
     /// The attempts of a step that were recorded, the oldest first.
     ///
     /// ```
-    /// # use tasker::{AttemptOutcome, StepError, testing::TestEngine};
+    /// # use tasker::{StepError, testing::TestEngine, task::AttemptOutcome};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).fails("a", [StepError::retryable("503")]).returns("a", &1);
     /// let run = engine.run_blocking(serde_json::json!({}));
@@ -183,7 +183,7 @@ impl TestRun {
     fn expect<T>(&self, output: Result<T, OutputError>) -> T {
         match output {
             Ok(output) => output,
-            Err(error) => self.fail(error),
+            Err(error) => self.fail(chain(&error)),
         }
     }
 
@@ -193,7 +193,7 @@ impl TestRun {
     /// # use std::time::Duration;
     /// # use tasker::{StepError, testing::TestEngine};
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
-    /// let in_an_hour = StepError::retryable("closed").retry_after(Duration::from_secs(3600));
+    /// let in_an_hour = StepError::retryable("closed").with_retry_after(Duration::from_secs(3600));
     /// let run = TestEngine::template_str("t.yaml", TEMPLATE)
     ///     .fails("a", [in_an_hour])
     ///     .returns("a", &1)
@@ -245,7 +245,7 @@ impl TestRun {
     ///
     /// With the history, when it has not.
     #[track_caller]
-    pub fn assert_failed(&self, step: &str) -> &crate::ErrorRecord {
+    pub fn assert_failed(&self, step: &str) -> &ErrorRecord {
         let found = self.step(step);
         match found.error().filter(|_| found.state == StepState::Error) {
             Some(error) => error,

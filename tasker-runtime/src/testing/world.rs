@@ -1,17 +1,18 @@
 //! One run: what its workers share, and their lives.
 
-use std::fmt::Display;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tasker_store::{MemoryStore, Store, TaskFilter, TaskId};
+use tasker_store::{MemoryStore, Store, TaskFilter, TaskId, chain};
 use tokio_util::sync::CancellationToken;
 
 use crate::build::builder::Builder;
+use crate::client::error::Error;
+use crate::client::new_task::NewTask;
 use crate::client::task::Task;
-use crate::client::tasker::{Error, NewTask, Tasker};
+use crate::client::tasker::Tasker;
 use crate::clock::Clock;
 use crate::handler::States;
 use crate::testing::crash::{Crash, CrashPoint, MortalStore};
@@ -150,18 +151,17 @@ impl<'a> World<'a> {
     }
 }
 
-/// The run's task, once it is there.
+/// The run's task, once it is there: the oldest, for its handlers may have created others.
 async fn created(tasker: &Tasker, dead: &CancellationToken) -> Option<TaskId> {
-    let filter = TaskFilter { limit: 1, ..TaskFilter::default() };
-    unless(dead, tasker.list(filter).await).await.first().map(|task| task.id)
+    unless(dead, tasker.list(TaskFilter::new().limit(usize::MAX)).await).await.last().map(|task| task.id)
 }
 
 /// The value. What fails because the worker has died goes no further, and every other failure is the
 /// test's.
-async fn unless<T, E: Display>(dead: &CancellationToken, result: Result<T, E>) -> T {
+async fn unless<T, E: std::error::Error + 'static>(dead: &CancellationToken, result: Result<T, E>) -> T {
     match result {
         Ok(value) => value,
         Err(_) if dead.is_cancelled() => pending().await,
-        Err(error) => panic!("{error}"),
+        Err(error) => panic!("{}", chain(&error)),
     }
 }

@@ -21,6 +21,7 @@ use crate::limit::{FleetLimit, LimitScope};
 use crate::permit::Holder;
 use crate::permit::{LimitRecord, PermitGrants, PermitRequest};
 use crate::progress::Progress;
+use crate::sealed::Sealed;
 use crate::state::TaskState;
 use crate::store::Store;
 use crate::task::{
@@ -35,7 +36,7 @@ use queues::Queues;
 /// ```
 /// # tokio_test(async {
 /// use tasker::Tasker;
-/// let tasker = Tasker::builder().store(tasker::MemoryStore::new()).build().await.unwrap();
+/// let tasker = Tasker::builder().store(tasker::store::MemoryStore::new()).build().await.unwrap();
 /// # tasker.shutdown().await;
 /// # });
 /// # fn tokio_test(future: impl Future<Output = ()>) {
@@ -144,6 +145,8 @@ impl TaskEntry {
     }
 }
 
+impl Sealed for MemoryStore {}
+
 #[async_trait]
 impl Store for MemoryStore {
     fn name(&self) -> String {
@@ -167,13 +170,10 @@ impl Store for MemoryStore {
             *running.entry(claim.worker).or_default() += 1;
         }
         let known = inner.workers.iter().filter(|(id, worker)| worker.alive || running.contains_key(id));
-        let records = known.map(|(id, worker)| WorkerRecord {
-            id: *id,
-            info: worker.info.clone(),
-            running: running.get(id).copied().unwrap_or_default(),
-            started_at: worker.started_at,
-            last_beat: None,
-            alive: worker.alive,
+        let records = known.map(|(id, worker)| {
+            WorkerRecord::new(*id, worker.info.clone(), worker.started_at)
+                .running(running.get(id).copied().unwrap_or_default())
+                .alive(worker.alive)
         });
         Ok(records.collect())
     }

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use tasker::{FromStep, State, StateRequirement, StepContext, StepError, step_handler};
+use tasker::handler::StateRequirement;
+use tasker::{FromStep, State, StepContext, StepError, step_handler};
 
 #[derive(serde::Deserialize, validator::Validate)]
 struct Order {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::error::Error;
 
 use serde::{Deserialize, Serialize};
-use tasker::{BoxError, StepError, StepResult, step_handler};
+use tasker::error::BoxError;
+use tasker::{StepError, StepResult, step_handler};
 
 #[derive(Deserialize, Serialize)]
 struct Page<T, const N: usize = 1> {

@@ -11,7 +11,8 @@ pub use handlers::{Account, Database, account, charge, close, open};
 
 mod handlers {
     #[allow(unused_imports, reason = "that they are in scope makes no difference")]
-    use tasker::{DependencyOutput, FromStep, OptionalDependencyOutput, StepHandler};
+    use tasker::handler::{DependencyOutput, OptionalDependencyOutput};
+    use tasker::{FromStep, StepHandler};
     use tasker::{State, StepContext, StepError, step_handler};
 
     /// An account.

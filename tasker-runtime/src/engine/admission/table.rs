@@ -41,10 +41,7 @@ pub(super) struct Step {
 
 impl Step {
     fn is_in(&self, scope: &LimitScope) -> bool {
-        match scope {
-            LimitScope::Namespace(namespace) => **namespace == *self.namespace,
-            LimitScope::Callable(callable) => **callable == *self.callable,
-        }
+        scope.covers(&self.namespace, &self.callable)
     }
 
     fn find_limits(&mut self, limits: &[ScopeLimit]) {

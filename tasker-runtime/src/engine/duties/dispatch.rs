@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tasker_store::chain;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::engine::duty::{AFTER_ERROR, Duty, Wakeup};
@@ -65,7 +66,7 @@ impl Engine {
                     }
                     Err(error) => {
                         tracing::error!(
-                            worker = %self.worker, %error, "due steps could not be claimed; trying again"
+                            worker = %self.worker, error = %chain(&error), "due steps could not be claimed; trying again"
                         );
                         return NextLook { at_the_latest: AFTER_ERROR, due: None };
                     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tasker_store::{PermitDemand, PermitRequest, StoreError};
+use tasker_store::{PermitDemand, PermitRequest, StoreError, chain};
 use tokio::time::Instant;
 
 use crate::engine::admission::AskIntervals;
@@ -40,7 +40,7 @@ impl Duty<Engine> for KeepFleetLimits {
         let demands = engine.admission.demands(intervals);
         if !demands.is_empty() || self.learn_at <= Instant::now() {
             if let Err(error) = engine.ask_for_permits(demands).await {
-                tracing::warn!(worker = %engine.worker, %error, "the store could not be asked for permits");
+                tracing::warn!(worker = %engine.worker, error = %chain(&error), "the store could not be asked for permits");
                 return after(AFTER_ERROR);
             }
             self.learn_at = Instant::now() + engine.jittered(engine.settings.poll_interval);
@@ -62,7 +62,7 @@ impl Duty<Engine> for KeepFleetLimits {
         if !demands.is_empty()
             && let Ok(Err(error)) = tokio::time::timeout(LAST_WORD, engine.ask_for_permits(demands)).await
         {
-            tracing::debug!(worker = %engine.worker, %error, "permits go back only when the worker has left");
+            tracing::debug!(worker = %engine.worker, error = %chain(&error), "permits go back only when the worker has left");
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tasker_store::chain;
+
 use crate::engine::completion;
 use crate::engine::duty::{Duty, Wakeup, after};
 use crate::engine::shared::Engine;
@@ -29,7 +31,7 @@ impl Engine {
             Ok(claims) => claims,
             Err(error) => {
                 tracing::warn!(
-                    worker = %self.worker, %error, "the store could not be asked for dead workers"
+                    worker = %self.worker, error = %chain(&error), "the store could not be asked for dead workers"
                 );
                 return;
             }
@@ -37,7 +39,7 @@ impl Engine {
         for claim in claims {
             if let Err(error) = completion::crashed(self, claim).await {
                 tracing::warn!(
-                    task = %claim.task, step = %claim.key, %error,
+                    task = %claim.task, step = %claim.key, error = %chain(&error),
                     "a dead worker's step could not be ended"
                 );
             }

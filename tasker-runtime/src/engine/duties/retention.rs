@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tasker_store::{PruneRequest, StoreError, TaskState};
+use tasker_store::{PruneRequest, StoreError, TaskState, chain};
 
 use crate::engine::duty::{Duty, Wakeup, after};
 use crate::engine::shared::Engine;
@@ -40,7 +40,7 @@ impl Duty<Engine> for DeleteOldTasks {
         if let Ok(settled_before) = engine.clock.now().checked_sub(self.retention)
             && let Err(error) = engine.prune(settled_before, usize::MAX).await
         {
-            tracing::warn!(%error, "old tasks could not be deleted; trying again later");
+            tracing::warn!(error = %chain(&error), "old tasks could not be deleted; trying again later");
         }
         self.next(engine)
     }

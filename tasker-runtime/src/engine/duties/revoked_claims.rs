@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tasker_store::chain;
+
 use crate::engine::duty::{Duty, Wakeup, after};
 use crate::engine::shared::Engine;
 
@@ -18,7 +20,9 @@ impl Duty<Engine> for FindRevokedClaims {
         if !claims.is_empty() {
             match engine.store.revoked(claims).await {
                 Ok(revoked) => engine.attempts.revoke(&revoked),
-                Err(error) => tracing::warn!(%error, "the store could not be asked for revoked claims"),
+                Err(error) => {
+                    tracing::warn!(error = %chain(&error), "the store could not be asked for revoked claims")
+                }
             }
         }
         after(engine.jittered(engine.settings.poll_interval))

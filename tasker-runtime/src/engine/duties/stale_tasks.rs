@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tasker_store::{ActionRequest, DeadLetterReason, OperatorAction, TaskFilter, TaskHead, TaskState};
+use tasker_store::{ActionRequest, DeadLetterReason, OperatorAction, TaskFilter, TaskHead, TaskState, chain};
 
 use crate::client::stale;
 use crate::engine::duty::{Duty, Wakeup, after};
@@ -40,16 +40,12 @@ impl Engine {
         }
         let mut before = None;
         while !self.is_stopped() {
-            let filter = TaskFilter {
-                states: vec![TaskState::InProgress],
-                before,
-                limit: PAGE,
-                ..TaskFilter::default()
-            };
+            let mut filter = TaskFilter::new().states([TaskState::InProgress]).limit(PAGE);
+            filter.before = before;
             let heads = match self.store.tasks(filter).await {
                 Ok(heads) => heads,
                 Err(error) => {
-                    tracing::warn!(%error, "stale tasks could not be looked for; trying again later");
+                    tracing::warn!(error = %chain(&error), "stale tasks could not be looked for; trying again later");
                     return;
                 }
             };
@@ -83,7 +79,7 @@ impl Engine {
         };
         tracing::warn!(task = %head.id, reason = age.reason(), "a stale task was given up");
         if let Err(error) = self.act(request).await {
-            tracing::warn!(task = %head.id, %error, "a stale task could not be given up");
+            tracing::warn!(task = %head.id, error = %chain(&error), "a stale task could not be given up");
         }
     }
 }

@@ -1,0 +1,125 @@
+//! Reads templates, and checks what a set of them needs as a whole: names, namespaces, states.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+
+use tasker_template::{
+    Diagnostics, LoadedTemplate, TemplateDraft, nearest, read_file, read_str, template_files,
+};
+
+use crate::build::bind;
+use crate::build::builder::TemplateSource;
+use crate::build::fault::BuildFault;
+use crate::build::registry::Registry;
+use crate::handler::States;
+
+/// Reads all templates. A file counts once by its real path, however often and by whatever name it is given.
+pub(super) fn read(
+    sources: &[TemplateSource],
+    faults: &mut Vec<BuildFault>,
+) -> Vec<Result<TemplateDraft, Diagnostics>> {
+    let mut seen = BTreeSet::new();
+    let mut is_new = |path: &PathBuf| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone()));
+    let mut results = Vec::new();
+    for source in sources {
+        let files = match source {
+            TemplateSource::Text(name, text) => {
+                results.push(read_str(name, text));
+                continue;
+            }
+            TemplateSource::File(path) => vec![path.clone()],
+            TemplateSource::Directory(directory) => match template_files(directory) {
+                Ok(files) => files,
+                Err(source) => {
+                    let directory = directory.display().to_string();
+                    faults.push(BuildFault::Directory { directory, source });
+                    continue;
+                }
+            },
+        };
+        results.extend(files.into_iter().filter(|path| is_new(path)).map(read_file));
+    }
+    results
+}
+
+/// Checks all templates. In one with faults, unknown callables are told together with those, when it `runs`
+/// here.
+pub(super) fn load(
+    sources: &[TemplateSource],
+    registry: &Registry,
+    runs: impl Fn(&str) -> bool,
+    faults: &mut Vec<BuildFault>,
+) -> Vec<LoadedTemplate> {
+    let results = read(sources, faults);
+    let mut loaded: Vec<LoadedTemplate> = Vec::new();
+    let mut seen: HashMap<String, String> = HashMap::new();
+    for result in results {
+        let finished = result.and_then(|draft| {
+            let mut callables = Diagnostics::default();
+            if draft.faults().has_errors() && runs(&draft.template().namespace) {
+                bind::check_callables(&draft, registry, &mut callables);
+            }
+            draft.finish().map_err(|mut diagnostics| {
+                diagnostics.extend(callables);
+                diagnostics
+            })
+        });
+        match finished {
+            Err(diagnostics) => faults.push(BuildFault::Templates(diagnostics)),
+            Ok(one) => {
+                let template = one.template();
+                let key = format!("{}/{}/{}", template.namespace, template.name, template.version);
+                let second = one.source().name().to_owned();
+                match seen.get(&key) {
+                    Some(first) => {
+                        let first = first.clone();
+                        faults.push(BuildFault::DuplicateTemplate { template: key, first, second });
+                    }
+                    None => {
+                        seen.insert(key, second);
+                        loaded.push(one);
+                    }
+                }
+            }
+        }
+    }
+    loaded
+}
+
+/// Each namespace must be that of a template, when there are any: a slip would leave a worker idle.
+pub(super) fn check_namespaces(
+    loaded: &[LoadedTemplate],
+    served: &BTreeSet<String>,
+    faults: &mut Vec<BuildFault>,
+) {
+    let known: BTreeSet<&str> = loaded.iter().map(|one| one.template().namespace.as_str()).collect();
+    if known.is_empty() {
+        return;
+    }
+    for namespace in served.iter().filter(|namespace| !known.contains(namespace.as_str())) {
+        let hint = match nearest(namespace, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are: {}", known.iter().copied().collect::<Vec<_>>().join(", ")),
+        };
+        faults.push(BuildFault::UnknownNamespace { namespace: namespace.clone(), hint });
+    }
+}
+
+/// The states that handlers of these templates take; a handler that no template names is not asked.
+pub(super) fn check_states<'t>(
+    loaded: impl Iterator<Item = &'t LoadedTemplate>,
+    registry: &Registry,
+    states: &States,
+    faults: &mut Vec<BuildFault>,
+) {
+    let mut missing = BTreeSet::new();
+    for step in loaded.flat_map(|one| &one.template().steps) {
+        let Some(handler) = registry.get(&step.handler.callable, step.handler.method.as_deref()) else {
+            continue;
+        };
+        for requirement in handler.requires.iter().filter(|requirement| !states.has(**requirement)) {
+            missing.insert((handler.described(), requirement.name));
+        }
+    }
+    faults.extend(missing.into_iter().map(|(handler, state)| BuildFault::MissingState { handler, state }));
+}

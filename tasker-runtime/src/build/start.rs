@@ -1,0 +1,112 @@
+//! Checks the whole description of a runtime at once, and starts it.
+
+use std::sync::Arc;
+
+use tasker_template::{Diagnostics, LoadedTemplate, Plan, TemplateDraft};
+
+use crate::build::bind::{self, BoundTemplate, Templates};
+use crate::build::builder::{Builder, StoreSource};
+use crate::build::fault::{BuildError, BuildFault};
+use crate::build::load::{self, check_namespaces, check_states};
+use crate::build::location::Location;
+use crate::client::tasker::Tasker;
+use crate::engine::Engine;
+
+impl Builder {
+    /// Reads its templates, each file once; the error is a directory that cannot be read.
+    #[doc(hidden)]
+    pub fn read_templates(&self) -> Result<Vec<Result<TemplateDraft, Diagnostics>>, BuildError> {
+        let mut faults = Vec::new();
+        let templates = load::read(&self.templates, &mut faults);
+        if faults.is_empty() { Ok(templates) } else { Err(BuildError::new(faults)) }
+    }
+
+    /// Checks everything, opens the store, and starts the engine.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, at once: faults of templates, callables without a handler, handlers
+    /// that read a step which is not complete by then, schemas that are none, handlers of the same
+    /// name, missing states. Or the store cannot be opened; nothing is written to it when anything
+    /// else is wrong.
+    pub async fn build(self) -> Result<Tasker, BuildError> {
+        let mut faults = Vec::new();
+        let registry = self.registry(&mut faults);
+        faults.extend(self.faults);
+        let served = self.settings.namespaces.clone();
+        let runs =
+            |namespace: &str| self.works && served.as_ref().is_none_or(|served| served.contains(namespace));
+        let loaded = load::load(&self.templates, &registry, runs, &mut faults);
+        if let (true, true, Some(served)) = (self.works, faults.is_empty(), &served) {
+            check_namespaces(&loaded, served, &mut faults);
+        }
+        if self.deny_warnings && !self.works {
+            let warnings =
+                loaded.iter().map(LoadedTemplate::warnings).filter(|warnings| !warnings.is_empty());
+            faults.extend(warnings.cloned().map(BuildFault::Templates));
+        }
+        if self.works {
+            let mut diagnostics = Diagnostics::default();
+            for one in &loaded {
+                let mut own = Diagnostics::default();
+                if runs(&one.template().namespace) {
+                    bind::check(one, &registry, &mut own);
+                } else {
+                    bind::check_schemas(one, &mut own);
+                }
+                if self.deny_warnings || !own.is_empty() {
+                    // A misspelt key may be the cause of what the handlers miss.
+                    diagnostics.extend(one.warnings().clone());
+                }
+                diagnostics.extend(own);
+            }
+            if !diagnostics.is_empty() {
+                faults.push(BuildFault::Templates(diagnostics));
+            }
+            let own = loaded.iter().filter(|one| runs(&one.template().namespace));
+            check_states(own, &registry, &self.states, &mut faults);
+        } else {
+            // Contexts are checked by whoever creates the task.
+            let mut diagnostics = Diagnostics::default();
+            loaded.iter().for_each(|one| bind::check_schemas(one, &mut diagnostics));
+            if !diagnostics.is_empty() {
+                faults.push(BuildFault::Templates(diagnostics));
+            }
+        }
+        if !faults.is_empty() {
+            return Err(BuildError::new(faults));
+        }
+        let mut current = Vec::new();
+        for one in loaded {
+            for warning in one.warnings().iter() {
+                tracing::warn!("\n{warning}");
+            }
+            if let Some(rest) = one.warnings().rest() {
+                tracing::warn!("{}: {rest}", one.source().name());
+            }
+            let template = match &self.environment {
+                Some(environment) => one.template().for_environment(environment),
+                None => one.template().clone(),
+            };
+            let record = BoundTemplate::record(&template);
+            let plan: Plan = one.plan().clone();
+            current.push((BoundTemplate::new(record.id, template, plan, &registry), record));
+        }
+        let store = match self.store {
+            StoreSource::Value(store) => store,
+            StoreSource::Url(url) => Location::parse(&url)?.open().await?,
+        };
+        let mut bound = Vec::new();
+        for (template, record) in current {
+            store.put_template(record).await?;
+            bound.push(Arc::new(template));
+        }
+        let templates = Templates::new(registry, bound);
+        let engine =
+            Arc::new(Engine::new(store, templates, self.states, self.clock, self.settings, self.works));
+        if self.works {
+            engine.start().await?;
+        }
+        Ok(Tasker::new(engine, self.grace))
+    }
+}

@@ -1,0 +1,125 @@
+//! Creating tasks: which template is meant, what is checked, and what the store is asked for.
+
+use std::sync::Arc;
+
+use tasker_store::{Json, NewTaskRecord, TaskId};
+use tasker_template::nearest;
+
+use crate::build::bind::BoundTemplate;
+use crate::build::payload_limits::Excess;
+use crate::client::error::{ContextError, Error};
+use crate::client::identity;
+use crate::client::new_task::{IdentityStrategy, NewTask};
+use crate::engine::Engine;
+use crate::handler::TaskFacts;
+
+pub(crate) async fn create(engine: &Arc<Engine>, task: NewTask) -> Result<TaskId, Error> {
+    if engine.is_stopped() {
+        return Err(Error::ShutDown);
+    }
+    let identity = task.identity.clone();
+    let record = record(engine, task)?;
+    let (id, context) = (record.id, record.context.clone());
+    let facts = TaskFacts { id, correlation_id: record.correlation_id, context: context.clone() };
+    match engine.create(record, facts).await? {
+        None => Ok(id),
+        Some(other) => Err(already_exists(identity, &context, Some((other.id, other.context)))),
+    }
+}
+
+#[cfg(feature = "postgres")]
+pub(crate) async fn create_in(
+    engine: &Engine,
+    transaction: &mut dyn tasker_postgres::Executor,
+    task: NewTask,
+) -> Result<TaskId, Error> {
+    let strategy = task.identity.clone();
+    let record = record(engine, task)?;
+    let store = &engine.store;
+    let statement = store.create_task_sql(&record)?;
+    if transaction.execute(&statement).await.map_err(Error::Transaction)? > 0 {
+        return Ok(record.id);
+    }
+    // It is committed, and seen from here, unless the caller's own transaction has created it.
+    let other = match &record.identity {
+        Some(identity) => store.task_of_identity(identity).await?,
+        None => None,
+    };
+    let other = match other {
+        Some(id) => store.task(id).await?.map(|task| (id, task.head.context)),
+        None => None,
+    };
+    Err(already_exists(strategy, &record.context, other))
+}
+
+/// The error for a task that is the same as `other`, which was there before.
+fn already_exists(strategy: IdentityStrategy, context: &Json, other: Option<(TaskId, Json)>) -> Error {
+    let key = match strategy {
+        IdentityStrategy::CallerProvided(key) => Some(key),
+        _ => None,
+    };
+    let same_context = other.as_ref().map(|(_, own)| identity::same(own, context));
+    Error::AlreadyExists { task: other.map(|(id, _)| id), same_context, key }
+}
+
+/// A task as the store is asked for it, once it has been checked.
+fn record(engine: &Engine, task: NewTask) -> Result<NewTaskRecord, Error> {
+    let bound = template(engine.templates.current(), &task)?;
+    let context = task.context.map_err(ContextError::NotAnObject)?;
+    if !(-100..=100).contains(&task.priority) {
+        return Err(Error::InvalidPriority(task.priority));
+    }
+    engine.settings.payload_limits.context(&context).map_err(|excess| match excess {
+        Excess::Bytes(bytes, limit) => ContextError::TooLarge { bytes, limit },
+        Excess::Depth(depth, limit) => ContextError::TooDeep { depth, limit },
+    })?;
+    if let Some(schema) = &bound.input_schema {
+        schema.check(&context).map_err(ContextError::Schema)?;
+    }
+    let created_at = engine.clock.now();
+    let id = TaskId::at(created_at);
+    Ok(NewTaskRecord {
+        id,
+        template: bound.id,
+        correlation_id: task.correlation_id.unwrap_or(id.0),
+        identity: identity::hash(&bound.template, &task.identity, &context),
+        context,
+        created_at,
+        // What is due already runs at once.
+        run_at: task.run_at.filter(|run_at| *run_at > created_at),
+        priority: task.priority,
+        origin: task.origin,
+        graph: Arc::clone(bound.plan.graph()),
+    })
+}
+
+/// The template that is meant: there must be exactly one.
+fn template<'t>(current: &'t [Arc<BoundTemplate>], task: &NewTask) -> Result<&'t BoundTemplate, Error> {
+    let matches: Vec<_> = current
+        .iter()
+        .filter(|bound| bound.template.namespace == task.namespace && bound.template.name == task.name)
+        .filter(|bound| task.version.as_ref().is_none_or(|version| bound.template.version == *version))
+        .collect();
+    if let [bound] = matches[..] {
+        return Ok(bound);
+    }
+    let version = task.version.as_ref().map(|version| format!("/{version}")).unwrap_or_default();
+    let wanted = format!("{}/{}{version}", task.namespace, task.name);
+    let hint = if matches.is_empty() {
+        let names = current.iter().map(|bound| {
+            let template = &bound.template;
+            let version = task.version.as_ref().map(|_| format!("/{}", template.version)).unwrap_or_default();
+            format!("{}/{}{version}", template.namespace, template.name)
+        });
+        let names: Vec<_> = names.collect();
+        match nearest(&wanted, names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if names.is_empty() => "none was loaded".to_owned(),
+            None => format!("loaded are: {}", names.join(", ")),
+        }
+    } else {
+        let versions: Vec<_> = matches.iter().map(|bound| bound.template.version.as_str()).collect();
+        format!("but versions {}: say which, with `.version(…)`", versions.join(" and "))
+    };
+    Err(Error::UnknownTemplate { wanted, hint })
+}

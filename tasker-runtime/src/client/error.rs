@@ -1,0 +1,172 @@
+//! What can go wrong with a task that an application creates, looks at or steers.
+
+use tasker_store::{BoxError, LimitScope, StoreError, TaskId};
+
+use crate::build::violations::Violations;
+use crate::client::task::TaskFailure;
+use crate::handler::step_error::StepError;
+
+/// What went wrong with a task.
+///
+/// The text of an error leaves out what caused it, which is its [`source`](std::error::Error::source):
+/// print it through [`chain`](crate::error::chain), or return it from `main` as a [`Report`](crate::Report).
+///
+/// A handler that hands one on with `?` fails for good, unless the store failed for the moment or the runtime
+/// is being shut down.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No template has this namespace, name and version.
+    #[error("there is no template `{wanted}`; {hint}")]
+    UnknownTemplate {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        hint: String,
+    },
+    /// There is no such task.
+    #[error("there is no task {0}")]
+    UnknownTask(TaskId),
+    /// The task has no such step.
+    #[error("task {task} has no step `{step}`; {hint}")]
+    #[non_exhaustive]
+    UnknownStep {
+        /// The task.
+        task: TaskId,
+        /// What was asked for.
+        step: String,
+        /// What there is.
+        hint: String,
+    },
+    /// The context of a new task cannot be used; nothing was created.
+    #[error(transparent)]
+    InvalidContext(#[from] ContextError),
+    /// The priority of a new task is out of range; nothing was created.
+    #[error("the priority {0} is out of range: -100 to 100")]
+    InvalidPriority(i32),
+    /// There is a task of the same [identity](crate::IdentityStrategy); nothing was created. The transaction
+    /// of a `create_task_in` goes on.
+    #[error("{}", already_exists(*.task, *.same_context, .key.as_deref()))]
+    #[non_exhaustive]
+    AlreadyExists {
+        /// That task. `None` only from a `create_task_in` that cannot see it, since the same transaction has
+        /// created it.
+        task: Option<TaskId>,
+        /// Whether its context is the same, but for white space and the order of keys; with an idempotency
+        /// key it may be another. `None` when that task cannot be seen.
+        same_context: Option<bool>,
+        /// The idempotency key that both have, when it is what makes them the same.
+        key: Option<String>,
+    },
+    /// The statement in the caller's transaction failed.
+    #[error("the task could not be created in the transaction")]
+    Transaction(#[source] BoxError),
+    /// A limit cannot be set or removed; nothing was changed.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// An action cannot be done to a task or step in this state; nothing was changed.
+    #[error("{what} is {state}: `{action}` is not possible; {way_out}")]
+    #[non_exhaustive]
+    NotPossible {
+        /// The action.
+        action: &'static str,
+        /// The task or step.
+        what: String,
+        /// The state that it is in.
+        state: String,
+        /// What to do instead.
+        way_out: &'static str,
+    },
+    /// A result that was made by hand cannot be taken; nothing was changed.
+    #[error("the result for step `{step}` of task {task} cannot be taken: {reason}")]
+    #[non_exhaustive]
+    ResultRefused {
+        /// The task.
+        task: TaskId,
+        /// The step.
+        step: String,
+        /// What is wrong with the result.
+        reason: String,
+    },
+    /// The task has settled in another state than `complete`.
+    #[error(transparent)]
+    Failed(Box<TaskFailure>),
+    /// This runtime has been shut down.
+    #[error("this runtime has been shut down")]
+    ShutDown,
+}
+
+/// Why the context of a new task cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ContextError {
+    /// It is no JSON object.
+    #[error("the context of a task must be a JSON object: {0}")]
+    NotAnObject(String),
+    /// It is larger than [`Builder::max_context_bytes`](crate::Builder::max_context_bytes) allows.
+    #[error("the context has {bytes} bytes, and may have {limit} (`max_context_bytes`)")]
+    TooLarge {
+        /// How many bytes of JSON it has.
+        bytes: usize,
+        /// How many it may have.
+        limit: usize,
+    },
+    /// It is nested deeper than [`Builder::max_depth`](crate::Builder::max_depth) allows.
+    #[error("the context is nested {depth} levels deep, and may be {limit} (`max_depth`)")]
+    TooDeep {
+        /// How many levels of lists and objects it has.
+        depth: usize,
+        /// How many it may have.
+        limit: usize,
+    },
+    /// It does not fit the `input_schema` of the template.
+    #[error("the context does not fit the `input_schema` of the template: {0}")]
+    Schema(Violations),
+}
+
+/// Why a limit cannot be set or removed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LimitError {
+    /// It limits nothing.
+    #[error("the limit on {0} needs a concurrency or a rate")]
+    Empty(LimitScope),
+    /// There is no limit on this.
+    #[error("there is no limit on {scope}; {hint}")]
+    #[non_exhaustive]
+    Unknown {
+        /// What was asked for.
+        scope: LimitScope,
+        /// What there is.
+        hint: String,
+    },
+}
+
+fn already_exists(task: Option<TaskId>, same_context: Option<bool>, key: Option<&str>) -> String {
+    let what =
+        task.map_or_else(|| "another task of the same transaction".to_owned(), |id| format!("task {id}"));
+    match (key, same_context) {
+        (Some(key), Some(false)) => format!(
+            "{what} has the idempotency key `{key}` already, and another context; use another key for another task"
+        ),
+        (Some(key), _) => {
+            format!("{what} is the same: it has the idempotency key `{key}`; nothing was created")
+        }
+        (None, _) => format!("{what} is the same: it has the same template and context; nothing was created"),
+    }
+}
+
+/// For handlers that create tasks: what may go well the next time is retryable.
+impl From<Error> for StepError {
+    fn from(error: Error) -> Self {
+        let is_passing = match &error {
+            Error::Store(error) => !error.is_lasting(),
+            Error::ShutDown => true,
+            _ => false,
+        };
+        if is_passing { Self::retryable(error) } else { Self::permanent(error) }
+    }
+}

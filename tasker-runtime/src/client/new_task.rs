@@ -1,0 +1,146 @@
+//! A task to create, as an application describes it.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tasker_store::{Json, Origin};
+use uuid::Uuid;
+
+/// A task to create.
+#[derive(Clone, Debug)]
+pub struct NewTask {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) version: Option<String>,
+    pub(super) context: Result<Json, String>,
+    pub(super) correlation_id: Option<Uuid>,
+    pub(super) identity: IdentityStrategy,
+    pub(super) run_at: Option<Timestamp>,
+    pub(super) priority: i32,
+    pub(super) origin: Origin,
+}
+
+/// What makes two tasks the same, so that the second is not created. It holds for as long as the first is
+/// kept, whatever has become of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IdentityStrategy {
+    /// Nothing: every task is a new one.
+    #[default]
+    AlwaysUnique,
+    /// The template and the context, in which the order of keys does not matter.
+    Strict,
+    /// The template and this key. [`Error::AlreadyExists`](crate::Error::AlreadyExists) says whether the
+    /// other task has another context.
+    CallerProvided(String),
+}
+
+impl NewTask {
+    /// A task of the template `name` in `namespace`, with `context` as its input.
+    #[must_use]
+    pub fn new<C: Serialize + ?Sized>(
+        namespace: impl Into<String>,
+        name: impl Into<String>,
+        context: &C,
+    ) -> Self {
+        let json = Json::from_value(context).map_err(|error| error.to_string());
+        let context = json.and_then(|json| match json.get().as_bytes().first() {
+            Some(b'{') => Ok(json),
+            _ => Err(format!("it is `{}`", json.get().chars().take(40).collect::<String>())),
+        });
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+            version: None,
+            context,
+            correlation_id: None,
+            identity: IdentityStrategy::default(),
+            run_at: None,
+            priority: 0,
+            origin: Origin::default(),
+        }
+    }
+
+    /// Of this version of the template; needed only when there are several.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// Ties the task to other work.
+    #[must_use]
+    pub fn correlation_id(mut self, id: Uuid) -> Self {
+        self.correlation_id = Some(id);
+        self
+    }
+
+    /// The correlation id of the work that this is a part of.
+    #[must_use]
+    pub fn parent_correlation_id(mut self, id: Uuid) -> Self {
+        self.origin.parent_correlation_id = Some(id);
+        self
+    }
+
+    /// What makes the task the same as another one, which then keeps this from being created.
+    #[must_use]
+    pub fn identity(mut self, strategy: IdentityStrategy) -> Self {
+        self.identity = strategy;
+        self
+    }
+
+    /// Created once under this key, however often it is asked for:
+    /// [`IdentityStrategy::CallerProvided`].
+    ///
+    /// ```
+    /// use tasker::NewTask;
+    /// let context = serde_json::json!({ "order": 7 });
+    /// let task = NewTask::new("shop", "fulfil", &context).idempotency_key("order-7");
+    /// ```
+    #[must_use]
+    pub fn idempotency_key(self, key: impl Into<String>) -> Self {
+        self.identity(IdentityStrategy::CallerProvided(key.into()))
+    }
+
+    /// Not before this time.
+    #[must_use]
+    pub fn run_at(mut self, time: Timestamp) -> Self {
+        self.run_at = Some(time);
+        self
+    }
+
+    /// From -100 to 100, 0 unless said otherwise: when there is more to do than room, a point is
+    /// worth a minute of waiting.
+    #[must_use]
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.priority = priority;
+        self
+    }
+
+    /// A word to find the task by; may be given several times.
+    #[must_use]
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.origin.tags.push(tag.into());
+        self
+    }
+
+    /// Who asks for it.
+    #[must_use]
+    pub fn initiator(mut self, name: impl Into<String>) -> Self {
+        self.origin.initiator = Some(name.into());
+        self
+    }
+
+    /// The system that asks for it.
+    #[must_use]
+    pub fn source_system(mut self, name: impl Into<String>) -> Self {
+        self.origin.source_system = Some(name.into());
+        self
+    }
+
+    /// Why it is asked for.
+    #[must_use]
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.origin.reason = Some(reason.into());
+        self
+    }
+}

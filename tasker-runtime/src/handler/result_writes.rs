@@ -1,0 +1,64 @@
+//! What a handler writes into the store's own database, together with its result.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tasker_store::{SqlValue, SqlWrite};
+
+use crate::handler::step_error::StepError;
+use crate::handler::{FromStep, StepContext};
+
+/// SQL statements that are committed together with the step's result: both are there, or neither, however
+/// often the step is tried. Take it as a parameter.
+///
+/// The statements run in order after the handler has returned, in the transaction that records its result,
+/// so that no connection is held while the handler runs. One that fails fails the attempt: for good, unless
+/// another transaction was in its way. The statements of an attempt that fails, or whose claim no longer
+/// holds, are dropped.
+///
+/// The tables are the application's own, in the database of the store: PostgreSQL (values are `$1`,
+/// `$2`, …; name tables with their schema) or the SQLite file (`$1` or `?1`). A store in memory
+/// has no tables, and fails such an attempt.
+///
+/// ```
+/// use tasker::{ResultWrites, step_handler};
+///
+/// #[step_handler("Docs::PayOrder")]
+/// async fn pay(#[input("order")] order: i64, #[input("cents")] cents: i64, writes: ResultWrites) {
+///     writes.add("UPDATE shop.orders SET paid = $2 WHERE number = $1", [order, cents]);
+/// }
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ResultWrites(Arc<Mutex<Vec<SqlWrite>>>);
+
+impl ResultWrites {
+    /// Adds a statement, which runs when the result is recorded.
+    pub fn add<V: Into<SqlValue>>(&self, sql: impl Into<String>, values: impl IntoIterator<Item = V>) {
+        let write = SqlWrite { sql: sql.into(), values: values.into_iter().map(Into::into).collect() };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(write);
+    }
+
+    /// The statements added so far; those that are added later have no effect.
+    pub(crate) fn take(&self) -> Vec<SqlWrite> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl FromStep for ResultWrites {
+    fn from_step(context: &StepContext) -> Result<Self, StepError> {
+        Ok(context.writes().clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_several_kinds_are_taken() {
+        let writes = ResultWrites::default();
+        let values: [SqlValue; 3] = [7.into(), "x".into(), None::<i64>.into()];
+        writes.add("SELECT $1, $2, $3", values.clone());
+        assert_eq!(writes.take()[0].values, values);
+        assert!(writes.take().is_empty());
+    }
+}
