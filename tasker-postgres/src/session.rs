@@ -135,7 +135,7 @@ impl Session {
         }
         let QueuedClaims { request, claims: unclaimed, .. } = answers.queued_claims;
         if !unclaimed.is_empty() {
-            // No answer names them. A task of another shard is read under its lock, since it is not known here.
+            // No answer names them. A task of another shard is not known here, and is read under its lock.
             let (answer, _) = oneshot::channel();
             let now = request.map(|request| request.now).unwrap_or_default();
             again.push(Operation::Release(unclaimed.into(), None, now, answer));
