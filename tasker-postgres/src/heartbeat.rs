@@ -29,7 +29,7 @@ pub(crate) async fn run(pool: Pool, settings: Arc<ConnectionSettings>, own: OwnW
         if let Err(error) = beaten {
             tracing::warn!(
                 error,
-                "a heartbeat could not be written; when the lease runs out, others take over this process's claims"
+                "a heartbeat failed; when the lease runs out, others take over this process's claims"
             );
         }
     }

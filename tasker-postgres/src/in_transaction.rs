@@ -1,4 +1,4 @@
-//! A task that is created in a transaction of the caller's: it exists if and only if that transaction commits.
+//! Creates a task in a transaction of the caller's: the task exists if that transaction commits.
 
 use async_trait::async_trait;
 use tasker_store::progress::{RunProgress, rank};

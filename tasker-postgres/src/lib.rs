@@ -80,9 +80,9 @@ pub use migrate::{migrate, plan_migration};
 
 /// Keeps tasks in PostgreSQL.
 ///
-/// Any number of processes on any number of machines may use one schema. A worker's claims hold for
-/// as long as it is heard of: it writes its row several times within its lease, by the database's
-/// clock, and what it has claimed is taken over once it has been silent for that long.
+/// Any number of processes on any number of machines may share one schema. A worker writes several
+/// heartbeats within its lease. When its lease runs out, by the database's clock, other workers take over
+/// its claims.
 pub struct PostgresStore {
     settings: Arc<ConnectionSettings>,
     /// Its quoted name.
@@ -105,22 +105,22 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// Connects, and brings the schema up to date.
     ///
-    /// The URL is PostgreSQL's own, with these of ours in its query part: `schema` (`tasker`), `lease`
-    /// in seconds (15), `connections` at most (8), `prepared=false` for proxies that cannot keep
-    /// prepared statements, `listen=false` for those that cannot pass notifications on.
+    /// The URL is PostgreSQL's own, with parameters of ours in its query: `schema` (`tasker`), `lease` in
+    /// seconds (15), `connections` for how many a process opens at most (8), `prepared=false` for proxies
+    /// that cannot keep prepared statements, `listen=false` for proxies that pass no notifications on.
     ///
-    /// `sslmode` is libpq's: `disable`, `prefer`, `require`, `verify-ca` or `verify-full`, with the
-    /// authorities' certificates from `sslrootcert=PATH`, in PEM format, or from the machine by
-    /// `sslrootcert=system`, which is what `verify-full` takes when there is no path. They are read
-    /// here, and not again. Without `sslmode` it is `verify-full` where `sslrootcert` is given, `disable` for
-    /// a host that is this machine (`localhost`, a loopback address), and `prefer` for all others. A Unix
-    /// socket never has TLS. Takes the feature `tls`; without it `prefer` does without TLS, and what is
-    /// stricter is refused.
+    /// `sslmode` is libpq's: `disable`, `prefer`, `require`, `verify-ca` or `verify-full`. The certificates
+    /// of trusted authorities come from the file `sslrootcert=PATH`, in PEM format, or from the machine with
+    /// `sslrootcert=system`, which is also what `verify-full` takes without a path. They are read once, here.
+    /// The default is `verify-full` where `sslrootcert` is given, `disable` for a host that is this machine
+    /// (`localhost`, a loopback address), and `prefer` for all others. A connection by a Unix socket never
+    /// has TLS. TLS needs the feature `tls`: without it `prefer` connects without TLS, and stricter modes are
+    /// refused.
     ///
     /// # Errors
     ///
-    /// When the URL or a file that it names cannot be read, the database cannot be reached as safely as
-    /// the URL says, or the schema is of a newer version that this program cannot work with.
+    /// When the URL or a file that it names cannot be read, the database cannot be reached with the TLS mode
+    /// of the URL, or the schema is of a newer version that this program cannot work with.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), tasker::store::StoreError> {
@@ -250,7 +250,8 @@ impl Store for PostgresStore {
     }
 
     fn worker_died(&self, worker: WorkerId) {
-        // Other processes find out when its lease has run out, or when this one next looks for orphaned claims.
+        // Its claims are orphaned from when this process next looks for such claims, or else from when its
+        // lease has run out.
         self.own.remove(worker);
         if self.alive().remove(&worker) {
             self.died().insert(worker);
@@ -292,7 +293,7 @@ impl Store for PostgresStore {
         if attempt.claim.worker == claim.worker || !claim.any {
             return self.shards.ask(task, |answer| Operation::Finish(attempt, claim, answer)).await;
         }
-        // The attempt is another worker's: what it makes ready goes into the queue, and is claimed from there.
+        // The attempt is another worker's: the steps that it makes ready are claimed from the queue.
         let nothing = ClaimRequest { limit: 0, any: false, ..claim.clone() };
         let mut finished =
             self.shards.ask(task, |answer| Operation::Finish(attempt, nothing, answer)).await?;

@@ -89,7 +89,7 @@ pub(crate) async fn permits(
         request.wanted.iter().map(|demand| (demand.scope.word(), demand.scope.name())).unzip();
     let asked: [Value<'_>; 2] = [(&scopes, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)];
     let transaction = client.transaction().await?;
-    // A process that stalls in here makes all others wait that ask, and meanwhile their leases must not run out.
+    // A process that stalls in here delays all other workers that ask, for less than a lease.
     let max = (settings.lease / 4).as_millis();
     let timeouts =
         format!("SET LOCAL idle_in_transaction_session_timeout = {max}; SET LOCAL lock_timeout = {max}");

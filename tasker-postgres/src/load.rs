@@ -61,7 +61,8 @@ pub(crate) async fn fetch(
     let attempts = statement!("load_attempts", schema);
     let locked = [(&locked as _, Type::UUID_ARRAY)];
     let wanted = [(&wanted as _, Type::UUID_ARRAY)];
-    // One behind the other without waiting: the later ones see what was written until the first had its locks.
+    // One behind the other without waiting: the later statements see what others wrote before the first had
+    // its locks.
     let (heads, steps, attempts) = tokio::try_join!(
         client.query_typed(&heads, &locked),
         client.query_typed(&steps, &wanted),

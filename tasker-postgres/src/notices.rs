@@ -49,7 +49,7 @@ pub(crate) async fn receive(settings: Arc<ConnectionSettings>, notified: Arc<Not
             };
             let subscribe = async {
                 if let Err(error) = client.batch_execute(&listen).await {
-                    tracing::warn!(%error, "notices do not arrive; steps of other processes are found by polling");
+                    tracing::warn!(%error, "notices do not arrive; polling takes their place");
                 }
                 // Notices that were sent before this process listened are lost: it polls once.
                 notified.notify_one();

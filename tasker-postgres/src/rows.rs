@@ -77,6 +77,7 @@ rows! {
         started_at: Time => "timestamptz";
         finished_at: Time => "timestamptz";
         outcome: &'static str => "text";
+        /// The steps that were claimed in passing.
         claimed: Option<String> => "int4[]";
         result: Option<String> => "json";
         error: Option<String> => "json";
@@ -99,6 +100,7 @@ rows! {
         step: i32 => "int4", Once;
         instance: i32 => "int4", Once;
         template_id: Uuid => "uuid", Once;
+        /// Of one of several runs.
         input: Option<String> => "json", Once;
         state: &'static str => "text";
         attempts: i32 => "int4";

@@ -1,4 +1,4 @@
-//! The tables: numbered migrations, each applied once, under a lock.
+//! The schema of the tables, as numbered migrations. Each is applied once, under a lock.
 
 use tasker_store::StoreError;
 use tokio_postgres::error::SqlState;
@@ -8,25 +8,25 @@ use tokio_postgres::{Client, GenericClient};
 use crate::error::store_error;
 use crate::settings::ConnectionSettings;
 
-/// A step from one version of the schema to the next.
+/// The change from one version of the schema to the next.
 struct Migration {
     sql: &'static str,
-    /// Programs that know this version or a later one can go on with the schema as it is afterwards.
+    /// The oldest version whose programs can still work with the schema afterwards.
     works_with: i32,
 }
 
 const MIGRATIONS: [Migration; 3] = [
     Migration { sql: include_str!("../migrations/001_initial.sql"), works_with: 1 },
-    // Version 1 knows no limits, and does not keep to them.
+    // Programs of version 1 know no limits, and do not enforce them.
     Migration { sql: include_str!("../migrations/002_limits.sql"), works_with: 1 },
     // It renames columns: workers of earlier versions must have ended.
     Migration { sql: include_str!("../migrations/003_runs.sql"), works_with: 3 },
 ];
 
-/// What a schema is at.
-struct Marks {
+/// The version of a schema.
+struct SchemaVersion {
     version: i32,
-    /// The oldest version that a program must know to work with it.
+    /// The oldest version whose programs can work with it.
     works_with: i32,
 }
 
@@ -34,8 +34,9 @@ pub(crate) fn newest() -> i32 {
     i32::try_from(MIGRATIONS.len()).expect("a few migrations")
 }
 
-/// Brings the schema up to date: from which version, and what that took. Safe to run twice, and from
-/// several processes at once. Changes nothing when it is, so that a worker needs no right to.
+/// Brings the schema up to date, and returns its version before and the statements that were run. It may run
+/// twice, and in several processes at once. Where the schema is up to date it writes nothing, so that a
+/// worker's role needs no right to change the schema.
 pub(crate) async fn migrate(
     client: &mut Client,
     settings: &ConnectionSettings,
@@ -63,13 +64,13 @@ pub(crate) async fn migrate(
     Ok((version, statements))
 }
 
-/// The version of the schema, and what takes it to the newest.
+/// The version of the schema, and the statements that bring it up to date.
 pub(crate) async fn plan(
     client: &impl GenericClient,
     settings: &ConnectionSettings,
 ) -> Result<(i32, Vec<String>), StoreError> {
     let what = settings.describe();
-    let version = check(marks(client, settings).await?, &what)?;
+    let version = check(schema_version(client, settings).await?, &what)?;
     let schema = settings.quoted_schema();
     let mut statements = Vec::new();
     if version == 0 {
@@ -96,7 +97,7 @@ pub(crate) async fn plan(
     Ok((version, statements))
 }
 
-/// Why a role that may not change the schema cannot go on.
+/// The error for a role that may not change a schema that is not up to date.
 fn refused(version: i32) -> Box<dyn std::error::Error + Send + Sync> {
     let is_at = match version {
         0 => "it has no tables yet".to_owned(),
@@ -106,25 +107,28 @@ fn refused(version: i32) -> Box<dyn std::error::Error + Send + Sync> {
         .into()
 }
 
-/// The schema's version, when this program can work with it.
-fn check(marks: Marks, what: &str) -> Result<i32, StoreError> {
-    if marks.works_with > newest() {
-        let (found, known) = (marks.version.into(), newest().into());
+/// The schema's version, if this program can work with it.
+fn check(schema: SchemaVersion, what: &str) -> Result<i32, StoreError> {
+    if schema.works_with > newest() {
+        let (found, known) = (schema.version.into(), newest().into());
         return Err(StoreError::Newer { what: what.to_owned(), found, known });
     }
-    Ok(marks.version.min(newest()))
+    Ok(schema.version.min(newest()))
 }
 
-async fn marks(client: &impl GenericClient, settings: &ConnectionSettings) -> Result<Marks, StoreError> {
+async fn schema_version(
+    client: &impl GenericClient,
+    settings: &ConnectionSettings,
+) -> Result<SchemaVersion, StoreError> {
     let failed = |error| store_error(error, &settings.describe());
     let table = format!("{}.migration", settings.quoted_schema());
     let there = "SELECT to_regclass($1) IS NOT NULL";
     let there = client.query_typed(there, &[(&table, Type::TEXT)]).await.map_err(failed)?;
     if !there.first().is_some_and(|row| row.get(0)) {
-        return Ok(Marks { version: 0, works_with: 0 });
+        return Ok(SchemaVersion { version: 0, works_with: 0 });
     }
     let sql = format!("SELECT max(version), max(works_with) FROM {table}");
     let rows = client.query_typed(&sql, &[]).await.map_err(failed)?;
     let number = |column| rows.first().and_then(|row| row.get::<_, Option<i32>>(column)).unwrap_or(0);
-    Ok(Marks { version: number(0), works_with: number(1) })
+    Ok(SchemaVersion { version: number(0), works_with: number(1) })
 }

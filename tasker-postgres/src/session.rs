@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tasker_store::progress::Progress;
-use tasker_store::{Claim, ClaimRequest, Created, TaskId, TemplateId};
+use tasker_store::{Claim, ClaimRequest, Created, NewTaskRecord, TaskId, TemplateId};
 use tokio::sync::oneshot;
 use tokio_postgres::types::Type;
 
@@ -28,8 +28,11 @@ use crate::shared::Shared;
 use crate::sql::statement;
 use crate::sweep_schedule::SweepSchedule;
 use crate::task_update::{TaskUpdate, TaskUpdates};
-use crate::values::get;
+use crate::values::{self, get};
 use crate::write::write;
+
+/// An operation that creates a task: with the claims that it asks for, and the channel of its answer.
+type Creation = (NewTaskRecord, ClaimRequest, oneshot::Sender<values::Result<Created>>);
 
 /// What is known of a task.
 #[derive(Debug)]
@@ -135,31 +138,41 @@ impl Session {
         }
         let QueuedClaims { request, claims: unclaimed, .. } = answers.queued_claims;
         if !unclaimed.is_empty() {
-            // No answer names them. A task of another shard is read under its lock, since it is not known here.
+            // No answer names them. A task of another shard is not known here, and is read under its lock.
             let (answer, _) = oneshot::channel();
             let now = request.map(|request| request.now).unwrap_or_default();
             again.push(Operation::Release(unclaimed.into(), None, now, answer));
         }
-        let mut failed = None;
+        match self.answer_existing(not_created, &mut again).await {
+            Ok(()) => Ok(again),
+            Err(error) => Err((again, error)),
+        }
+    }
+
+    /// Answers operations whose task was not created, because it or another of its identity exists. Adds to
+    /// `again` those for which that turns out not to be so, or cannot be found out.
+    async fn answer_existing(
+        &self,
+        not_created: Vec<Creation>,
+        again: &mut Vec<Operation>,
+    ) -> Result<(), PgError> {
+        let mut found_out = Ok(());
         for (task, request, answer) in not_created {
-            match existing(&self.connection, &task, &request).await {
-                Ok(Some(created)) => {
-                    if let Created::New(claimed) = &created {
-                        self.shared.known_claims.extend(claimed.claims.iter().copied());
-                    }
-                    drop(answer.send(Ok(created)));
-                }
-                Ok(None) => again.push(Operation::Create(task, request, answer)),
-                Err(error) => {
-                    again.push(Operation::Create(task, request, answer));
-                    failed = Some(error);
-                }
+            let existing = existing(&self.connection, &task, &request).await.unwrap_or_else(|error| {
+                found_out = Err(error);
+                None
+            });
+            let Some(created) = existing else {
+                again.push(Operation::Create(task, request, answer));
+                continue;
+            };
+            if let Created::New(claimed) = &created {
+                self.shared.known_claims.extend(claimed.claims.iter().copied());
             }
+            // Whoever asked may have stopped waiting.
+            let _ = answer.send(Ok(created));
         }
-        match failed {
-            None => Ok(again),
-            Some(error) => Err((again, error)),
-        }
+        found_out
     }
 
     /// Applies the operations to what is known, and writes the result down.

@@ -1,4 +1,4 @@
-//! What the URL of a PostgreSQL store says: how to connect, and what is ours to decide.
+//! The settings of a store, read from its URL.
 
 use std::time::Duration;
 
@@ -9,42 +9,42 @@ use tokio_postgres::config::Host;
 use crate::connector::Connector;
 use crate::encryption::{Encryption, Roots};
 
-/// How a store connects, and how its workers are told apart from dead ones.
+/// How a store connects to its database and uses it.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionSettings {
     pub(crate) config: tokio_postgres::Config,
     pub(crate) connector: Connector,
     /// The schema that holds our tables.
     pub(crate) schema: String,
-    /// A worker that has not been heard of for this long is dead.
+    /// A worker without a heartbeat for this long is dead.
     pub(crate) lease: Duration,
-    /// At most this many connections.
+    /// The most connections that the process opens.
     pub(crate) connections: usize,
-    /// So many of them write, each the tasks of its own.
+    /// How many of the connections write, each a shard of the tasks.
     pub(crate) writers: usize,
-    /// Whether statements are prepared once for each connection. Some proxies cannot keep that.
+    /// Whether statements are prepared once for each connection. Some proxies cannot keep them.
     pub(crate) prepared: bool,
-    /// Whether one of the connections listens for announcements.
+    /// Whether one of the connections listens for notices.
     pub(crate) listen: bool,
 }
 
-/// One connection writes and one listens: a query needs a third.
+/// One connection writes, one listens, and one reads.
 const FEWEST_CONNECTIONS: usize = 3;
-/// Where there are enough connections, the statement of one writer is under way while that of another is
-/// put together.
+/// Writers, where there are enough connections: the statement of one is under way while that of the other is
+/// composed.
 const WRITERS: usize = 2;
 
-/// A connection on which nothing is acknowledged for this long is broken.
+/// A connection on which the server acknowledges nothing for this long is broken.
 const SILENCE: Duration = Duration::from_secs(10);
-/// What the library has when the URL does not say.
+/// The library's default.
 const LIBRARY_KEEPALIVES_IDLE: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// A prepared statement is planned once, and perhaps while the tables are empty: it must not come to read
-/// all of a table that has grown since. Every statement of ours finds its rows by an index.
+/// A prepared statement is planned once, perhaps while the tables are empty, and its plan must not scan a
+/// table that has grown since. Every statement of ours finds its rows by an index.
 const PLANNING: &str = "-c enable_seqscan=off -c enable_mergejoin=off -c random_page_cost=1 -c jit=off";
 
 impl ConnectionSettings {
-    /// How to connect for statements that are prepared.
+    /// The configuration of connections whose statements are prepared.
     pub(crate) fn planned(&self) -> tokio_postgres::Config {
         let mut config = self.config.clone();
         if self.prepared {
@@ -54,8 +54,9 @@ impl ConnectionSettings {
         config
     }
 
-    /// Reads `postgres://USER@HOST/DATABASE?schema=…&lease=…&connections=…&prepared=…&listen=…`, and `writers=…`,
-    /// `sslmode=…&sslrootcert=…`, with the certificates. What else the query part has is PostgreSQL's own.
+    /// Reads `postgres://USER@HOST/DATABASE?…` with our parameters `schema`, `lease`, `connections`,
+    /// `writers`, `prepared`, `listen`, `sslmode` and `sslrootcert`, and reads the certificates. Other
+    /// parameters are PostgreSQL's.
     pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
         let (head, query) = url.split_once('?').unwrap_or((url, ""));
         let wrong =
@@ -81,10 +82,10 @@ impl ConnectionSettings {
                     lease = Duration::from_secs(seconds.into());
                 }
                 "connections" => {
-                    let most = number().and_then(|number| usize::try_from(number).ok());
-                    let most = most.filter(|most| *most >= FEWEST_CONNECTIONS);
+                    let max = number().and_then(|number| usize::try_from(number).ok());
+                    let max = max.filter(|max| *max >= FEWEST_CONNECTIONS);
                     let reason = || wrong(format!("write `connections=N`, from {FEWEST_CONNECTIONS} up"));
-                    connections = most.ok_or_else(reason)?;
+                    connections = max.ok_or_else(reason)?;
                 }
                 "writers" => {
                     let count = number().and_then(|number| usize::try_from(number).ok());
@@ -108,7 +109,7 @@ impl ConnectionSettings {
         let rest = if others.is_empty() { head.to_owned() } else { format!("{head}?{}", others.join("&")) };
         let mut config: tokio_postgres::Config = rest.parse().map_err(|error: tokio_postgres::Error| {
             let reason = match std::error::Error::source(&error) {
-                // It may tell of a password.
+                // The library's reason may contain a part of the password.
                 _ if query.contains('@') => {
                     "in a name or password write `@` as `%40` and `?` as `%3F`".to_owned()
                 }
@@ -133,8 +134,8 @@ impl ConnectionSettings {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(5));
         }
-        // A machine that vanishes closes no connection: without these, writes would wait for it for
-        // a quarter of an hour, and reads for hours.
+        // A machine that vanishes closes no connection: without these timeouts, writes would wait for it
+        // for a quarter of an hour, and reads for hours.
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(SILENCE);
         }
@@ -144,18 +145,16 @@ impl ConnectionSettings {
         if config.get_keepalives_interval().is_none() {
             config.keepalives_interval(SILENCE / 5);
         }
-        // The others listen, read and say that the worker is alive: none of that is to wait for the other.
-        let most = connections.saturating_sub(3).max(1);
-        if writers.is_some_and(|writers| writers > most) {
-            return Err(wrong(format!(
-                "`connections={connections}` leave room for `writers={most}` at most"
-            )));
+        // Three others listen, read, and write heartbeats, so that none of these waits for another.
+        let max = connections.saturating_sub(3).max(1);
+        if writers.is_some_and(|writers| writers > max) {
+            return Err(wrong(format!("`connections={connections}` leave room for `writers={max}` at most")));
         }
-        let writers = writers.unwrap_or(WRITERS.min(most));
+        let writers = writers.unwrap_or(WRITERS.min(max));
         Ok(Self { config, connector, schema, lease, connections, writers, prepared, listen })
     }
 
-    /// The store as people call it; no password.
+    /// What people call the store. It has no password.
     pub(crate) fn describe(&self) -> String {
         let host = self.config.get_hosts().first().map(|host| match host {
             Host::Tcp(name) => name.clone(),
@@ -171,19 +170,19 @@ impl ConnectionSettings {
         )
     }
 
-    /// Bounds how long a transaction keeps its locks when this process is stalled or cut off: by then
-    /// others take its work over, and would wait for them.
+    /// The statement that bounds how long a transaction keeps its locks when this process is stalled or cut
+    /// off. After its lease others take over its claims, and would wait for the locks.
     pub(crate) fn bound_transaction(&self) -> String {
         format!("SET LOCAL idle_in_transaction_session_timeout = {}", self.lease.as_millis())
     }
 
-    /// The schema's name as SQL has it.
+    /// The schema's name, quoted.
     pub(crate) fn quoted_schema(&self) -> String {
         quoted(&self.schema)
     }
 }
 
-/// A URL that cannot be read, as far as it can be shown: a password may hold what ends one.
+/// The part of an unreadable URL that can be shown. Its password may contain the characters that end one.
 fn without_password(head: &str, query: &str) -> String {
     match head.rsplit_once('@') {
         _ if query.contains('@') => "a PostgreSQL store".to_owned(),
@@ -192,7 +191,7 @@ fn without_password(head: &str, query: &str) -> String {
     }
 }
 
-/// A name as SQL has it.
+/// A name as a quoted identifier.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

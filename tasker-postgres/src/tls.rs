@@ -65,8 +65,8 @@ pub(crate) fn explain(error: &tokio_postgres::Error) -> Option<String> {
             let names: Vec<String> = presented.iter().map(bare).collect();
             let names = if names.is_empty() { "no host".to_owned() } else { names.join(", ") };
             format!(
-                "the server's certificate is not for `{}`: it names {names}; connect by a name that it has, or \
-                 do without that check with `sslmode=verify-ca`",
+                "the server's certificate is not for `{}`: it names {names}; connect by a name that it has, \
+                 or do without that check with `sslmode=verify-ca`",
                 expected.to_str()
             )
         }

@@ -60,7 +60,7 @@ struct Writer {
 
 impl Writer {
     /// Waits for operations, and returns how many came; `None` when all senders are dropped. Meanwhile a
-    /// writer that has lost its connection tries to connect, since no writer claims from the queue until then.
+    /// writer that has lost its connection tries to connect: until then no writer claims from the queue.
     async fn next(
         &self,
         session: &mut Session,
