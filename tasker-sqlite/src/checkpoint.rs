@@ -7,35 +7,32 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 
-use rusqlite::wal::CheckpointMode;
-use rusqlite::{Connection, MAIN_DB, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Row};
 use tasker_store::StoreError;
 
 use crate::connection::connect;
-use crate::error::{SqliteError, is_busy};
+use crate::error::{SqliteError, cannot_open, is_busy};
+use crate::log::Log;
 
 /// With this many pages in the log, they are moved.
-const DUE: usize = 1_000;
+const DUE: u64 = 1_000;
 /// So few pages the writer moves itself.
-const REST: usize = 100;
+const REST: u64 = 100;
 /// With this many pages in the log, the writer waits for the thread, and moves whatever is left.
-const MOST: usize = 16_000;
+const MOST: u64 = 16_000;
 /// The log's file is cut back to this many bytes when it begins anew.
-const KEPT: i64 = MOST as i64 * 4_096;
+const KEPT: u64 = MOST * 4_096;
 
 /// The writer's side of it.
 #[derive(Debug)]
 pub(crate) struct Checkpoints {
     path: PathBuf,
-    /// Pages in the log, as of the last commit.
-    pages: Arc<AtomicUsize>,
-    /// With this many of them the thread is called.
-    due: usize,
+    log: Log,
+    /// With this many pages in the log the thread is called.
+    due: u64,
     /// Whether the thread has been called, and has not answered.
     waiting: bool,
     mover: Option<Mover>,
@@ -43,34 +40,30 @@ pub(crate) struct Checkpoints {
 
 impl Checkpoints {
     /// Takes the place of SQLite's own checkpoints, which are a part of a commit.
-    pub(crate) fn of(connection: &mut Connection, path: &Path) -> rusqlite::Result<Self> {
-        let pages = Arc::new(AtomicUsize::new(0));
-        let told = Arc::clone(&pages);
-        connection.wal_hook(Some(move |_: &mut _, pages| {
-            told.store(usize::try_from(pages).unwrap_or_default(), Ordering::Relaxed);
-            Ok(())
-        }))?;
-        connection.pragma_update_and_check(None, "journal_size_limit", KEPT, |_| Ok(()))?;
-        Ok(Self { path: path.to_path_buf(), pages, due: DUE, waiting: false, mover: None })
+    pub(crate) fn of(connection: &Connection, path: &Path) -> Result<Self, SqliteError> {
+        let log = Log::of(path).map_err(|error| cannot_open(path, error))?;
+        connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+        let kept = i64::try_from(KEPT).unwrap_or(i64::MAX);
+        connection.pragma_update_and_check(None, "journal_size_limit", kept, |_| Ok(()))?;
+        Ok(Self { path: path.to_path_buf(), log, due: DUE, waiting: false, mover: None })
     }
 
     /// Does what is due between two transactions.
     pub(crate) fn look(&mut self, connection: &Connection) {
-        let pages = self.pages.load(Ordering::Relaxed);
         if self.waiting {
-            match self.mover.as_ref().map(|mover| mover.answer(pages >= MOST)) {
+            match self.mover.as_ref().map(|mover| mover.answer(self.log.has(MOST))) {
                 Some(Err(TryRecvError::Empty)) => return,
                 Some(Ok(())) => {}
                 Some(Err(TryRecvError::Disconnected)) | None => self.mover = None,
             }
             self.waiting = false;
-            self.finish(connection, pages);
-        } else if pages < DUE {
+            self.finish(connection);
+        } else if !self.log.has(DUE) {
             self.due = DUE;
-        } else if pages >= self.due {
+        } else if self.log.has(self.due) {
             self.waiting = self.call();
             if !self.waiting {
-                self.finish(connection, pages);
+                self.finish(connection);
             }
         }
     }
@@ -90,7 +83,8 @@ impl Checkpoints {
         wake.is_some_and(|wake| wake.send(()).is_ok())
     }
 
-    fn finish(&mut self, connection: &Connection, pages: usize) {
+    fn finish(&mut self, connection: &Connection) {
+        let pages = self.log.pages();
         if let Err(error) = checkpoint(connection) {
             tracing::warn!(%error, "the log could not be moved into the file");
         }
@@ -165,13 +159,14 @@ fn move_most(connection: &Connection, file: &File) {
 
 /// Moves what can be moved without waiting for anybody: how many pages the log has, and how many of
 /// them have been moved.
-fn checkpoint(connection: &Connection) -> rusqlite::Result<(usize, usize)> {
-    match connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE) {
+fn checkpoint(connection: &Connection) -> rusqlite::Result<(u64, u64)> {
+    let counts = |row: &Row<'_>| Ok((row.get::<_, i64>("log")?, row.get::<_, i64>("checkpointed")?));
+    match connection.query_row("PRAGMA main.wal_checkpoint(PASSIVE)", [], counts) {
+        // When another process is at it, SQLite answers -1.
         Ok((pages, moved)) => {
-            let pages = usize::try_from(pages).unwrap_or_default();
-            Ok((pages, usize::try_from(moved).unwrap_or_default().min(pages)))
+            let pages = u64::try_from(pages).unwrap_or_default();
+            Ok((pages, u64::try_from(moved).unwrap_or_default().min(pages)))
         }
-        // Another process is at it.
         Err(error) if is_busy(&error) => Ok((0, 0)),
         Err(error) => Err(error),
     }
@@ -216,29 +211,29 @@ mod tests {
 
     use super::*;
 
-    struct Log {
+    struct Bench {
         connection: Connection,
         checkpoints: Checkpoints,
         _directory: tempfile::TempDir,
     }
 
-    impl Log {
+    impl Bench {
         fn new() -> Self {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("log.db");
-            let mut connection = Connection::open(&path).unwrap();
+            let connection = Connection::open(&path).unwrap();
             let set_up = "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; CREATE TABLE t (b BLOB)";
             connection.execute_batch(set_up).unwrap();
-            let checkpoints = Checkpoints::of(&mut connection, &path).unwrap();
+            let checkpoints = Checkpoints::of(&connection, &path).unwrap();
             Self { connection, checkpoints, _directory: directory }
         }
 
         /// One transaction of about so many pages: how many there are in the log.
-        fn write(&mut self, pages: usize) -> usize {
+        fn write(&mut self, pages: u64) -> u64 {
             let bytes = i64::try_from((pages - 2) * 4_096).unwrap();
             self.connection.execute("INSERT INTO t VALUES (zeroblob(?1))", [bytes]).unwrap();
             self.checkpoints.look(&self.connection);
-            self.checkpoints.pages.load(Ordering::Relaxed)
+            self.checkpoints.log.pages()
         }
 
         /// Goes on until the log has begun anew.
@@ -250,15 +245,15 @@ mod tests {
             }
         }
 
-        fn bytes(&self) -> i64 {
+        fn bytes(&self) -> u64 {
             let log = self.checkpoints.path.with_extension("db-wal");
-            std::fs::metadata(log).unwrap().len().cast_signed()
+            std::fs::metadata(log).unwrap().len()
         }
     }
 
     #[test]
     fn the_log_begins_anew_and_stays_small() {
-        let mut log = Log::new();
+        let mut log = Bench::new();
         let largest = (0..600).map(|_| log.write(100)).max();
         assert!(largest.unwrap() < MOST + 300, "{largest:?}");
         log.begin_anew();
@@ -266,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_log_that_a_reader_held_is_cut_back() {
-        let mut log = Log::new();
+        let mut log = Bench::new();
         log.write(10);
         let reader = Connection::open(&log.checkpoints.path).unwrap();
         reader.execute_batch("BEGIN; SELECT count(*) FROM t").unwrap();

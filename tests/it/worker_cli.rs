@@ -327,9 +327,7 @@ fn an_older_file_is_left_alone_by_a_dry_run() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("t.db");
     let connection = rusqlite::Connection::open(&path).unwrap();
-    let script = |name| {
-        std::fs::read_to_string(root().join("tasker-sqlite/migrations").join(name)).unwrap()
-    };
+    let script = |name| std::fs::read_to_string(root().join("tasker-sqlite/migrations").join(name)).unwrap();
     connection.execute_batch(&script("001_initial.sql")).unwrap();
     connection
         .execute_batch(&format!("PRAGMA user_version = 1; PRAGMA application_id = {};", 0x5441_534b))
