@@ -4,6 +4,10 @@
 //! goes on. So a thread of its own moves what there is until little is left, and the writer moves the
 //! rest between two transactions. SQLite syncs the file only with the last page of the log, so that the
 //! thread does that itself: nearly nothing is left for the writer to wait for.
+//!
+//! Versions of SQLite before 3.51.3 can lose what was committed when one connection moves the log and another
+//! begins it anew at the same moment (<https://www.sqlite.org/wal.html#the_wal_reset_bug>). On those, the log is
+//! moved while this process holds the write lock, and the writer waits for it.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -33,9 +37,13 @@ pub(crate) struct Checkpoints {
     log: Log,
     /// With this many pages in the log the thread is called.
     due: u64,
+    /// Whether this SQLite moves the log safely while somebody writes.
+    beside_writers: bool,
     /// Whether the thread has been called, and has not answered.
     waiting: bool,
     mover: Option<Mover>,
+    /// Moves the log while the writer's connection holds the write lock, which one connection cannot do alone.
+    second: Option<Connection>,
 }
 
 impl Checkpoints {
@@ -45,7 +53,9 @@ impl Checkpoints {
         connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
         let kept = i64::try_from(KEPT).unwrap_or(i64::MAX);
         connection.pragma_update_and_check(None, "journal_size_limit", kept, |_| Ok(()))?;
-        Ok(Self { path: path.to_path_buf(), log, due: DUE, waiting: false, mover: None })
+        let beside_writers = is_safe_beside_writers(rusqlite::version_number());
+        let path = path.to_path_buf();
+        Ok(Self { path, log, due: DUE, beside_writers, waiting: false, mover: None, second: None })
     }
 
     /// Does what is due between two transactions.
@@ -61,7 +71,7 @@ impl Checkpoints {
         } else if !self.log.has(DUE) {
             self.due = DUE;
         } else if self.log.has(self.due) {
-            self.waiting = self.call();
+            self.waiting = self.beside_writers && self.call();
             if !self.waiting {
                 self.finish(connection);
             }
@@ -85,12 +95,45 @@ impl Checkpoints {
 
     fn finish(&mut self, connection: &Connection) {
         let pages = self.log.pages();
-        if let Err(error) = checkpoint(connection) {
+        let moved = match self.beside_writers {
+            true => {
+                checkpoint(connection).map(|_| ()).map_err(|error| SqliteError::from(error).of(&self.path))
+            }
+            false => self.move_under_lock(connection),
+        };
+        if let Err(error) = moved {
             tracing::warn!(%error, "the log could not be moved into the file");
         }
         // Somebody who reads an old state can keep the log from beginning anew: that is not tried all the time.
         self.due = pages + pages / 4;
     }
+
+    /// Moves the log while no process can write.
+    fn move_under_lock(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        let second = match self.second.take() {
+            Some(second) => second,
+            None => mover_connection(&self.path)?,
+        };
+        let of_file = |error: rusqlite::Error| SqliteError::from(error).of(&self.path);
+        connection.execute_batch("BEGIN IMMEDIATE").map_err(of_file)?;
+        let moved = checkpoint(self.second.insert(second));
+        connection.execute_batch("ROLLBACK").map_err(of_file)?;
+        moved.map(|_| ()).map_err(of_file)
+    }
+}
+
+/// Whether this version of SQLite has the mending of 3.51.3, which 3.50.7 and 3.44.6 have as well.
+fn is_safe_beside_writers(version: i32) -> bool {
+    matches!(version, 3_051_003..|3_050_007..3_051_000| 3_044_006..3_045_000)
+}
+
+/// A connection that can move the log.
+fn mover_connection(path: &Path) -> Result<Connection, StoreError> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // Only a connection that has read something knows the log.
+    let read = connection.pragma_query_value(None, "schema_version", |_| Ok(()));
+    read.map_err(|source| SqliteError::from(source).of(path))?;
+    Ok(connection)
 }
 
 /// The thread.
@@ -103,10 +146,7 @@ struct Mover {
 
 impl Mover {
     fn start(path: &Path) -> Result<Self, StoreError> {
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        // Only a connection that has read something knows the log.
-        let read = connection.pragma_query_value(None, "schema_version", |_| Ok(()));
-        read.map_err(|source| SqliteError::from(source).of(path))?;
+        let connection = mover_connection(path)?;
         let file = kept_open::file(path)
             .map_err(|source| StoreError::Open { what: path.display().to_string(), source: source.into() })?;
         let ((wake, calls), (answers, moved)) = (channel(), channel());
@@ -218,13 +258,14 @@ mod tests {
     }
 
     impl Bench {
-        fn new() -> Self {
+        fn new(beside_writers: bool) -> Self {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("log.db");
             let connection = Connection::open(&path).unwrap();
             let set_up = "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; CREATE TABLE t (b BLOB)";
             connection.execute_batch(set_up).unwrap();
-            let checkpoints = Checkpoints::of(&connection, &path).unwrap();
+            let mut checkpoints = Checkpoints::of(&connection, &path).unwrap();
+            checkpoints.beside_writers = beside_writers;
             Self { connection, checkpoints, _directory: directory }
         }
 
@@ -251,26 +292,45 @@ mod tests {
         }
     }
 
+    /// Old versions of SQLite may lose something when the log is moved beside a writer: they are not asked to.
+    fn both_ways(check: impl Fn(Bench)) {
+        let this = is_safe_beside_writers(rusqlite::version_number());
+        [true, false]
+            .into_iter()
+            .filter(|beside| this || !beside)
+            .for_each(|beside| check(Bench::new(beside)));
+    }
+
     #[test]
     fn the_log_begins_anew_and_stays_small() {
-        let mut log = Bench::new();
-        let largest = (0..600).map(|_| log.write(100)).max();
-        assert!(largest.unwrap() < MOST + 300, "{largest:?}");
-        log.begin_anew();
+        both_ways(|mut log| {
+            let largest = (0..600).map(|_| log.write(100)).max();
+            assert!(largest.unwrap() < MOST + 300, "{largest:?}");
+            log.begin_anew();
+        });
     }
 
     #[test]
     fn a_log_that_a_reader_held_is_cut_back() {
-        let mut log = Bench::new();
-        log.write(10);
-        let reader = Connection::open(&log.checkpoints.path).unwrap();
-        reader.execute_batch("BEGIN; SELECT count(*) FROM t").unwrap();
-        let pages = (0..220).map(|_| log.write(100)).last().unwrap();
-        assert!(pages >= 20_000, "{pages}");
-        reader.execute_batch("COMMIT").unwrap();
-        // It is tried again with a quarter more.
-        (0..80).for_each(|_| _ = log.write(100));
-        log.begin_anew();
-        assert!(log.bytes() <= KEPT, "{}", log.bytes());
+        both_ways(|mut log| {
+            log.write(10);
+            let reader = Connection::open(&log.checkpoints.path).unwrap();
+            reader.execute_batch("BEGIN; SELECT count(*) FROM t").unwrap();
+            let pages = (0..220).map(|_| log.write(100)).last().unwrap();
+            assert!(pages >= 20_000, "{pages}");
+            reader.execute_batch("COMMIT").unwrap();
+            // It is tried again with a quarter more.
+            (0..80).for_each(|_| _ = log.write(100));
+            log.begin_anew();
+            assert!(log.bytes() <= KEPT, "{}", log.bytes());
+        });
+    }
+
+    #[test]
+    fn versions_without_the_mending_are_known() {
+        let safe = [3_044_006, 3_050_007, 3_051_003, 3_052_000, 3_054_001];
+        let unsafe_ones = [3_044_005, 3_045_000, 3_046_000, 3_050_006, 3_051_000, 3_051_002];
+        assert!(safe.into_iter().all(is_safe_beside_writers));
+        assert!(!unsafe_ones.into_iter().any(is_safe_beside_writers));
     }
 }
