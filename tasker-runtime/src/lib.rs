@@ -44,6 +44,8 @@ pub use tasker_store::{
     SqlValue, StepState, TaskFilter, TaskId, TaskState, TemplateId, WaitingFor, WorkerId, WorkerInfo,
     WorkerRecord,
 };
+/// The crate whose `Validate` inputs are validated with.
+pub use validator;
 
 /// Not for people: what the macro writes refers to.
 #[doc(hidden)]

@@ -31,6 +31,19 @@ for end in oldest newest; do
     say_and_run "rusqlite-$end" test
 done
 
+say_and_run validator-other run
+# A binary of `validator-other` that must not compile, and what the compiler must say.
+must_not_compile() {
+    echo "== validator-other, $1: must not compile"
+    if said=$(cd validator-other && cargo check --quiet --locked --features mistakes --bin "$1" 2>&1); then
+        echo "it compiled" >&2
+        return 1
+    fi
+    grep --fixed-strings "$2" <<<"$said" || { echo "$said" >&2; return 1; }
+}
+must_not_compile unseen 'is `Order` to be validated?'
+must_not_compile asked '`Order` cannot be validated'
+
 # What a new application does.
 fresh=$(mktemp -d)
 trap 'rm -rf "$fresh"' EXIT

@@ -6,6 +6,7 @@ mod extract;
 mod registration;
 pub(crate) mod step_error;
 mod transaction;
+mod validation;
 
 use std::future::Future;
 use std::pin::Pin;
