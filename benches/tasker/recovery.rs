@@ -8,7 +8,7 @@ use serde_json::json;
 use tasker::prelude::*;
 use tasker::{Event, TaskState};
 
-use crate::diamond::round;
+use crate::measure::round;
 use crate::schema::Schema;
 
 #[derive(Debug, clap::Args)]

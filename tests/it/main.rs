@@ -20,6 +20,8 @@ mod log;
 mod new_task_cli;
 mod operate;
 mod own_writes;
+#[path = "../patience.rs"]
+mod patience;
 mod plans;
 #[path = "../postgres/mod.rs"]
 mod postgres;
