@@ -85,6 +85,8 @@ pub use tasker_runtime::__private::facade_step_handler as step_handler;
 #[doc(hidden)]
 pub use tasker_runtime::__private;
 
+/// The crate whose `Validate` inputs are validated with.
+pub use tasker_runtime::validator;
 /// Task templates: reading, checking, and their graph.
 pub use tasker_template as template;
 

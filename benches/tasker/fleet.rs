@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tasker::prelude::*;
 
-use crate::diamond::{self, fdatasync_ms, round};
+use crate::diamond;
+use crate::measure::{fdatasync_ms, round};
 use crate::schema::Schema;
 
 #[derive(Debug, clap::Args)]

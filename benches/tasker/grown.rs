@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::diamond;
+use crate::measure::round;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {
@@ -36,7 +36,7 @@ pub fn run(options: &Options) {
     let measured = run(options.tasks);
     let size = std::fs::metadata(&file).unwrap().len();
     #[allow(clippy::cast_precision_loss, reason = "a size for people")]
-    let megabytes = diamond::round(size as f64 / 1e6);
+    let megabytes = round(size as f64 / 1e6);
     println!(
         "{}",
         json!({

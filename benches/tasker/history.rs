@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::diamond;
+use crate::measure::round;
 use crate::schema::Schema;
 
 #[derive(Debug, clap::Args)]
@@ -66,7 +66,7 @@ pub async fn run(options: &Options) {
         FROM pg_class
         WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace";
     #[allow(clippy::cast_precision_loss, reason = "a size for people")]
-    let megabytes = diamond::round(schema.number(bytes).await as f64 / 1e6);
+    let megabytes = round(schema.number(bytes).await as f64 / 1e6);
     println!(
         "{}",
         json!({

@@ -12,6 +12,7 @@ mod diamond;
 mod fleet;
 mod grown;
 mod history;
+mod measure;
 mod recovery;
 mod schema;
 mod shape;

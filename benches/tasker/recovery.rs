@@ -9,7 +9,7 @@ use tasker::TaskState;
 use tasker::events::Event;
 use tasker::prelude::*;
 
-use crate::diamond::round;
+use crate::measure::round;
 use crate::schema::Schema;
 
 #[derive(Debug, clap::Args)]

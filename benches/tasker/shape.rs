@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use serde_json::json;
 use tasker::prelude::*;
 
-use crate::diamond::{fdatasync_ms, max_rss_mb, round};
+use crate::measure::{fdatasync_ms, max_rss_mb, round};
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

@@ -9,7 +9,8 @@ use rusqlite::Connection;
 use serde_json::json;
 use tokio::time::MissedTickBehavior;
 
-use crate::diamond::{builder, fdatasync_ms, megabytes, one, pad, percentile, round, wal_of};
+use crate::diamond::{builder, one, pad};
+use crate::measure::{fdatasync_ms, megabytes, percentile, round, wal_of};
 use crate::writer::Writer;
 
 #[derive(Debug, clap::Args)]

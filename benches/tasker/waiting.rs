@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tasker::prelude::*;
 
-use crate::diamond::round;
+use crate::measure::round;
 
 #[derive(Debug, clap::Args)]
 pub struct Options {

@@ -8,7 +8,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
-use crate::diamond::percentile;
+use crate::measure::percentile;
 
 /// Milliseconds, one for each transaction.
 #[derive(Clone, Debug, Default)]

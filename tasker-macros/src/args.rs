@@ -105,30 +105,58 @@ fn spelled(path: &Path) -> String {
 }
 
 /// What `#[input(…)]` says.
-pub(crate) fn input(attribute: &syn::Attribute, errors: &mut Errors) -> Option<LitStr> {
-    let list = attribute_list(attribute, "`#[input]` or `#[input(\"field\")]`", errors)?;
-    let mut list = list.into_iter();
-    let first = match list.next() {
-        Some(Arg::Text(text)) if text.value().is_empty() => {
-            errors.on(text, "the field's name is empty; for the whole context write `#[input]`");
-            None
+#[derive(Default)]
+pub(crate) struct Input {
+    /// `None` for the whole context.
+    pub(crate) field: Option<LitStr>,
+    /// What `validate` or `validate = …` says.
+    pub(crate) validate: Option<bool>,
+}
+
+pub(crate) fn input(attribute: &syn::Attribute, errors: &mut Errors) -> Input {
+    const EXAMPLE: &str = "`#[input]`, `#[input(\"field\")]` or `#[input(\"field\", validate)]`";
+    let mut input = Input::default();
+    let Some(list) = attribute_list(attribute, EXAMPLE, errors) else { return input };
+    for (index, arg) in list.into_iter().enumerate() {
+        let validate = match &arg {
+            Arg::Path(path) if path.is_ident("validate") => Some(true),
+            Arg::Pair(name, value) if name == "validate" => match value.tokens().to_string().as_str() {
+                "true" => Some(true),
+                "false" => Some(false),
+                _ => {
+                    errors.on(value.tokens(), "write `validate`, or `validate = false`");
+                    continue;
+                }
+            },
+            _ => None,
+        };
+        if validate.is_some() {
+            if input.validate.is_some() {
+                errors.on(arg.tokens(), "`validate` is given twice: keep one");
+            }
+            input.validate = validate;
+            continue;
         }
-        Some(Arg::Text(text)) => Some(text),
-        Some(Arg::Path(path)) => {
-            let field = spelled(&path);
-            errors.on(path, format!("the field is written in quotes: `#[input(\"{field}\")]`"));
-            None
+        match arg {
+            Arg::Text(text) if index > 0 && input.field.is_none() => {
+                errors.on(&text, "the field comes first: `#[input(\"field\", validate)]`");
+                input.field = Some(text);
+            }
+            other if index > 0 => {
+                errors.on(other.tokens(), "an input is one field; take further fields as further parameters");
+            }
+            Arg::Text(text) if text.value().is_empty() => {
+                errors.on(text, "the field's name is empty; for the whole context write `#[input]`");
+            }
+            Arg::Text(text) => input.field = Some(text),
+            Arg::Path(path) => {
+                let field = spelled(&path);
+                errors.on(path, format!("the field is written in quotes: `#[input(\"{field}\")]`"));
+            }
+            other => errors.on(other.tokens(), "an input is one field, in quotes: `#[input(\"user_info\")]`"),
         }
-        Some(other) => {
-            errors.on(other.tokens(), "an input is one field, in quotes: `#[input(\"user_info\")]`");
-            None
-        }
-        None => None,
-    };
-    for extra in list {
-        errors.on(extra.tokens(), "an input is one field; take further fields as further parameters");
     }
-    first
+    input
 }
 
 /// What `#[depends_on(…)]` says.

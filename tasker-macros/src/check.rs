@@ -157,8 +157,8 @@ fn duplicates(handler: &Handler, errors: &mut Errors) {
     for parameter in &handler.parameters {
         let (seen, name, what) = match &parameter.source {
             Source::Step(step) | Source::Handler { step, .. } => (&mut steps, step, "the result of step"),
-            Source::Field(field) => (&mut fields, field, "the field"),
-            Source::Context | Source::Extracted | Source::Unknown => continue,
+            Source::Input { field: Some(field), .. } => (&mut fields, field, "the field"),
+            Source::Input { field: None, .. } | Source::Extracted | Source::Unknown => continue,
         };
         if seen.insert(name.value(), ()).is_some() {
             errors.on(

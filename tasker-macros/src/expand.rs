@@ -9,7 +9,7 @@ use syn::spanned::Spanned as _;
 use syn::{Ident, Path, Type};
 
 use crate::args::Args;
-use crate::model::{Handler, Output, Parameter, Source, arguments, option_of, unraw};
+use crate::model::{Handler, Output, Parameter, Source, Validation, arguments, option_of, unraw};
 
 /// The user's function, the type that stands for it, and its registration.
 pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
@@ -95,7 +95,7 @@ fn dependency(parameter: &Parameter) -> Option<TokenStream> {
             };
             (step, quote!({ #check #handler }))
         }
-        Source::Context | Source::Field(_) | Source::Extracted | Source::Unknown => return None,
+        Source::Input { .. } | Source::Extracted | Source::Unknown => return None,
     };
     let optional = option_of(ty).is_some();
     Some(quote!(__tasker::Dependency { step: #step, handler: #handler, optional: #optional }))
@@ -193,15 +193,21 @@ fn outcome(output: &Output, returned: &Ident) -> TokenStream {
 
 fn extraction(parameter: &Parameter, value: &Ident) -> TokenStream {
     let (ty, context) = (parameter.owned(), format_ident!("__tasker_context"));
-    let (read, what) = match &parameter.source {
-        Source::Context => (quote_spanned!(ty.span()=> input::<#ty>), Some("the task's context".to_owned())),
-        Source::Field(field) => {
-            let what = format!("`{}` of the task's context", field.value());
-            (quote_spanned!(ty.span()=> input_field::<#ty>), Some(what))
+    let (read, name) = match &parameter.source {
+        Source::Input { field, validation } => {
+            let (read, what) = match field {
+                None => (quote!(input), "the task's context".to_owned()),
+                Some(field) => (quote!(input_field), format!("`{}` of the task's context", field.value())),
+            };
+            let field = field.iter();
+            let read = quote_spanned!(ty.span()=> #read::<#ty>);
+            let extracted = extract(value, &quote!(__tasker::#read(&#context #(, #field)*)));
+            let validated = validation_of(ty, value, *validation, &what);
+            return quote!(#extracted #validated);
         }
-        Source::Step(_) | Source::Handler { .. } => match option_of(ty) {
-            Some(inner) => (quote_spanned!(ty.span()=> optional_dependency::<#inner>), None),
-            None => (quote_spanned!(ty.span()=> dependency::<#ty>), None),
+        Source::Step(step) | Source::Handler { step, .. } => match option_of(ty) {
+            Some(inner) => (quote_spanned!(ty.span()=> optional_dependency::<#inner>), step),
+            None => (quote_spanned!(ty.span()=> dependency::<#ty>), step),
         },
         Source::Extracted => {
             let read = quote_spanned!(ty.span()=> <#ty as __tasker::FromStep>::from_step(&#context));
@@ -209,32 +215,40 @@ fn extraction(parameter: &Parameter, value: &Ident) -> TokenStream {
         }
         Source::Unknown => return TokenStream::new(),
     };
-    let name = match &parameter.source {
-        Source::Field(name) | Source::Step(name) | Source::Handler { step: name, .. } => quote!(, #name),
-        Source::Context | Source::Extracted | Source::Unknown => TokenStream::new(),
-    };
-    let extracted = extract(value, &quote!(__tasker::#read(&#context #name)));
-    let Some(what) = what else { return extracted };
-    let checked = if option_of(ty).is_some() {
-        quote! {
-            if let ::core::option::Option::Some(__tasker_value) = &#value {
-                __tasker::Validated(__tasker_value).check_input(#what)
-            } else {
-                ::core::result::Result::Ok(())
-            }
+    extract(value, &quote!(__tasker::#read(&#context, #name)))
+}
+
+/// Fails the attempt when the input is not valid.
+fn validation_of(ty: &Type, value: &Ident, validation: Validation, what: &str) -> TokenStream {
+    let (inner, is_optional) = option_of(ty).map_or((ty, false), |inner| (inner, true));
+    let input = format_ident!("__tasker_input");
+    let (check, otherwise) = match validation {
+        Validation::Declined => return TokenStream::new(),
+        Validation::Asked => {
+            (quote_spanned!(inner.span()=> __tasker::check_input::<#inner>(#input, #what)), None)
         }
-    } else {
-        quote!(__tasker::Validated(&#value).check_input(#what))
+        Validation::IfPossible => {
+            (quote!(__tasker::Validated(#input).check_input(#what)), Some(quote!(Unvalidated)))
+        }
+        Validation::IfPossibleOrPlain => (
+            quote_spanned!(inner.span()=> __tasker::Validated(#input).check_input(#what)),
+            Some(quote!(PlainUnvalidated)),
+        ),
+    };
+    let otherwise = otherwise.into_iter();
+    let some = match is_optional {
+        true => quote!(::core::option::Option::as_ref(&#value)),
+        false => quote!(::core::option::Option::Some(&#value)),
     };
     quote! {
-        #extracted
-        let __tasker_checked = {
-            #[allow(unused_imports)]
-            use __tasker::Unvalidated as _;
-            #checked
-        };
-        if let ::core::result::Result::Err(__tasker_error) = __tasker_checked {
-            return __tasker::StepOutcome::Fail(__tasker_error);
+        if let ::core::option::Option::Some(#input) = #some {
+            #(
+                #[allow(unused_imports)]
+                use __tasker::#otherwise as _;
+            )*
+            if let ::core::result::Result::Err(__tasker_error) = #check {
+                return __tasker::StepOutcome::Fail(__tasker_error);
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ mod errors;
 mod expand;
 mod fallback;
 mod model;
+mod validators;
 
 use proc_macro::TokenStream;
 use syn::Path;

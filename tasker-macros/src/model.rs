@@ -7,6 +7,7 @@ use syn::{Attribute, FnArg, GenericArgument, Ident, ItemFn, LitStr, Path, PathAr
 
 use crate::args::{self, Target};
 use crate::errors::Errors;
+use crate::validators;
 
 pub(crate) struct Handler {
     /// The user's function, without the attributes that are ours.
@@ -53,19 +54,40 @@ impl Parameter {
 
 /// Where a parameter comes from.
 pub(crate) enum Source {
-    Context,
-    Field(LitStr),
+    /// The whole context, or one field of it.
+    Input { field: Option<LitStr>, validation: Validation },
     /// A step whose result has whatever type the parameter has.
     Step(LitStr),
     /// A step that runs this handler.
-    Handler {
-        path: Path,
-        step: LitStr,
-    },
+    Handler { path: Path, step: LitStr },
     /// A type that knows how to get itself.
     Extracted,
     /// Its attributes were wrong, and have been reported.
     Unknown,
+}
+
+/// Whether an input is validated.
+#[derive(Clone, Copy)]
+pub(crate) enum Validation {
+    /// `validate`: its type must be one that can be.
+    Asked,
+    /// `validate = false`.
+    Declined,
+    /// If its type can be.
+    IfPossible,
+    /// If its type can be; and of one that cannot be, it must be plain that nothing is missed.
+    IfPossibleOrPlain,
+}
+
+impl Validation {
+    fn of(validate: Option<bool>) -> Self {
+        match validate {
+            Some(true) => Self::Asked,
+            Some(false) => Self::Declined,
+            None if validators::are_several() => Self::IfPossibleOrPlain,
+            None => Self::IfPossible,
+        }
+    }
 }
 
 impl Handler {
@@ -167,10 +189,8 @@ fn source(attributes: &[Attribute], errors: &mut Errors) -> Source {
         errors.on(extra, "a parameter comes from one place: keep one of these attributes");
     }
     if attribute.path().is_ident("input") {
-        return match args::input(attribute, errors) {
-            Some(field) => Source::Field(field),
-            None => Source::Context,
-        };
+        let args::Input { field, validate } = args::input(attribute, errors);
+        return Source::Input { field, validation: Validation::of(validate) };
     }
     let Some(dependency) = args::depends_on(attribute, errors) else { return Source::Unknown };
     match dependency.target {

@@ -37,6 +37,8 @@ pub use handler::{
 };
 pub use tasker_macros::step_handler;
 pub use tasker_store::{StepState, TaskFilter, TaskId, TaskState};
+/// The crate whose `Validate` inputs are validated with.
+pub use validator;
 
 /// Tasks: to create them, to list them, and what one is made of.
 pub mod task {

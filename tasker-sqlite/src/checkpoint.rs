@@ -4,73 +4,76 @@
 //! goes on. So a thread of its own moves what there is until little is left, and the writer moves the
 //! rest between two transactions. SQLite syncs the file only with the last page of the log, so that the
 //! thread does that itself: nearly nothing is left for the writer to wait for.
+//!
+//! Versions of SQLite before 3.51.3 can lose what was committed when one connection moves the log and another
+//! begins it anew at the same moment (<https://www.sqlite.org/wal.html#the_wal_reset_bug>). On those, the log is
+//! moved while this process holds the write lock, and the writer waits for it.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 
-use rusqlite::wal::CheckpointMode;
-use rusqlite::{Connection, MAIN_DB, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Row};
 use tasker_store::{StoreError, chain};
 
 use crate::connection::connect;
-use crate::error::{SqliteError, is_busy};
+use crate::error::{SqliteError, cannot_open, is_busy};
+use crate::log::Log;
 
 /// With this many pages in the log, they are moved.
-const DUE: usize = 1_000;
+const DUE: u64 = 1_000;
 /// So few pages the writer moves itself.
-const REST: usize = 100;
+const REST: u64 = 100;
 /// With this many pages in the log, the writer waits for the thread, and moves whatever is left.
-const MOST: usize = 16_000;
+const MOST: u64 = 16_000;
 /// The log's file is cut back to this many bytes when it begins anew.
-const KEPT: i64 = MOST as i64 * 4_096;
+const KEPT: u64 = MOST * 4_096;
 
 /// The writer's side of it.
 #[derive(Debug)]
 pub(crate) struct Checkpoints {
     path: PathBuf,
-    /// Pages in the log, as of the last commit.
-    pages: Arc<AtomicUsize>,
-    /// With this many of them the thread is called.
-    due: usize,
+    log: Log,
+    /// With this many pages in the log the thread is called.
+    due: u64,
+    /// Whether this SQLite moves the log safely while somebody writes.
+    beside_writers: bool,
     /// Whether the thread has been called, and has not answered.
     waiting: bool,
     mover: Option<Mover>,
+    /// Moves the log while the writer's connection holds the write lock, which one connection cannot do alone.
+    second: Option<Connection>,
 }
 
 impl Checkpoints {
     /// Takes the place of SQLite's own checkpoints, which are a part of a commit.
-    pub(crate) fn of(connection: &mut Connection, path: &Path) -> rusqlite::Result<Self> {
-        let pages = Arc::new(AtomicUsize::new(0));
-        let told = Arc::clone(&pages);
-        connection.wal_hook(Some(move |_: &mut _, pages| {
-            told.store(usize::try_from(pages).unwrap_or_default(), Ordering::Relaxed);
-            Ok(())
-        }))?;
-        connection.pragma_update_and_check(None, "journal_size_limit", KEPT, |_| Ok(()))?;
-        Ok(Self { path: path.to_path_buf(), pages, due: DUE, waiting: false, mover: None })
+    pub(crate) fn of(connection: &Connection, path: &Path) -> Result<Self, SqliteError> {
+        let log = Log::of(path).map_err(|error| cannot_open(path, error))?;
+        connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+        let kept = i64::try_from(KEPT).unwrap_or(i64::MAX);
+        connection.pragma_update_and_check(None, "journal_size_limit", kept, |_| Ok(()))?;
+        let beside_writers = is_safe_beside_writers(rusqlite::version_number());
+        let path = path.to_path_buf();
+        Ok(Self { path, log, due: DUE, beside_writers, waiting: false, mover: None, second: None })
     }
 
     /// Does what is due between two transactions.
     pub(crate) fn look(&mut self, connection: &Connection) {
-        let pages = self.pages.load(Ordering::Relaxed);
         if self.waiting {
-            match self.mover.as_ref().map(|mover| mover.answer(pages >= MOST)) {
+            match self.mover.as_ref().map(|mover| mover.answer(self.log.has(MOST))) {
                 Some(Err(TryRecvError::Empty)) => return,
                 Some(Ok(())) => {}
                 Some(Err(TryRecvError::Disconnected)) | None => self.mover = None,
             }
             self.waiting = false;
-            self.finish(connection, pages);
-        } else if pages < DUE {
+            self.finish(connection);
+        } else if !self.log.has(DUE) {
             self.due = DUE;
-        } else if pages >= self.due {
-            self.waiting = self.call();
+        } else if self.log.has(self.due) {
+            self.waiting = self.beside_writers && self.call();
             if !self.waiting {
-                self.finish(connection, pages);
+                self.finish(connection);
             }
         }
     }
@@ -90,13 +93,47 @@ impl Checkpoints {
         wake.is_some_and(|wake| wake.send(()).is_ok())
     }
 
-    fn finish(&mut self, connection: &Connection, pages: usize) {
-        if let Err(error) = checkpoint(connection) {
+    fn finish(&mut self, connection: &Connection) {
+        let pages = self.log.pages();
+        let moved = match self.beside_writers {
+            true => {
+                checkpoint(connection).map(|_| ()).map_err(|error| SqliteError::from(error).of(&self.path))
+            }
+            false => self.move_under_lock(connection),
+        };
+        if let Err(error) = moved {
             tracing::warn!(%error, "the log could not be moved into the file");
         }
         // Somebody who reads an old state can keep the log from beginning anew: that is not tried all the time.
         self.due = pages + pages / 4;
     }
+
+    /// Moves the log while no process can write.
+    fn move_under_lock(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        let second = match self.second.take() {
+            Some(second) => second,
+            None => mover_connection(&self.path)?,
+        };
+        let of_file = |error: rusqlite::Error| SqliteError::from(error).of(&self.path);
+        connection.execute_batch("BEGIN IMMEDIATE").map_err(of_file)?;
+        let moved = checkpoint(self.second.insert(second));
+        connection.execute_batch("ROLLBACK").map_err(of_file)?;
+        moved.map(|_| ()).map_err(of_file)
+    }
+}
+
+/// Whether this version of SQLite has the mending of 3.51.3, which 3.50.7 and 3.44.6 have as well.
+fn is_safe_beside_writers(version: i32) -> bool {
+    matches!(version, 3_051_003..|3_050_007..3_051_000| 3_044_006..3_045_000)
+}
+
+/// A connection that can move the log.
+fn mover_connection(path: &Path) -> Result<Connection, StoreError> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // Only a connection that has read something knows the log.
+    let read = connection.pragma_query_value(None, "schema_version", |_| Ok(()));
+    read.map_err(|source| SqliteError::from(source).of(path))?;
+    Ok(connection)
 }
 
 /// The thread.
@@ -109,10 +146,7 @@ struct Mover {
 
 impl Mover {
     fn start(path: &Path) -> Result<Self, StoreError> {
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        // Only a connection that has read something knows the log.
-        let read = connection.pragma_query_value(None, "schema_version", |_| Ok(()));
-        read.map_err(|source| SqliteError::from(source).of(path))?;
+        let connection = mover_connection(path)?;
         let file = kept_open::file(path)
             .map_err(|source| StoreError::Open { what: path.display().to_string(), source: source.into() })?;
         let ((wake, calls), (answers, moved)) = (channel(), channel());
@@ -165,13 +199,14 @@ fn move_most(connection: &Connection, file: &File) {
 
 /// Moves what can be moved without waiting for anybody: how many pages the log has, and how many of
 /// them have been moved.
-fn checkpoint(connection: &Connection) -> rusqlite::Result<(usize, usize)> {
-    match connection.wal_checkpoint_v2(Some(MAIN_DB), CheckpointMode::PASSIVE) {
+fn checkpoint(connection: &Connection) -> rusqlite::Result<(u64, u64)> {
+    let counts = |row: &Row<'_>| Ok((row.get::<_, i64>("log")?, row.get::<_, i64>("checkpointed")?));
+    match connection.query_row("PRAGMA main.wal_checkpoint(PASSIVE)", [], counts) {
+        // When another process is at it, SQLite answers -1.
         Ok((pages, moved)) => {
-            let pages = usize::try_from(pages).unwrap_or_default();
-            Ok((pages, usize::try_from(moved).unwrap_or_default().min(pages)))
+            let pages = u64::try_from(pages).unwrap_or_default();
+            Ok((pages, u64::try_from(moved).unwrap_or_default().min(pages)))
         }
-        // Another process is at it.
         Err(error) if is_busy(&error) => Ok((0, 0)),
         Err(error) => Err(error),
     }
@@ -216,29 +251,30 @@ mod tests {
 
     use super::*;
 
-    struct Log {
+    struct Bench {
         connection: Connection,
         checkpoints: Checkpoints,
         _directory: tempfile::TempDir,
     }
 
-    impl Log {
-        fn new() -> Self {
+    impl Bench {
+        fn new(beside_writers: bool) -> Self {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("log.db");
-            let mut connection = Connection::open(&path).unwrap();
+            let connection = Connection::open(&path).unwrap();
             let set_up = "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; CREATE TABLE t (b BLOB)";
             connection.execute_batch(set_up).unwrap();
-            let checkpoints = Checkpoints::of(&mut connection, &path).unwrap();
+            let mut checkpoints = Checkpoints::of(&connection, &path).unwrap();
+            checkpoints.beside_writers = beside_writers;
             Self { connection, checkpoints, _directory: directory }
         }
 
         /// One transaction of about so many pages: how many there are in the log.
-        fn write(&mut self, pages: usize) -> usize {
+        fn write(&mut self, pages: u64) -> u64 {
             let bytes = i64::try_from((pages - 2) * 4_096).unwrap();
             self.connection.execute("INSERT INTO t VALUES (zeroblob(?1))", [bytes]).unwrap();
             self.checkpoints.look(&self.connection);
-            self.checkpoints.pages.load(Ordering::Relaxed)
+            self.checkpoints.log.pages()
         }
 
         /// Goes on until the log has begun anew.
@@ -250,32 +286,51 @@ mod tests {
             }
         }
 
-        fn bytes(&self) -> i64 {
+        fn bytes(&self) -> u64 {
             let log = self.checkpoints.path.with_extension("db-wal");
-            std::fs::metadata(log).unwrap().len().cast_signed()
+            std::fs::metadata(log).unwrap().len()
         }
+    }
+
+    /// Old versions of SQLite may lose something when the log is moved beside a writer: they are not asked to.
+    fn both_ways(check: impl Fn(Bench)) {
+        let this = is_safe_beside_writers(rusqlite::version_number());
+        [true, false]
+            .into_iter()
+            .filter(|beside| this || !beside)
+            .for_each(|beside| check(Bench::new(beside)));
     }
 
     #[test]
     fn the_log_begins_anew_and_stays_small() {
-        let mut log = Log::new();
-        let largest = (0..600).map(|_| log.write(100)).max();
-        assert!(largest.unwrap() < MOST + 300, "{largest:?}");
-        log.begin_anew();
+        both_ways(|mut log| {
+            let largest = (0..600).map(|_| log.write(100)).max();
+            assert!(largest.unwrap() < MOST + 300, "{largest:?}");
+            log.begin_anew();
+        });
     }
 
     #[test]
     fn a_log_that_a_reader_held_is_cut_back() {
-        let mut log = Log::new();
-        log.write(10);
-        let reader = Connection::open(&log.checkpoints.path).unwrap();
-        reader.execute_batch("BEGIN; SELECT count(*) FROM t").unwrap();
-        let pages = (0..220).map(|_| log.write(100)).last().unwrap();
-        assert!(pages >= 20_000, "{pages}");
-        reader.execute_batch("COMMIT").unwrap();
-        // It is tried again with a quarter more.
-        (0..80).for_each(|_| _ = log.write(100));
-        log.begin_anew();
-        assert!(log.bytes() <= KEPT, "{}", log.bytes());
+        both_ways(|mut log| {
+            log.write(10);
+            let reader = Connection::open(&log.checkpoints.path).unwrap();
+            reader.execute_batch("BEGIN; SELECT count(*) FROM t").unwrap();
+            let pages = (0..220).map(|_| log.write(100)).last().unwrap();
+            assert!(pages >= 20_000, "{pages}");
+            reader.execute_batch("COMMIT").unwrap();
+            // It is tried again with a quarter more.
+            (0..80).for_each(|_| _ = log.write(100));
+            log.begin_anew();
+            assert!(log.bytes() <= KEPT, "{}", log.bytes());
+        });
+    }
+
+    #[test]
+    fn versions_without_the_mending_are_known() {
+        let safe = [3_044_006, 3_050_007, 3_051_003, 3_052_000, 3_054_001];
+        let unsafe_ones = [3_044_005, 3_045_000, 3_046_000, 3_050_006, 3_051_000, 3_051_002];
+        assert!(safe.into_iter().all(is_safe_beside_writers));
+        assert!(!unsafe_ones.into_iter().any(is_safe_beside_writers));
     }
 }

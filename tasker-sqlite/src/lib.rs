@@ -6,6 +6,7 @@ mod error;
 mod limits;
 mod liveness;
 mod load;
+mod log;
 mod operate;
 mod own_writes;
 mod read;

@@ -30,8 +30,8 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(mut connection: Connection, path: PathBuf) -> Result<Self> {
-        let checkpoints = Checkpoints::of(&mut connection, &path)?;
+    pub(crate) fn new(connection: Connection, path: PathBuf) -> Result<Self> {
+        let checkpoints = Checkpoints::of(&connection, &path)?;
         let (tasks, templates) = (HashMap::new(), HashSet::new());
         Ok(Self { connection, file: OpenFile::new(path), checkpoints, tasks, templates, data_version: 0 })
     }

@@ -14,6 +14,9 @@
 )]
 
 #[allow(dead_code, reason = "others use the rest")]
+#[path = "../processes/patience.rs"]
+mod patience;
+#[allow(dead_code, reason = "others use the rest")]
 #[path = "../postgres/mod.rs"]
 mod postgres;
 mod process;
@@ -31,6 +34,7 @@ use tasker_runtime::{TaskFilter, TaskState, Tasker};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
+use patience::{PATIENCE, end_of};
 use postgres::cluster::Cluster;
 use postgres::proxy::{Mode, Proxy};
 use processes::check::Snapshot;
@@ -223,7 +227,7 @@ impl Worker {
     fn kill(&mut self) {
         self.stopped = None;
         let _ = self.child.kill();
-        self.child.wait().unwrap();
+        end_of(&mut self.child, "a process that was killed", PATIENCE);
     }
 
     fn stop(&mut self, until: Instant) {
@@ -234,7 +238,7 @@ impl Worker {
     /// Lets it end by itself.
     fn end(&mut self) {
         drop(self.child.stdin.take());
-        self.child.wait().unwrap();
+        end_of(&mut self.child, "a process whose input has ended", PATIENCE);
     }
 
     fn signal(&self, name: &str) {

@@ -15,6 +15,9 @@
 )]
 
 #[allow(dead_code, reason = "others use the rest")]
+#[path = "../processes/patience.rs"]
+mod patience;
+#[allow(dead_code, reason = "others use the rest")]
 #[path = "../postgres/mod.rs"]
 mod postgres;
 #[path = "../processes/mod.rs"]
@@ -27,12 +30,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use patience::{PATIENCE, end_of};
 use postgres::Schema;
 use processes::check::{Snapshot, Totals};
 use processes::ledger::Ledger;
 
 /// Kills on each file or schema; then a last run ends what is left.
 const ROUNDS_ON_A_PLACE: usize = 12;
+/// How long what is left may take when nobody is killed any more.
+const REST: Duration = Duration::from_secs(120);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -173,7 +179,7 @@ fn place(store: Store, random: &mut fastrand::Rng, rounds: usize) -> Totals {
         for child in &mut children {
             // One that a failpoint or a poisonous step has ended is gone already.
             let _ = child.kill();
-            child.wait().unwrap();
+            end_of(child, "a worker that was killed", PATIENCE);
         }
         if !place.is_there() {
             continue;
@@ -187,7 +193,8 @@ fn place(store: Store, random: &mut fastrand::Rng, rounds: usize) -> Totals {
     }
     // A poisonous step ends its process in each of its attempts.
     for _ in 0..64 {
-        let status = spawn(&url, &ledger, 0).status().unwrap();
+        let mut last = spawn(&url, &ledger, 0).stdout(Stdio::null()).spawn().unwrap();
+        let status = end_of(&mut last, "the run that ends what is left", REST);
         if status.success() {
             let ledger = Ledger::read(&ledger);
             let end = Snapshot::take(&url, &ledger);
@@ -200,9 +207,15 @@ fn place(store: Store, random: &mut fastrand::Rng, rounds: usize) -> Totals {
 
 /// Until the process works, or has died before that.
 fn wait_until_up(child: &mut Child) {
-    let mut line = String::new();
-    let output = child.stdout.as_mut().unwrap();
-    std::io::BufReader::new(output).read_line(&mut line).unwrap();
+    let mut output = std::io::BufReader::new(child.stdout.take().unwrap());
+    let (tell, up) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let _ = output.read_line(&mut String::new());
+        let _ = tell.send(());
+        // What it says further is read, so that it can be said.
+        let _ = std::io::copy(&mut output, &mut std::io::sink());
+    });
+    up.recv_timeout(PATIENCE).expect("a worker neither works nor dies");
 }
 
 fn spawn(url: &str, ledger: &Path, tasks: usize) -> Command {

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio_postgres::NoTls;
 
 use crate::log::Log;
+use crate::patience::within;
 use crate::postgres::proxy::{Mode, Proxy};
 use crate::postgres::{Schema, address, server};
 use crate::support::{Ledger, new_task, on_store, recording};
@@ -53,12 +54,15 @@ fn end(claim: Claim, second: i64, ending: Ending) -> FinishedAttempt {
 
 /// The claims of workers that are dead, as soon as there are any.
 async fn until_orphaned(store: &PostgresStore) -> Vec<Claim> {
-    loop {
-        let orphaned = store.orphaned().await.unwrap();
-        if !orphaned.is_empty() {
-            return orphaned;
+    let orphaned = async {
+        loop {
+            let orphaned = store.orphaned().await.unwrap();
+            if !orphaned.is_empty() {
+                return orphaned;
+            }
         }
-    }
+    };
+    within("a dead worker's claims", orphaned).await
 }
 
 #[tokio::test]
@@ -94,14 +98,14 @@ async fn what_a_handler_returned_is_recorded_once_the_database_is_back() {
     let onlooker = on_store(&schema.url(), "a").without_worker().build().await.unwrap();
 
     // Away for a moment: nobody notices.
-    gate.entered.notified().await;
+    within("the step", gate.entered.notified()).await;
     break_off(&proxy);
     gate.go.notify_one();
     proxy.refused().await;
     proxy.set(Mode::Forward);
 
     // Away for longer than the store waits: the worker asks again.
-    gate.entered.notified().await;
+    within("the step", gate.entered.notified()).await;
     break_off(&proxy);
     gate.go.notify_one();
     let line = log.line(&["the store failed; trying again", &id.to_string()]).await;
@@ -192,7 +196,7 @@ async fn another_worker_takes_over_from_one_that_is_not_heard_of() {
     let stalled: Tasker =
         gate.keeps(on_store(&schema.url_at(proxy.address(), "lease=1"), "a"), "a").build().await.unwrap();
     let id = stalled.create_task(new_task()).await.unwrap();
-    gate.entered.notified().await;
+    within("the step", gate.entered.notified()).await;
     proxy.set(Mode::Stall);
 
     let other =

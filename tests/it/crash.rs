@@ -5,12 +5,14 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use serde_json::Value;
 use tasker_runtime::{StepState, Task, TaskFilter, TaskState, Tasker};
 use tempfile::TempDir;
 
+use crate::patience::{PATIENCE, output_of};
 use crate::program::{example, json};
 
 const ROUNDS: usize = 50;
@@ -76,14 +78,27 @@ impl Moment {
 fn round(path: &Path, moment: Moment) -> bool {
     let mut first = run(path).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let progress = BufReader::new(first.stdout.take().unwrap());
-    progress.lines().take(moment.lines).for_each(|line| drop(line.unwrap()));
+    let (sender, told) = channel();
+    std::thread::spawn(move || {
+        progress.lines().take(moment.lines).for_each(|line| {
+            line.unwrap();
+            sender.send(()).unwrap();
+        });
+    });
+    loop {
+        match told.recv_timeout(PATIENCE) {
+            Ok(()) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => panic!("a run neither goes on nor ends"),
+        }
+    }
     // The moment of the kill is the input of this test, not something that it waits for.
     std::thread::park_timeout(moment.delay);
     first.kill().unwrap();
     first.wait().unwrap();
     let before = if path.exists() { tasks(path) } else { Vec::new() };
 
-    let output = run(path).arg("--json").output().unwrap();
+    let output = output_of(run(path).arg("--json"));
     let last: Value = json(&output);
     assert_eq!((output.status.code(), last["state"].as_str()), (Some(0), Some("complete")), "{last}");
 

@@ -21,6 +21,7 @@ use tasker_store::{
 };
 use tokio::sync::Notify;
 
+use crate::patience::within;
 use crate::support::{Ledger, ended, new_task, on_file, recording, template};
 
 /// A builder whose step `b` says that it runs, and then never ends.
@@ -41,7 +42,7 @@ fn die_in_b(path: &Path, steps: &str, ledger: &Ledger, others: &[&str], create: 
         let builder = stuck_in_b(recording(on_file(path, steps), ledger, others), &entered);
         let tasker = builder.build().await.unwrap();
         let id = if create { Some(tasker.create_task(new_task()).await.unwrap()) } else { None };
-        entered.notified().await;
+        within("the step", entered.notified()).await;
         (tasker, id)
     });
     drop(process);
@@ -105,7 +106,7 @@ async fn a_dropped_runtime_ends_its_handlers_and_the_next_one_goes_on() {
     let (ledger, entered) = (Ledger::default(), Arc::new(Notify::new()));
     let tasker = stuck_in_b(on_file(&path, "b"), &entered).build().await.unwrap();
     let id = tasker.create_task(new_task()).await.unwrap();
-    entered.notified().await;
+    within("the step", entered.notified()).await;
     drop(tasker);
     let tasker = recording(on_file(&path, "b"), &ledger, &["b"]).build().await.unwrap();
     assert_eq!(tasker.wait(id).await.unwrap().state, TaskState::Complete);
@@ -123,7 +124,7 @@ async fn a_task_keeps_the_template_that_it_was_created_with() {
         .await
         .unwrap();
     let id = tasker.create_task(new_task()).await.unwrap();
-    entered.notified().await;
+    within("the step", entered.notified()).await;
     drop(tasker);
 
     // The new program has the same template under the same version with other steps.
@@ -145,7 +146,7 @@ async fn a_step_without_a_handler_waits_for_a_worker_that_has_it() {
     let tasker =
         recording(stuck_in_b(on_file(&path, "a\nb: a"), &entered), &ledger, &["a"]).build().await.unwrap();
     let id = tasker.create_task(new_task()).await.unwrap();
-    entered.notified().await;
+    within("the step", entered.notified()).await;
     drop(tasker);
 
     // A program that knows nothing of step b leaves it alone; another task shows that it has been at work.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::patience::output_of;
 use crate::program::{example, json, root, tasker, text};
 
 /// A run on a store of its own; its exit code, and the task.
@@ -15,12 +16,12 @@ fn run(arguments: &[&str]) -> (i32, Value) {
 
 fn run_with_latency(latency: &str, arguments: &[&str]) -> (i32, Value) {
     let directory = TempDir::new().unwrap();
-    let output = example()
-        .args(["--json", "--latency", latency, "--time-scale", "0.01", "--db"])
-        .arg(directory.path().join("t.db"))
-        .args(arguments)
-        .output()
-        .unwrap();
+    let output = output_of(
+        example()
+            .args(["--json", "--latency", latency, "--time-scale", "0.01", "--db"])
+            .arg(directory.path().join("t.db"))
+            .args(arguments),
+    );
     (output.status.code().unwrap(), json(&output))
 }
 
@@ -75,11 +76,11 @@ fn a_service_that_fails_twice_is_asked_a_third_time() {
 #[test]
 fn a_service_that_refuses_blocks_its_branch_alone() {
     let directory = TempDir::new().unwrap();
-    let output = example()
-        .args(["--fail", "billing=permanent", "--latency", "5", "--db"])
-        .arg(directory.path().join("t.db"))
-        .output()
-        .unwrap();
+    let output = output_of(
+        example()
+            .args(["--fail", "billing=permanent", "--latency", "5", "--db"])
+            .arg(directory.path().join("t.db")),
+    );
     assert_eq!(output.status.code(), Some(1));
     let page = text(&output.stdout);
     for part in [
@@ -133,7 +134,7 @@ fn options_change_the_outcome() {
 
 #[test]
 fn wrong_arguments_are_told() {
-    let output = example().args(["--fail", "biling=2"]).output().unwrap();
+    let output = output_of(example().args(["--fail", "biling=2"]));
     assert_eq!(output.status.code(), Some(2));
     assert!(
         text(&output.stderr).contains("`biling` is no service: user, billing, preferences or notification")
@@ -147,13 +148,8 @@ fn a_template_that_does_not_fit_stops_the_start() {
     let path = directory.path().join("bad.yaml");
     let run = |text: String| {
         std::fs::write(&path, text).unwrap();
-        let output = example()
-            .arg("--db")
-            .arg(directory.path().join("t.db"))
-            .arg("--template")
-            .arg(&path)
-            .output()
-            .unwrap();
+        let output =
+            output_of(example().arg("--db").arg(directory.path().join("t.db")).arg("--template").arg(&path));
         assert_eq!(output.status.code(), Some(3));
         assert!(!directory.path().join("t.db").exists(), "nothing was written");
         text_of(&output)
@@ -177,7 +173,7 @@ fn a_template_that_does_not_fit_stops_the_start() {
         errors.contains("did you mean `Microservices::StepHandlers::InitializePreferencesHandler`?"),
         "{errors}"
     );
-    let missing = example().arg("--template").arg(Path::new("no/such.yaml")).output().unwrap();
+    let missing = output_of(example().arg("--template").arg(Path::new("no/such.yaml")));
     assert_eq!(missing.status.code(), Some(3));
     assert!(text_of(&missing).contains("no/such.yaml"));
 }

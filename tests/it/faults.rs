@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::log::Log;
+use crate::patience::{PATIENCE, within};
 use crate::support::{Ledger, flow, new_task, on_file, recording, template, virtual_time};
 
 /// Larger than what is free in the pages that a file has.
@@ -50,7 +51,7 @@ async fn refused_for_a_while(
     );
     let tasker = recording(builder, &ledger, &["b"]).build().await.unwrap();
     let id = tasker.create_task(new_task()).await.unwrap();
-    entered.notified().await;
+    within("the step", entered.notified()).await;
 
     begin(&store).await;
     let other = NewTask::new("test", "flow", &json!({ "text": large() }));
@@ -243,7 +244,7 @@ async fn a_handler_that_blocks_its_thread_holds_up_nobody_else_and_answers_late(
             let (enter, blocked) = (Arc::clone(&enter), Arc::clone(&blocked));
             async move {
                 enter.notify_one();
-                blocked.lock().unwrap().recv().unwrap();
+                blocked.lock().unwrap().recv_timeout(PATIENCE).unwrap();
                 StepResult::Ok(())
             }
         })
@@ -253,7 +254,7 @@ async fn a_handler_that_blocks_its_thread_holds_up_nobody_else_and_answers_late(
         .await
         .unwrap();
     let id = tasker.create_task(new_task()).await.unwrap();
-    entered.notified().await;
+    within("the step", entered.notified()).await;
     let other = tasker.create_task(NewTask::new("test", "other", &json!({}))).await.unwrap();
     tasker.wait(other).await.unwrap_err();
     let task = tasker.get_task(other).await.unwrap();

@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use crate::patience::output_of;
 use crate::program::{example, root, text};
 
 /// Whom permissions bind, when we are root.
@@ -53,7 +54,7 @@ impl Place {
         if fs::metadata(self.directory.path()).unwrap().uid() == 0 {
             command.uid(NOBODY).gid(NOBODY);
         }
-        command.current_dir(self.directory.path()).env_remove("RUST_LOG").output().unwrap()
+        output_of(command.current_dir(self.directory.path()).env_remove("RUST_LOG"))
     }
 
     fn work(&self) -> Output {

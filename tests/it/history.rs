@@ -6,6 +6,7 @@ use serde_json::json;
 use tasker_runtime::{NewTask, StepResult, TaskId, Tasker};
 use tokio_postgres::NoTls;
 
+use crate::patience::within;
 use crate::postgres::{Schema, server};
 use crate::support::template;
 
@@ -109,7 +110,10 @@ async fn no_statement_walks_over_what_is_finished_or_waits() {
 /// Sessions write their statistics down when they end, the latest.
 async fn all_ended(client: &tokio_postgres::Client, application: &str) {
     let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1";
-    while client.query_one(sessions, &[&application]).await.unwrap().get::<_, i64>(0) > 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let all = async {
+        while client.query_one(sessions, &[&application]).await.unwrap().get::<_, i64>(0) > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    within("the end of all sessions", all).await;
 }

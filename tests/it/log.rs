@@ -5,6 +5,8 @@ use std::sync::{Mutex, Once, PoisonError};
 
 use tokio::sync::mpsc;
 
+use crate::patience::within;
+
 static LISTENERS: Mutex<Vec<mpsc::UnboundedSender<String>>> = Mutex::new(Vec::new());
 
 /// The warnings and errors of the whole program from now on: look for what only one test can cause.
@@ -24,12 +26,15 @@ impl Log {
 
     /// The next line that has all of these parts.
     pub async fn line(&mut self, parts: &[&str]) -> String {
-        loop {
-            let line = self.0.recv().await.expect("the log outlives all tests");
-            if parts.iter().all(|part| line.contains(part)) {
-                return line;
+        let line = async {
+            loop {
+                let line = self.0.recv().await.expect("the log outlives all tests");
+                if parts.iter().all(|part| line.contains(part)) {
+                    return line;
+                }
             }
-        }
+        };
+        within(&format!("a line of the log with {parts:?}"), line).await
     }
 
     /// Whether none of the lines until now, other than those that were looked at, has this part.

@@ -22,6 +22,8 @@ mod mounted;
 mod new_task_cli;
 mod operate;
 mod own_writes;
+#[path = "../processes/patience.rs"]
+mod patience;
 mod plans;
 #[path = "../postgres/mod.rs"]
 mod postgres;

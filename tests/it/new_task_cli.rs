@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tasker_runtime::TaskId;
 use tempfile::TempDir;
 
+use crate::patience::output_of;
 use crate::program::{greeting, json, tasker, text};
 
 const TEMPLATE: &str = "templates/greeting.yaml";
@@ -52,7 +53,7 @@ impl Store {
 
     fn run(&self, arguments: &[&str]) -> Output {
         let run = ["run", TEMPLATE, "--store", &self.url(), "--context", r#"{"id": 7}"#];
-        greeting().args([&run[..], arguments].concat()).output().unwrap()
+        output_of(greeting().args([&run[..], arguments].concat()))
     }
 
     /// The ids of all tasks, the newest first.

@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use crate::patience::output_of;
+
 /// The root of the repository.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -15,7 +17,7 @@ pub fn root() -> &'static Path {
 /// `tasker` with these arguments, in the root of the repository.
 pub fn tasker<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Output {
     let mut command = command(Path::new(env!("CARGO_BIN_EXE_tasker")));
-    command.args(arguments).output().unwrap()
+    output_of(command.args(arguments))
 }
 
 /// The program of the user-registration example.

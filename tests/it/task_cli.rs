@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tasker_runtime::{NewTask, StepContext, StepError, StepResult, TaskId, TaskState, Tasker};
 use tempfile::TempDir;
 
+use crate::patience::within;
 use crate::program::{json, tasker, text};
 use crate::support::{ended, template};
 
@@ -131,7 +132,10 @@ async fn a_backoff_is_cut_short() {
     let bench = Bench::new("later | retry: {max_attempts: 2, initial_delay: 1800, max_delay: 1800}").await;
     let mut events = bench.tasker.subscribe();
     let id = bench.create("red").await;
-    while !matches!(events.next().await.unwrap(), tasker_runtime::events::Event::StepFinished { .. }) {}
+    let finished = async {
+        while !matches!(events.next().await.unwrap(), tasker_runtime::events::Event::StepFinished { .. }) {}
+    };
+    within("the end of the step", finished).await;
     bench.answer(&["retry", &id.to_string(), "later", "--now"]).await;
     assert_eq!(bench.tasker.wait(id).await.unwrap().state, TaskState::Complete);
     bench.tasker.shutdown().await;
@@ -153,7 +157,10 @@ async fn stale_tasks_are_told() {
     let bench = Bench::new("later | retry: {max_attempts: 2, initial_delay: 3600, max_delay: 3600}").await;
     let mut events = bench.tasker.subscribe();
     let id = bench.create("red").await;
-    while !matches!(events.next().await.unwrap(), tasker_runtime::events::Event::StepFinished { .. }) {}
+    let finished = async {
+        while !matches!(events.next().await.unwrap(), tasker_runtime::events::Event::StepFinished { .. }) {}
+    };
+    within("the end of the step", finished).await;
     assert_eq!(bench.answer(&["stale"]).await, json!([]));
     assert_eq!(
         text(&bench.task(&["stale"]).await.stdout),

@@ -10,6 +10,7 @@ use tasker_runtime::store::PostgresStore;
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
 
+use crate::patience::within;
 use crate::postgres::cluster::Cluster;
 use crate::support::{Ledger, new_task, on_store, recording};
 
@@ -108,11 +109,14 @@ async fn every_connection_to_a_verified_server_has_tls() {
 
     let onlooker = server.onlooker().await;
     // Two write, one listens, and those of the pool read.
-    let (all, safe) = loop {
-        if let (all, safe, 1) = connections(&onlooker).await {
-            break (all, safe);
+    let listening = async {
+        loop {
+            if let (all, safe, 1) = connections(&onlooker).await {
+                return (all, safe);
+            }
         }
     };
+    let (all, safe) = within("a connection that listens", listening).await;
     assert!(all >= 4, "{all}");
     assert_eq!(safe, all);
     tasker.shutdown().await;
@@ -153,7 +157,7 @@ async fn a_server_is_believed_as_the_url_says() {
         let (all, safe, _) = connections(&onlooker).await;
         assert_eq!((all >= 2, safe), (true, if expected { all } else { 0 }), "{url}");
         drop(store);
-        while connections(&onlooker).await.0 > 0 {}
+        within("the end of its connections", async { while connections(&onlooker).await.0 > 0 {} }).await;
     }
 
     let other = tempfile::tempdir().unwrap();

@@ -9,12 +9,10 @@ use serde_json::{Value, json};
 use tasker_runtime::{NewTask, StepContext, StepError, StepResult, TaskState, Tasker};
 use tempfile::TempDir;
 
+use crate::patience::{PATIENCE, end_of, output_of, within};
 use crate::postgres::{Schema, server};
 use crate::program::{example, greeting, json, root, shop, tasker, text};
 use crate::support::{ended, template};
-
-/// How long anything may take that is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A worker in a process of its own; killed with this.
 struct Worker {
@@ -58,14 +56,7 @@ impl Worker {
     }
 
     fn wait(&mut self) -> ExitStatus {
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(begun.elapsed() < PATIENCE, "the worker does not end");
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
+        end_of(&mut self.child, "the worker", PATIENCE)
     }
 }
 
@@ -259,7 +250,7 @@ fn the_example_is_run_by_a_worker_and_by_itself_on_one_database() {
     let store = schema.url();
     let worker = registering("20", &store);
     let run = ["--latency", "20", "--json", "--store", &store];
-    let output = example().args(run).output().unwrap();
+    let output = output_of(example().args(run));
     assert_eq!((output.status.code(), &json(&output)["state"]), (Some(0), &json!("complete")));
     let id = created(&store, REGISTRATION, USER);
     let done = complete(&store, &id);
@@ -284,7 +275,7 @@ fn a_worker_needs_handlers_and_templates_that_fit() {
         (&["worker", "templates", "--concurrency", "0"], 2, "--concurrency"),
         (&["worker", "list", "--store", "sqlite://no-such.db"], 2, "there is no store `sqlite://no-such.db`"),
     ] {
-        let output = greeting().args(arguments).output().unwrap();
+        let output = output_of(greeting().args(arguments));
         assert_eq!(output.status.code(), Some(code), "{arguments:?}");
         assert!(text(&output.stderr).contains(says), "{arguments:?}: {}", text(&output.stderr));
     }
@@ -468,11 +459,14 @@ async fn a_worker_runs_with_no_more_than_the_documented_grants() {
     let limit = FleetLimit::new(LimitScope::Callable("a".to_owned())).concurrency(3);
     tasker.set_limit(limit.rate("1000/s".parse().unwrap())).await.unwrap();
     let all_known = async || tasker.limits().await.unwrap().iter().all(|one| one.workers > 0);
-    while !all_known().await {
-        let id = create(false).await;
-        tasker.wait(id).await.unwrap();
-        ids.push(id);
-    }
+    let known = async {
+        while !all_known().await {
+            let id = create(false).await;
+            tasker.wait(id).await.unwrap();
+            ids.push(id);
+        }
+    };
+    within("a worker that knows the limit", known).await;
     tasker.remove_limit(LimitScope::Callable("a".to_owned())).await.unwrap();
     let by = Operator::new("ada").because("a test");
     let failed = create(true).await;

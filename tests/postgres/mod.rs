@@ -13,6 +13,8 @@ use std::sync::OnceLock;
 use tokio_postgres::NoTls;
 use tokio_postgres::config::Host;
 
+use crate::patience::within;
+
 /// Where the server is, with a `?` at the end to add to.
 pub fn server() -> &'static str {
     static SERVER: OnceLock<String> = OnceLock::new();
@@ -70,7 +72,8 @@ impl Schema {
         let (client, driver) = tokio_postgres::connect(server(), NoTls).await.unwrap();
         let driver = tokio::spawn(driver);
         let sql = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND position($1 IN query) > 0";
-        while client.query(sql, &[&self.0]).await.unwrap().is_empty() {}
+        let waits = async { while client.query(sql, &[&self.0]).await.unwrap().is_empty() {} };
+        within("a query that waits for a lock", waits).await;
         drop(client);
         let _ = driver.await;
     }

@@ -8,6 +8,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 
+use crate::patience::within;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     Forward,
@@ -89,7 +91,7 @@ impl Proxy {
 
     /// Until a connection is refused, from now on.
     pub async fn refused(&self) {
-        self.refused.notified().await;
+        within("a connection to refuse", self.refused.notified()).await;
     }
 }
 

@@ -53,12 +53,8 @@ impl<E: Into<BoxError>> HandlerError for E {
 /// Not for people: what the macro calls.
 #[doc(hidden)]
 pub(crate) mod private {
-    use std::fmt::Write as _;
-
     use serde::{Deserialize, Serialize};
-    use validator::{Validate, ValidationErrors, ValidationErrorsKind};
 
-    use crate::handler::context::INVALID_INPUT;
     use crate::handler::step_error::StepError;
     use crate::handler::{HandlerError, StepContext, StepOutcome};
     use tasker_store::Json;
@@ -66,6 +62,7 @@ pub(crate) mod private {
     pub use inventory;
     pub use tasker_macros::facade_step_handler;
 
+    pub use crate::handler::validation::private::*;
     pub use crate::handler::{DependencyOutput, OptionalDependencyOutput};
 
     /// A type, written where only a type may stand.
@@ -160,64 +157,6 @@ pub(crate) mod private {
             T: Serialize,
         {
             complete(self.0)
-        }
-    }
-
-    /// Validates a type that derives `Validate`, and passes every other: an inherent method wins
-    /// over the trait's.
-    #[derive(Debug)]
-    pub struct Validated<'a, T>(pub &'a T);
-
-    impl<T: Validate> Validated<'_, T> {
-        pub fn check_input(&self, what: &str) -> Result<(), StepError> {
-            self.0.validate().map_err(|errors| invalid(what, &errors))
-        }
-    }
-
-    pub trait Unvalidated {
-        fn check_input(&self, _what: &str) -> Result<(), StepError> {
-            Ok(())
-        }
-    }
-
-    impl<T> Unvalidated for Validated<'_, T> {}
-
-    fn invalid(what: &str, errors: &ValidationErrors) -> StepError {
-        let mut faults = Vec::new();
-        collect("", errors, &mut faults);
-        faults.sort();
-        let mut message = format!("{what} is invalid: ");
-        for (index, (field, fault, _)) in faults.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "; " };
-            let _ = write!(message, "{separator}`{field}` {fault}");
-        }
-        let fields: serde_json::Map<_, _> = faults
-            .into_iter()
-            .map(|(field, fault, code)| (field, serde_json::json!({ "code": code, "message": fault })))
-            .collect();
-        StepError::permanent(message)
-            .with_code(INVALID_INPUT)
-            .with_context(serde_json::json!({ "fields": fields }))
-    }
-
-    fn collect(prefix: &str, errors: &ValidationErrors, faults: &mut Vec<(String, String, String)>) {
-        for (field, kind) in errors.errors() {
-            let path = if prefix.is_empty() { field.to_string() } else { format!("{prefix}.{field}") };
-            match kind {
-                ValidationErrorsKind::Field(errors) => faults.extend(errors.iter().map(|error| {
-                    let message = error
-                        .message
-                        .as_ref()
-                        .map_or_else(|| format!("fails the check `{}`", error.code), ToString::to_string);
-                    (path.clone(), message, error.code.to_string())
-                })),
-                ValidationErrorsKind::Struct(inner) => collect(&path, inner, faults),
-                ValidationErrorsKind::List(items) => {
-                    for (index, inner) in items {
-                        collect(&format!("{path}[{index}]"), inner, faults);
-                    }
-                }
-            }
         }
     }
 

@@ -8,6 +8,7 @@ mod extract;
 mod registration;
 mod result_writes;
 pub(crate) mod step_error;
+mod validation;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -44,7 +44,7 @@ mod documented {
     pub async fn documented() {}
 }
 
-fn main() {
+pub(crate) fn main() {
     std::mem::drop(conditional());
     std::mem::drop(documented::documented());
 }

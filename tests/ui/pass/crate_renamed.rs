@@ -1,6 +1,6 @@
 // As if neither were a dependency under its own name.
-extern crate core as tasker_runtime;
 extern crate core as tasker;
+extern crate core as tasker_runtime;
 extern crate tasker as workflows;
 
 mod platform {

@@ -19,7 +19,7 @@ async fn first() -> u64 {
 handler!(second, "Chain::Second", first, Option<u64>, Result<u64, tasker::StepError>);
 handler!(third, "Chain::Third", self::second, Option<u64>, anyhow::Result<u64>);
 
-fn main() {
+pub(crate) fn main() {
     assert!(second::DEPENDS_ON[0].optional);
     assert_eq!(third::DEPENDS_ON[0].step, "second");
 }

@@ -37,7 +37,7 @@ async fn retry(#[depends_on(retry, step = "first_try")] first: Option<u64>) -> u
     first.unwrap_or_default()
 }
 
-fn main() {
+pub(crate) fn main() {
     let steps: Vec<_> = charge::DEPENDS_ON.iter().map(|one| (one.step, one.handler, one.optional)).collect();
     let open = Some(("Billing::Open", "open"));
     assert_eq!(

@@ -12,6 +12,14 @@ struct Order {
     lines: Vec<u64>,
 }
 
+/// As a crate derives it that does not depend on `validator`.
+#[derive(serde::Deserialize, tasker::validator::Validate)]
+#[validate(crate = "tasker::validator")]
+struct Customer {
+    #[validate(email)]
+    email: String,
+}
+
 struct Transaction(String);
 
 impl FromStep for Transaction {
@@ -28,14 +36,22 @@ impl FromStep for Transaction {
 async fn charge(
     #[input] order: Order,
     #[input("order")] again: Option<Order>,
+    #[input("customer", validate)] customer: &Customer,
+    #[input("customers", validate = true)] customers: Option<Vec<Customer>>,
+    #[input("unchecked", validate = false)] unchecked: Order,
     #[input("rates")] rates: HashMap<String, (f64, Option<Duration>)>,
     #[input("any")] any: serde_json::Value,
     #[input("boxed")] boxed: Box<[String]>,
     Transaction(url): Transaction,
     State(url_2): State<String>,
 ) -> usize {
-    let _ = (again, any, boxed, url == url_2);
+    let _ = (again, any, boxed, url == url_2, customers, unchecked, &customer.email);
     order.lines.len() + rates.len()
 }
 
-fn main() {}
+#[step_handler("Billing::Refund")]
+async fn refund(#[input(validate)] order: Order) -> usize {
+    order.lines.len()
+}
+
+pub(crate) fn main() {}

@@ -34,4 +34,4 @@ async fn mail(
     format!("{note} {}", cents + first + last)
 }
 
-fn main() {}
+pub(crate) fn main() {}

@@ -14,6 +14,6 @@ async fn r#match(#[depends_on(r#type::r#move)] r#move: String) -> usize {
     r#move.len()
 }
 
-fn main() {
+pub(crate) fn main() {
     assert_eq!(r#match::DEPENDS_ON[0].step, "move");
 }

@@ -31,4 +31,4 @@ async fn tokio_free_pause() {
     std::future::ready(()).await;
 }
 
-fn main() {}
+pub(crate) fn main() {}

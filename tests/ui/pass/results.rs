@@ -112,6 +112,4 @@ async fn all(
     generic.items.len() + page.items.len() + bytes.len()
 }
 
-fn main() {
-
-}
+pub(crate) fn main() {}

@@ -6,7 +6,7 @@ async fn charge() {}
 #[step_handler("Billing", method = "refund")]
 async fn refund() {}
 
-fn main() {
+pub(crate) fn main() {
     assert_eq!((charge::CALLABLE, charge::METHOD), ("Billing::Charge", "call"));
     assert_eq!((refund::CALLABLE, refund::METHOD), ("Billing", "refund"));
 }

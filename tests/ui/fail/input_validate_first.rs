@@ -1,0 +1,8 @@
+use tasker::step_handler;
+
+#[step_handler("Billing::Charge")]
+async fn charge(#[input(validate, "cents")] cents: u64) {
+    let _ = cents;
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use tasker::step_handler;
+
+#[step_handler("Billing::Charge")]
+async fn charge(#[input("cents", validate = maybe)] cents: u64) {
+    let _ = cents;
+}
+
+fn main() {}
