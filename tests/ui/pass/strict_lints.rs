@@ -11,8 +11,10 @@ pub use handlers::{Account, Database, account, charge, close, open};
 
 mod handlers {
     #[allow(unused_imports, reason = "that they are in scope makes no difference")]
-    use tasker::handler::{DependencyOutput, OptionalDependencyOutput};
-    use tasker::{FromStep, StepHandler};
+    use tasker::{
+        FromStep, StepHandler,
+        handler::{DependencyOutput, OptionalDependencyOutput},
+    };
     use tasker::{State, StepContext, StepError, step_handler};
 
     /// An account.
