@@ -39,6 +39,16 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Testing
+//!
+//! `tasker::testing` tests one handler, or a whole template in virtual time, where a backoff of half an hour
+//! passes in milliseconds. It comes with the feature `testing`, which belongs in `[dev-dependencies]`:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! tasker = { version = "0.1", features = ["testing"] }
+//! ```
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -1,11 +1,12 @@
 //! The command line with no handlers linked in: it checks and draws templates, and runs projects
-//! and examples. An application that wants `run TEMPLATE` mounts [`tasker::cli::main`] in its own.
+//! and examples. An application mounts [`tasker::cli::main`] in its own, which runs templates too.
 
 use std::process::ExitCode;
 
 use tasker::Tasker;
+use tasker::cli::App;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tasker::cli::main(Tasker::builder()).await
+    App::new(Tasker::builder()).version(env!("CARGO_PKG_VERSION")).main().await
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 use tasker::Builder;
 use tasker::cli::{self, Display};
@@ -24,13 +24,13 @@ const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/user_regi
 /// Registers a user with four simulated services, durably.
 ///
 /// Kill it and run it again: it goes on where it was. `worker` instead runs the steps of registrations that
-/// other processes ask for. Exit codes: 0 the user is registered, 1 a step
-/// failed for good, 2 wrong arguments, 3 it cannot start, 130 interrupted.
+/// other processes ask for, and `task` steers them. Exit codes: 0 the user is registered, 1 a step failed for
+/// good, 2 wrong arguments, 3 it cannot start, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "user_registration", version)]
 struct Options {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<cli::Commands>,
     /// The user's e-mail address
     #[arg(long, default_value = "new.user@example.com")]
     email: String,
@@ -53,24 +53,17 @@ struct Options {
     /// Multiplies the delays between attempts: 0.1 makes 2 s into 200 ms
     #[arg(long, global = true, default_value_t = 1.0, value_parser = cli::factor, value_name = "FACTOR")]
     time_scale: f64,
-    /// The file that the task is kept in
-    #[arg(long, default_value = "user_registration.db", value_name = "PATH")]
+    /// The file that the task is kept in, unless a store is named
+    #[arg(long, default_value = "user_registration.db", conflicts_with = "store", value_name = "PATH")]
     db: PathBuf,
-    /// Where the task is kept, if not in a file: postgres://USER@HOST/DATABASE
-    #[arg(long, value_name = "URL", conflicts_with = "db")]
-    store: Option<String>,
+    #[command(flatten)]
+    store: cli::StoreOptions,
     /// Another template file
     #[arg(long, global = true, default_value = TEMPLATE, hide_default_value = true, value_name = "PATH")]
     template: PathBuf,
     /// Print the task as JSON instead
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run the steps of a store's registrations until SIGTERM or ctrl-C
-    Worker(cli::WorkerOptions),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -113,10 +106,9 @@ impl Options {
 
     /// The runtime: the template, the store, and the services that the handlers take.
     fn builder(&self) -> Builder {
-        let store = self.store.clone().unwrap_or_else(|| format!("sqlite://{}", self.db.display()));
         Tasker::builder()
             .template_file(cli::short(&self.template))
-            .store_url(store)
+            .store_url(format!("sqlite://{}", self.db.display()))
             .state(UserService::new(self.remote(Service::User, "the user service")))
             .state(BillingService::new(self.remote(Service::Billing, "the billing service")))
             .state(PreferencesService::new(self.remote(Service::Preferences, "the preferences service")))
@@ -141,12 +133,12 @@ impl Options {
 #[tokio::main]
 async fn main() -> ExitCode {
     let options = Options::parse();
-    cli::log_to_stderr();
-    if let Some(Command::Worker(worker)) = &options.command {
-        return cli::run_worker(options.builder(), worker).await;
+    let (builder, display) = (options.builder(), Display::new(options.json));
+    if let Some(commands) = options.command {
+        return cli::App::new(builder).version(env!("CARGO_PKG_VERSION")).run(commands).await;
     }
-    let display = Display::new(options.json);
-    match options.builder().build().await {
+    cli::log_to_stderr();
+    match options.store.apply(builder).build().await {
         Ok(tasker) => {
             cli::run_task(&tasker, "microservices", "user_registration", &options.context(), display).await
         }

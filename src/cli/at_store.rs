@@ -6,46 +6,55 @@ use std::process::ExitCode;
 use clap::Args;
 use tasker_runtime::{Builder, Tasker};
 
-use crate::cli::{USAGE, cannot_start, fail};
+use crate::cli::output::{USAGE, cannot_start, fail};
+use crate::cli::program::Program;
+use crate::cli::store_options::StoreOptions;
 
 #[derive(Debug, Args)]
 pub(super) struct AtStore {
-    /// Where the tasks are kept: sqlite://PATH or postgres://USER@HOST/DATABASE
-    #[arg(long, global = true, default_value = "sqlite://tasker.db", value_name = "URL")]
-    pub(super) store: String,
+    #[command(flatten)]
+    store: StoreOptions,
     /// Print JSON instead
     #[arg(long, global = true)]
     pub(super) json: bool,
 }
 
 impl AtStore {
-    /// Opens the store, which must be there; or says why not.
-    pub(super) async fn open(&self, builder: Builder) -> Result<Tasker, ExitCode> {
-        check_store(&self.store).await.map_err(|message| fail(USAGE, message))?;
-        self.open_or_make(builder).await
+    /// The builder with the store that the command is about.
+    pub(super) fn prepare(&self, builder: Builder) -> Builder {
+        self.store.apply(builder.without_worker())
     }
 
-    /// Opens the store, and makes it where there is none.
-    pub(super) async fn open_or_make(&self, builder: Builder) -> Result<Tasker, ExitCode> {
-        let opened = builder.without_worker().store_url(&self.store).build().await;
-        opened.map_err(|error| cannot_start(&error))
+    /// Opens the store, which must be there; or says why not.
+    pub(super) async fn open(&self, builder: Builder, program: &Program) -> Result<Tasker, ExitCode> {
+        let builder = self.prepare(builder);
+        if let Some(url) = builder.store_location() {
+            check_store(url, program).await.map_err(|message| fail(USAGE, message))?;
+        }
+        open_or_make(builder).await
     }
 }
 
+/// Opens the store, and makes it where there is none.
+pub(super) async fn open_or_make(builder: Builder) -> Result<Tasker, ExitCode> {
+    builder.build().await.map_err(|error| cannot_start(&error))
+}
+
 /// Opening a store would make an empty one, and a slip in its URL look like tasks that are gone.
-async fn check_store(url: &str) -> Result<(), String> {
-    if let Some(path) = url.strip_prefix("sqlite://") {
+async fn check_store(url: &str, program: &Program) -> Result<(), String> {
+    if let Some(path) = url.strip_prefix("sqlite://").filter(|_| cfg!(feature = "sqlite")) {
         let is_there = Path::new(path).exists();
         return if is_there {
             Ok(())
         } else {
-            Err(format!("there is no store `{url}`; `--store` names another"))
+            Err(format!("there is no store `{url}`; `--store` or TASKER_STORE_URL names another"))
         };
     }
     match tasker_runtime::store::plan_migration(url).await {
         Ok(plan) if plan.from == 0 && plan.to > 0 => Err(format!(
-            "there is no store in {}; `--store` names another, and `tasker migrate` makes one",
-            plan.store
+            "there is no store in {}; `--store` or TASKER_STORE_URL names another, and `{} migrate` \
+             makes one",
+            plan.store, program.name
         )),
         // Whoever opens it says what is wrong.
         _ => Ok(()),

@@ -17,14 +17,16 @@ use tasker_template::rails;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::new_task::{Creation, refused};
-use crate::cli::report::{self, first_line, millis};
-use crate::cli::{Display, FAILED, INTERRUPTED, fail, print, say};
+use crate::cli::output::{Display, FAILED, INTERRUPTED, fail, print, say};
+use crate::cli::program::Program;
+use crate::cli::report::{first_line, millis, report_by};
 
 /// Runs a task of a template to its end, shows it meanwhile, and reports it.
 ///
 /// Tasks of the template that an earlier run left unfinished are run to their end as well, unless they
-/// are to begin at a time that has not come; one with the very same context is taken for the task that was asked for, and none is created. Shuts the
-/// runtime down. Ctrl-C ends the run in order, and the next one goes on from there.
+/// are to begin at a time that has not come; one with the very same context is taken for the task that was
+/// asked for, and none is created. Shuts the runtime down. Ctrl-C ends the run in order, and the next one
+/// goes on from there.
 pub async fn run_task(
     tasker: &Tasker,
     namespace: &str,
@@ -32,22 +34,29 @@ pub async fn run_task(
     context: &Value,
     display: Display,
 ) -> ExitCode {
-    let wanted = Wanted { namespace, name, context, creation: &Creation::default() };
-    run(tasker, &wanted, display).await
+    let requested = RequestedTask { namespace, name, version: None, context, creation: &Creation::default() };
+    run(tasker, &requested, display, &Program::started()).await
 }
 
 /// The task that is asked for.
-pub(super) struct Wanted<'a> {
+pub(super) struct RequestedTask<'a> {
     pub(super) namespace: &'a str,
     pub(super) name: &'a str,
+    /// Needed only when several versions are loaded.
+    pub(super) version: Option<&'a str>,
     pub(super) context: &'a Value,
     pub(super) creation: &'a Creation,
 }
 
-/// As [`run_task`].
-pub(super) async fn run(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) -> ExitCode {
+/// As [`run_task`]; the report names commands of this program.
+pub(super) async fn run(
+    tasker: &Tasker,
+    requested: &RequestedTask<'_>,
+    display: Display,
+    program: &Program,
+) -> ExitCode {
     let mut events = tasker.subscribe();
-    let tasks = match begin(tasker, wanted, display).await {
+    let tasks = match begin(tasker, requested, display).await {
         Ok(tasks) => tasks,
         Err(error) => {
             tasker.shutdown().await;
@@ -105,7 +114,7 @@ pub(super) async fn run(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) 
                     Display::Json => {
                         print(&serde_json::to_string(task).unwrap_or_else(|error| error.to_string()))
                     }
-                    Display::Person => print(&report::report(task)),
+                    Display::Person => print(&report_by(task, program)),
                 }
             }
             let complete = ended.iter().all(|task| task.state == TaskState::Complete);
@@ -115,9 +124,9 @@ pub(super) async fn run(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) 
 }
 
 /// The tasks to run: what was left, and the one that was asked for.
-async fn begin(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) -> Result<Vec<Task>, Error> {
+async fn begin(tasker: &Tasker, requested: &RequestedTask<'_>, display: Display) -> Result<Vec<Task>, Error> {
     const PAGE: usize = 100;
-    let Wanted { namespace, name, context, creation } = *wanted;
+    let RequestedTask { namespace, name, version, context, creation } = *requested;
     let unfinished = |before| {
         let mut filter =
             TaskFilter::new().states([TaskState::InProgress]).namespace(namespace).name(name).limit(PAGE);
@@ -136,6 +145,7 @@ async fn begin(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) -> Result
     }
     left.reverse();
     let same = left.iter().find(|task| task.context.to::<Value>().is_ok_and(|own| own == *context));
+    let task = version.into_iter().fold(NewTask::new(namespace, name, context), NewTask::version);
     let asked_for = match same {
         Some(same) if !creation.is_identified() => {
             if *creation != Creation::default() {
@@ -146,7 +156,7 @@ async fn begin(tasker: &Tasker, wanted: &Wanted<'_>, display: Display) -> Result
             }
             same.id
         }
-        _ => match tasker.create_task(creation.apply(NewTask::new(namespace, name, context))).await {
+        _ => match tasker.create_task(creation.apply(task)).await {
             Ok(id) => id,
             Err(Error::AlreadyExists { task: Some(existing), same_context: Some(true), .. })
                 if left.iter().any(|task| task.id == existing) =>

@@ -4,14 +4,19 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use tasker_template::{dot, load_file, mermaid, text};
+use tasker_runtime::Builder;
+use tasker_template::{dot, mermaid, text};
 
-use crate::cli::{FAILED, print, say};
+use crate::cli::chosen::choose;
+use crate::cli::output::{FAILED, print, say};
+use crate::cli::program::Program;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// A template file
-    path: PathBuf,
+    /// A template file, or the name of one of this program's templates; may be left out when it has only one
+    // Not `template`, which an application may call a global option of its own.
+    #[arg(id = "wanted_template", value_name = "TEMPLATE")]
+    template: Option<PathBuf>,
     /// How to draw it
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -27,8 +32,12 @@ enum Format {
     Dot,
 }
 
-pub(super) fn run(options: &Options) -> ExitCode {
-    let loaded = match load_file(&options.path) {
+pub(super) fn run(builder: Builder, options: &Options, program: &Program) -> ExitCode {
+    let chosen = match choose(builder, options.template.as_deref(), program) {
+        Ok(chosen) => chosen,
+        Err(code) => return code,
+    };
+    let loaded = match chosen.template {
         Ok(loaded) => loaded,
         Err(faults) => {
             for one in faults.iter() {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use crate::cli::{CANNOT_START, fail};
+use crate::cli::output::{CANNOT_START, fail};
 
 /// What Cargo is to run.
 #[derive(Debug, PartialEq, Eq)]

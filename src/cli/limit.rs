@@ -1,4 +1,4 @@
-//! `tasker limit set`, `list` and `remove`: limits that hold for all workers of a store together.
+//! `tasker limit set`, `list` and `remove`: the fleet limits, which hold for all workers of a store together.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,8 @@ use tasker_runtime::limits::{FleetLimit, LimitRecord, LimitScope, Rate};
 use tasker_runtime::{Builder, Error, Tasker};
 
 use crate::cli::at_store::AtStore;
-use crate::cli::{FAILED, fail, print};
+use crate::cli::output::{FAILED, fail, print};
+use crate::cli::program::Program;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -22,18 +23,18 @@ pub(super) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Set a limit, in the place of the one that there is on the same callable or namespace
+    /// Set a limit; it replaces the one on the same callable or namespace
     ///
-    /// Workers keep to it within about their poll interval, a second unless they were told otherwise. When it
-    /// is lowered, steps that run may end.
+    /// Workers apply it within about one poll interval, by default a second. Steps that are running when it
+    /// is lowered go on until they end.
     Set(Set),
-    /// List what is limited, and how much of it is in use
+    /// List the limits, and how much of each is in use
     List,
     /// Remove a limit
     Remove(On),
 }
 
-/// What a limit is on.
+/// The steps that a limit is on.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("scope").required(true))]
 struct On {
@@ -59,17 +60,18 @@ impl On {
 struct Set {
     #[command(flatten)]
     on: On,
-    /// At most this many at a time, over all workers; 0 pauses them
-    #[arg(long, group = "limit", value_name = "N", value_parser = clap::value_parser!(u32).range(..=i64::from(i32::MAX)))]
+    /// Run at most this many at a time, over all workers; 0 pauses them
+    #[arg(long, group = "limit", value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(..=i64::from(i32::MAX)))]
     concurrency: Option<u32>,
-    /// So many starts in so much time, over all workers and evenly spaced, such as `100/s`, `5/min`, `20/h` or
-    /// `3/10s`
+    /// Start at most this many in this time, over all workers and evenly spaced, such as `100/s`, `5/min`,
+    /// `20/h` or `3/10s`
     #[arg(long, group = "limit", value_name = "RATE")]
     rate: Option<Rate>,
 }
 
-pub(super) async fn run(builder: Builder, options: Options) -> ExitCode {
-    let tasker = match options.at.open(builder).await {
+pub(super) async fn run(builder: Builder, options: Options, program: &Program) -> ExitCode {
+    let tasker = match options.at.open(builder, program).await {
         Ok(tasker) => tasker,
         Err(code) => return code,
     };
@@ -119,9 +121,9 @@ async fn list(tasker: &Tasker, as_json: bool) -> Result<(), Error> {
 }
 
 fn limits(limit: &FleetLimit) -> String {
-    let concurrency = limit.concurrency.map(|most| match most {
+    let concurrency = limit.concurrency.map(|max| match max {
         0 => "paused".to_owned(),
-        most => format!("at most {most} at a time"),
+        max => format!("at most {max} at a time"),
     });
     let rate = limit.rate.map(|rate| format!("at most {rate}"));
     concurrency.into_iter().chain(rate).collect::<Vec<_>>().join(", ")
@@ -130,7 +132,7 @@ fn limits(limit: &FleetLimit) -> String {
 fn line(record: &LimitRecord) -> String {
     let LimitRecord { limit, held, workers, waiting, .. } = record;
     let counted = |count: u32| if count == 1 { "1 worker".to_owned() } else { format!("{count} workers") };
-    let of = limit.concurrency.map(|most| format!(" of {most}")).unwrap_or_default();
+    let of = limit.concurrency.map(|max| format!(" of {max}")).unwrap_or_default();
     let by = if *held > 0 { format!(" by {}", counted(*workers)) } else { String::new() };
     let waiting = if *waiting > 0 { format!(", {} waiting", counted(*waiting)) } else { String::new() };
     format!("{}  {}  {held}{of} held{by}{waiting}", limit.scope, limits(limit))

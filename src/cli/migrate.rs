@@ -4,16 +4,17 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::json;
+use tasker_runtime::Builder;
 use tasker_runtime::error::chain;
 use tasker_runtime::store::{Migration, migrate, plan_migration};
 
-use crate::cli::{CANNOT_START, fail, print};
+use crate::cli::output::{CANNOT_START, USAGE, fail, print};
+use crate::cli::store_options::StoreOptions;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// The store: sqlite://PATH or postgres://USER@HOST/DATABASE
-    #[arg(long, default_value = "sqlite://tasker.db", value_name = "URL")]
-    store: String,
+    #[command(flatten)]
+    store: StoreOptions,
     /// Only print the SQL that would be run
     #[arg(long)]
     dry_run: bool,
@@ -22,9 +23,15 @@ pub(super) struct Options {
     json: bool,
 }
 
-pub(super) async fn run(options: &Options) -> ExitCode {
-    let done =
-        if options.dry_run { plan_migration(&options.store).await } else { migrate(&options.store).await };
+pub(super) async fn run(builder: Builder, options: &Options) -> ExitCode {
+    let builder = options.store.apply(builder);
+    let Some(url) = builder.store_location() else {
+        return fail(
+            USAGE,
+            "this program opens its store itself; `--store` names the one to bring up to date",
+        );
+    };
+    let done = if options.dry_run { plan_migration(url).await } else { migrate(url).await };
     let migration = match done {
         Ok(migration) => migration,
         Err(error) => return fail(CANNOT_START, chain(&error)),

@@ -1,6 +1,5 @@
 //! A task to create, as arguments describe it.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::builder::NonEmptyStringValueParser;
@@ -10,8 +9,8 @@ use serde_json::{Value, json};
 use tasker_runtime::error::chain;
 use tasker_runtime::{Builder, Error, IdentityStrategy, NewTask, TaskId};
 
+use crate::cli::output::{FAILED, fail, print};
 use crate::cli::time::moment;
-use crate::cli::{FAILED, fail, print};
 
 /// A task of a template.
 #[derive(Debug, Args)]
@@ -30,13 +29,15 @@ pub(super) struct TaskOptions {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub(super) struct Creation {
     /// Create the task once under this key, however often it is asked for
-    #[arg(long, value_name = "KEY", conflicts_with = "identity", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "KEY", conflicts_with = "identity")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     idempotency_key: Option<String>,
     /// What makes a task the same as another one, unless a key does
     #[arg(long, value_name = "STRATEGY")]
     identity: Option<Identity>,
     /// Its place among others, from -100 to 100: a point is worth a minute of waiting
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-100..=100))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(i32).range(-100..=100))]
     priority: Option<i32>,
     /// A word to find it by; may be given several times
     #[arg(long, value_name = "TAG", value_parser = NonEmptyStringValueParser::new())]
@@ -71,9 +72,8 @@ enum Identity {
 }
 
 impl TaskOptions {
-    /// The runtime that is to create it, from a template's file.
-    pub(super) fn prepare(&self, builder: Builder, template: &Path) -> Builder {
-        let builder = builder.template_file(template);
+    /// The runtime that is to create it.
+    pub(super) fn prepare(&self, builder: Builder) -> Builder {
         match &self.environment {
             Some(environment) => builder.environment(environment),
             None => builder,

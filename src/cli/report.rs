@@ -10,12 +10,19 @@ use tasker_runtime::task::{Action, AttemptOutcome, Step};
 use tasker_runtime::{StepState, Task, TaskState};
 use tasker_template::rails;
 
+use crate::cli::program::Program;
+
 /// Cells of the timeline.
 const TIMELINE: usize = 32;
 
 /// A task on a page, in colours where standard output is a terminal.
 #[must_use]
 pub fn report(task: &Task) -> String {
+    report_by(task, &Program::started())
+}
+
+/// As [`report`], with commands of this program to go on with.
+pub(super) fn report_by(task: &Task, program: &Program) -> String {
     let width = Term::stdout().size_checked().map_or(120, |(_, columns)| usize::from(columns));
     let mut page = String::new();
     let title = format!("{}/{} {}", task.namespace, task.name, task.version);
@@ -35,7 +42,7 @@ pub fn report(task: &Task) -> String {
     timeline(task, &mut page);
     parallel(task, &mut page);
     results(task, width, &mut page);
-    failures(task, &mut page);
+    failures(task, program, &mut page);
     actions(task, &mut page);
     page.truncate(page.trim_end().len());
     page
@@ -133,7 +140,7 @@ fn results(task: &Task, width: usize, page: &mut String) {
     page.push('\n');
 }
 
-fn failures(task: &Task, page: &mut String) {
+fn failures(task: &Task, program: &Program, page: &mut String) {
     for step in task.failed_steps() {
         let name = style(format!("step `{}` failed for good", step.name)).red().bold();
         let _ = writeln!(page, "{name}  (handler `{}`)", step.callable);
@@ -154,14 +161,17 @@ fn failures(task: &Task, page: &mut String) {
             let _ = writeln!(page, "  never started, because of it: {waiting}");
         }
         let (id, failed) = (task.id, task.failed_steps().next().map_or("STEP", |step| step.name.as_str()));
-        let _ = writeln!(
-            page,
-            "  what now: remove the cause, then go on from here (with `--store URL` where the file is not tasker.db); what is complete stays so."
-        );
-        let _ = writeln!(page, "    tasker task retry {id} {failed}      a fresh budget of attempts");
-        let _ =
-            writeln!(page, "    tasker task complete {id} {failed} --result JSON      it was done by hand");
-        let _ = writeln!(page, "    tasker task cancel {id}      give the rest up");
+        let program = &program.name;
+        for line in [
+            "  what now: remove the cause, then go on from here, with the same `--store` if one was given. \
+             What is complete stays so."
+                .to_owned(),
+            format!("    {program} task retry {id} {failed}      a fresh budget of attempts"),
+            format!("    {program} task complete {id} {failed} --result JSON      it was done by hand"),
+            format!("    {program} task cancel {id}      give the rest up"),
+        ] {
+            let _ = writeln!(page, "{line}");
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Times and lengths of time, as people write them.
+//! Times, lengths of time and factors of them, as people write them.
 
 use std::time::Duration;
 
@@ -25,6 +25,23 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     time.ok_or_else(|| {
         "write a time, such as `2026-11-24T10:00:00Z`, or `10m` for 10 minutes from now".to_owned()
     })
+}
+
+/// Reads a factor: a number that is not negative.
+///
+/// # Errors
+///
+/// When it is no such number.
+///
+/// ```
+/// assert_eq!(tasker::cli::factor("0.1"), Ok(0.1));
+/// assert!(tasker::cli::factor("-1").is_err() && tasker::cli::factor("nan").is_err());
+/// ```
+pub fn factor(text: &str) -> Result<f64, String> {
+    let factor: Option<f64> = text.parse().ok();
+    factor
+        .filter(|factor| factor.is_finite() && *factor >= 0.0)
+        .ok_or_else(|| "write a number from 0 up".to_owned())
 }
 
 #[cfg(test)]

@@ -5,15 +5,16 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
-use tasker_runtime::Builder;
-use tasker_template::{Diagnostics, Severity, load_file, template_files};
+use tasker_runtime::{Builder, Tasker};
+use tasker_template::{Diagnostics, Severity, TemplateDraft, template_files};
 
-use crate::cli::{FAILED, USAGE, fail, print};
+use crate::cli::chosen::with_templates;
+use crate::cli::output::{FAILED, USAGE, fail, print};
+use crate::cli::program::Program;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Template files, or directories of them
-    #[arg(required = true)]
+    /// Template files, or directories of them; without any, the program's own templates
     paths: Vec<PathBuf>,
     /// Count warnings as errors
     #[arg(long)]
@@ -32,24 +33,33 @@ struct Answer<'a> {
     diagnostics: &'a Diagnostics,
 }
 
-pub(super) fn run(builder: &Builder, options: &Options) -> ExitCode {
-    let mut files = Vec::new();
-    for path in &options.paths {
-        if !path.is_dir() {
-            files.push(path.clone());
-            continue;
-        }
+pub(super) fn run(builder: Builder, options: &Options, program: &Program) -> ExitCode {
+    for path in options.paths.iter().filter(|path| path.is_dir()) {
         match template_files(path) {
             Ok(found) if found.is_empty() => {
                 return fail(USAGE, format!("{} has no .yaml or .yml file", path.display()));
             }
-            Ok(found) => files.extend(found),
+            Ok(_) => {}
             Err(error) => return fail(USAGE, format!("cannot read {}: {error}", path.display())),
         }
     }
+    let named = with_templates(Tasker::builder(), &options.paths);
+    let templates = if named.has_templates() { &named } else { &builder };
+    if !templates.has_templates() {
+        let name = &program.name;
+        return fail(
+            USAGE,
+            format!("{name} has no templates of its own: name some, `{name} validate <PATHS>...`"),
+        );
+    }
+    let templates = match templates.read_templates() {
+        Ok(templates) => templates,
+        Err(error) => return fail(USAGE, error),
+    };
+    let count = templates.len();
     let mut all = Diagnostics::default();
-    for file in &files {
-        match load_file(file) {
+    for template in templates {
+        match template.and_then(TemplateDraft::finish) {
             Ok(loaded) => {
                 all.extend(loaded.warnings().clone());
                 all.extend(if builder.has_handlers() {
@@ -64,7 +74,7 @@ pub(super) fn run(builder: &Builder, options: &Options) -> ExitCode {
     let (errors, warnings) = (all.count(Severity::Error), all.count(Severity::Warning));
     let valid = errors == 0 && (warnings == 0 || !options.deny_warnings);
     if options.json {
-        let answer = Answer { valid, templates: files.len(), errors, warnings, diagnostics: &all };
+        let answer = Answer { valid, templates: count, errors, warnings, diagnostics: &all };
         match serde_json::to_string_pretty(&answer) {
             Ok(json) => print(&json),
             Err(error) => return fail(FAILED, error),
@@ -82,7 +92,7 @@ pub(super) fn run(builder: &Builder, options: &Options) -> ExitCode {
         let verdict = if valid { "valid" } else { "invalid" };
         print(&format!(
             "{}: {}, {}: {verdict}",
-            plural(files.len(), "template"),
+            plural(count, "template"),
             plural(errors, "error"),
             plural(warnings, "warning")
         ));

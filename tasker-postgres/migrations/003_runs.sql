@@ -13,3 +13,12 @@ ALTER TABLE {schema}.step
 ALTER TABLE {schema}.step RENAME COLUMN forgiven TO attempts_before_reset;
 ALTER TABLE {schema}.fleet_limit RENAME COLUMN kind TO scope;
 ALTER TABLE {schema}.permit RENAME COLUMN kind TO scope;
+
+-- Several runs of a step have the same rank, and are claimed in their order.
+DROP INDEX {schema}.step_ready, {schema}.step_served;
+
+CREATE INDEX step_ready ON {schema}.step (rank, task_id, step, instance)
+WHERE rank IS NOT NULL AND due_at IS NULL;
+
+CREATE INDEX step_served ON {schema}.step (namespace, rank, task_id, step, instance)
+WHERE rank IS NOT NULL AND due_at IS NULL;

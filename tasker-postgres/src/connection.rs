@@ -1,27 +1,37 @@
-//! One connection, with the statements that it has prepared.
+//! One connection that writes, with the statements that it has composed and prepared.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use tokio_postgres::{Client, Statement};
+use tokio_postgres::{Client, Error, GenericClient, Row, Statement};
 
-use crate::dial::drive;
-use crate::settings::Settings;
+use crate::connector::drive;
+use crate::settings::ConnectionSettings;
+use crate::statement::Composer;
 
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) client: Client,
     /// By the parts that they consist of.
-    pub(crate) statements: HashMap<u32, Statement>,
-    /// As SQL has it.
+    statements: HashMap<u32, ReadyStatement>,
+    /// Its quoted name.
     pub(crate) schema: String,
-    pub(crate) prepared: bool,
-    /// Begins a transaction.
+    prepared: bool,
+    /// The statements that begin a transaction.
     pub(crate) begin: String,
 }
 
+/// A statement that can be sent on its connection again and again.
+#[derive(Clone, Debug)]
+pub(crate) enum ReadyStatement {
+    Prepared(Statement),
+    /// For proxies that cannot keep prepared statements.
+    Text(Arc<str>),
+}
+
 impl Connection {
-    pub(crate) async fn open(settings: &Settings) -> Result<Self, tokio_postgres::Error> {
-        let (client, driver) = settings.dial.connect(&settings.planned()).await?;
+    pub(crate) async fn open(settings: &ConnectionSettings) -> Result<Self, Error> {
+        let (client, driver) = settings.connector.connect(&settings.planned()).await?;
         tokio::spawn(drive(driver));
         Ok(Self {
             client,
@@ -30,5 +40,38 @@ impl Connection {
             prepared: settings.prepared,
             begin: format!("BEGIN; {}", settings.bound_transaction()),
         })
+    }
+
+    /// Prepares a statement, unless one of the same parts is ready.
+    pub(crate) async fn ready(&mut self, composer: &Composer<'_>) -> Result<ReadyStatement, Error> {
+        if let Some(statement) = self.statements.get(&composer.key) {
+            return Ok(statement.clone());
+        }
+        let text = composer.text(&self.schema);
+        let statement = if self.prepared {
+            let types: Vec<_> = composer.values.iter().map(|(_, kind)| kind.clone()).collect();
+            ReadyStatement::Prepared(self.client.prepare_typed(&text, &types).await?)
+        } else {
+            ReadyStatement::Text(text.into())
+        };
+        self.statements.insert(composer.key, statement.clone());
+        Ok(statement)
+    }
+}
+
+impl ReadyStatement {
+    /// Sends the statement with the parameters of the composer that it was made for.
+    pub(crate) async fn send(
+        &self,
+        client: &impl GenericClient,
+        composer: &Composer<'_>,
+    ) -> Result<Vec<Row>, Error> {
+        match self {
+            Self::Prepared(statement) => {
+                let values: Vec<_> = composer.values.iter().map(|(value, _)| *value).collect();
+                client.query(statement, &values).await
+            }
+            Self::Text(text) => client.query_typed(text, &composer.values).await,
+        }
     }
 }

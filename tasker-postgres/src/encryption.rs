@@ -1,26 +1,26 @@
-//! What the URL says of TLS, in the words of libpq.
+//! The TLS mode that a URL asks for, with libpq's names and meanings.
 
 use std::path::PathBuf;
 
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, SslNegotiation};
 
-/// What a connection is kept safe from.
+/// Against whom a connection is protected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Encryption {
-    /// Nothing.
+    /// Nobody: the connection is plain text.
     Off,
-    /// Those who listen, where the server has TLS.
+    /// Eavesdroppers, where the server offers TLS.
     Offered,
-    /// Those who listen.
+    /// Eavesdroppers.
     Unverified,
-    /// Those who listen, and servers whose certificate comes from elsewhere.
+    /// Eavesdroppers, and servers whose certificate was issued by another authority.
     Issuer(Roots),
-    /// Whoever is not the host that was asked for.
+    /// Every server but the host that the URL names.
     Host(Roots),
 }
 
-/// Whose word is taken for who a server is.
+/// The certificate authorities that vouch for a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Roots {
     /// The certificate authorities that this machine trusts.
@@ -62,7 +62,7 @@ impl Encryption {
         Ok(if is_socket(config) { Self::Off } else { decided })
     }
 
-    /// As the library has it.
+    /// The library's mode for it.
     pub(crate) fn mode(&self) -> SslMode {
         match self {
             Self::Off => SslMode::Disable,
@@ -72,7 +72,7 @@ impl Encryption {
     }
 }
 
-/// Whether all that is sent stays on this machine.
+/// Whether every host is this machine, so that nothing is sent over a network.
 fn is_local(config: &Config) -> bool {
     if !config.get_hostaddrs().is_empty() {
         return config.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback);
@@ -87,7 +87,7 @@ fn is_local(config: &Config) -> bool {
     })
 }
 
-/// Whether there is nothing but Unix sockets, which have no TLS.
+/// Whether every host is a Unix socket. Those have no TLS.
 fn is_socket(config: &Config) -> bool {
     config.get_hostaddrs().is_empty()
         && config.get_hosts().iter().all(|host| match host {

@@ -1,14 +1,16 @@
-//! A task that is created in a transaction of the caller's: it is there when the caller's own data is,
-//! and not otherwise.
+//! A task that is created in a transaction of the caller's: it exists if and only if that transaction commits.
 
 use async_trait::async_trait;
-use tasker_store::progress::rank;
-use tasker_store::{BoxError, NewTaskRecord, Origin};
+use tasker_store::progress::{RunProgress, rank};
+use tasker_store::{BoxError, NewTaskRecord, StepState};
 
-use crate::values::{Result, array, unreadable};
+use crate::columns::{Rows, text_literal};
+use crate::rows::{IdentityRow, IdentityRows, StepRow, StepRows, TagRow, TagRows, TaskRow, TaskRows};
+use crate::sql::{filled, with_columns};
+use crate::values::Result;
 
-/// Runs a statement in a transaction of the caller's. It is here for tokio-postgres; for another client
-/// it is a few lines:
+/// Runs a statement in a transaction of the caller's. It is implemented for tokio-postgres; for another
+/// client it is a few lines:
 ///
 /// ```
 /// use tasker::{error::BoxError, store::Executor};
@@ -27,11 +29,11 @@ use crate::values::{Result, array, unreadable};
 /// ```
 #[async_trait]
 pub trait Executor: Send {
-    /// Runs one statement, which has no parameters: how many rows it has inserted.
+    /// Runs one statement, which has no parameters, and returns how many rows it has inserted.
     ///
     /// # Errors
     ///
-    /// What the client says.
+    /// When the statement fails, the client's error.
     async fn execute(&mut self, sql: &str) -> std::result::Result<u64, BoxError>;
 }
 
@@ -42,83 +44,49 @@ impl Executor for tokio_postgres::Transaction<'_> {
     }
 }
 
-/// The statement that creates a task and puts its first steps into the queue; it inserts as many rows as
-/// there are such steps, or none when there is a task of the same identity.
-pub(crate) fn statement(schema: &str, channel: &str, task: &NewTaskRecord) -> Result<String> {
-    let id = format!("'{}'::uuid", task.id);
-    let mut parts = Vec::new();
-    let mut condition = "";
-    if let Some(identity) = &task.identity {
-        let hash: String = identity.iter().map(|byte| format!("{byte:02x}")).collect();
-        parts.push(format!(
-            "named AS (
-                INSERT INTO {schema}.identity (hash, task_id) VALUES ('\\x{hash}'::bytea, {id})
-                ON CONFLICT DO NOTHING
-                RETURNING task_id
-            )"
-        ));
-        condition = "WHERE EXISTS (SELECT FROM named)";
-    }
-    let origin = if task.origin == Origin::default() {
-        "NULL".to_owned()
-    } else {
-        let text = serde_json::to_string(&task.origin).map_err(|error| unreadable("origin", error))?;
-        format!("{}::json", literal(&text))
+macro_rules! file {
+    ($name:literal) => {
+        include_str!(concat!("../sql/in_transaction/", $name, ".sql"))
     };
-    parts.push(format!(
-        "created AS (
-            INSERT INTO {schema}.task
-                (id, template_id, state, priority, correlation_id, created_at, context, origin)
-            SELECT {id}, '{}'::uuid, 'in_progress', {}, '{}'::uuid, '{}'::timestamptz, {}::json, {origin}
-            {condition}
-            RETURNING id, template_id
-        )",
-        task.template,
-        task.priority,
-        task.correlation_id,
-        task.created_at,
-        literal(task.context.get()),
-    ));
+}
+
+/// The statement that creates a task and puts its first steps into the queue. It has no parameters. It
+/// inserts as many rows as there are such steps, or none when there is a task of the same identity.
+pub(crate) fn create_task_sql(schema: &str, channel: &str, task: &NewTaskRecord) -> Result<String> {
+    let mut parts = Vec::new();
+    let mut tasks = TaskRows::default();
+    tasks.push(TaskRow::new(task, &[], None)?);
+    match task.identity {
+        None => parts.push(part(file!("create"), schema, &tasks)),
+        Some(identity) => {
+            let mut identities = IdentityRows::default();
+            identities.push(IdentityRow { hash: Some(identity.to_vec()), task_id: task.id.0 });
+            parts.push(part(file!("identify"), schema, &identities));
+            parts.push(part(file!("create_unique"), schema, &tasks));
+        }
+    }
     if !task.origin.tags.is_empty() {
-        let tags: Vec<String> = task.origin.tags.iter().map(|tag| literal(tag)).collect();
-        parts.push(format!(
-            "tagged AS (
-                INSERT INTO {schema}.tag (tag, task_id)
-                SELECT tag, created.id
-                FROM created, unnest(ARRAY[{}]) AS tag
-                ON CONFLICT DO NOTHING
-            )",
-            tags.join(", ")
-        ));
+        let mut tags = TagRows::default();
+        for tag in &task.origin.tags {
+            tags.push(TagRow { tag: tag.clone(), task_id: task.id.0 });
+        }
+        parts.push(part(file!("tag"), schema, &tags));
     }
-    let due_at = task.run_at.map_or_else(|| "NULL".to_owned(), |run_at| format!("'{run_at}'::timestamptz"));
-    let rank = rank(task.run_at.unwrap_or(task.created_at), task.priority);
-    let steps = array(&task.starts).unwrap_or_else(|| "{}".to_owned());
-    // The notice goes out with the caller's commit.
-    Ok(format!(
-        "WITH {}
-        INSERT INTO {schema}.step (task_id, step, template_id, namespace, state, attempts, due_at, rank)
-        SELECT created.id, start, created.template_id, template.namespace, 'ready', 0, {due_at}, {rank}
-        FROM created
-        JOIN {schema}.template ON template.id = created.template_id
-        CROSS JOIN LATERAL (SELECT pg_notify({}, '')) AS notice
-        CROSS JOIN unnest('{steps}'::int4[]) AS start",
-        parts.join(",\n"),
-        literal(channel),
-    ))
+    let mut steps = StepRows::default();
+    for root in task.graph.roots() {
+        let mut run = RunProgress::stored(StepState::Ready, 0, 0);
+        run.due_at = task.run_at;
+        run.rank = Some(rank(task.run_at.unwrap_or(task.created_at), task.priority));
+        steps.push(StepRow::new(task.id, task.template, (*root).into(), &run));
+    }
+    let file = file!("queue_steps").replace("{channel}", &text_literal(channel));
+    let steps = part(&file, schema, &steps);
+    Ok(format!("WITH {}\n{steps}", parts.join(",\n")))
 }
 
-/// A text as SQL has it.
-fn literal(text: &str) -> String {
-    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::literal;
-
-    #[test]
-    fn a_text_stays_one() {
-        assert_eq!(literal(r"it's \ a'); DROP"), r"E'it''s \\ a''); DROP'");
-    }
+/// A part with rows in the place of `{rows}`, each in parentheses. They come last: what stands in them is
+/// the caller's own text.
+fn part<R: Rows>(file: &str, schema: &str, rows: &R) -> String {
+    let rows: Vec<String> = rows.literals().iter().map(|row| format!("({row})")).collect();
+    with_columns(&filled(file, schema), R::COLUMNS).replace("{rows}", &rows.join(", "))
 }

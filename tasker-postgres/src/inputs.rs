@@ -1,134 +1,156 @@
-//! What steps need to run. All that is asked for while a question is under way is one question, the next.
+//! Reads what steps need to run. All requests that arrive while a query is under way share the next one.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use deadpool_postgres::{Object, Pool};
 use jiff::Timestamp;
-use tasker_store::{Json, StoreError, TaskId, TaskInputs};
+use tasker_store::{Json, StepKey, StoreError, TaskId, TaskInputs};
 use tasker_template::StepIndex;
 use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::Row;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use crate::session::Trouble;
-use crate::settings::Settings;
-use crate::values::{Result, failed, get, int, json, number, time};
+use crate::columns::Value;
+use crate::error::PgResult;
+use crate::rows::{run_key, run_of};
+use crate::settings::ConnectionSettings;
+use crate::sql::statement;
+use crate::values::{Result, get, int, json, number, time};
 
-/// Callers beyond this many wait before they may ask.
-pub(crate) const QUEUE: usize = 1_024;
-/// At most this many share a question.
+/// Requests that may wait. Callers beyond that wait for a place.
+const QUEUE: usize = 1_024;
+/// The most requests that share a query.
 const BATCH: usize = 64;
 
-/// What a step needs, and who waits for it.
+/// A request for what a step needs, with the channel on which its caller waits for the answer.
 #[derive(Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct InputRequest {
     pub(crate) task: TaskId,
+    /// The run that needs them.
+    pub(crate) run: StepKey,
     pub(crate) steps: Vec<StepIndex>,
     pub(crate) answer: oneshot::Sender<Result<Option<TaskInputs>>>,
 }
 
-/// Answers until nobody can ask any more.
-pub(crate) async fn answer_until_closed(
+/// Starts to answer requests, until all their senders are dropped.
+pub(crate) fn start(pool: &Pool, settings: &Arc<ConnectionSettings>) -> mpsc::Sender<InputRequest> {
+    let (requests, waiting) = mpsc::channel(QUEUE);
+    tokio::spawn(answer_until_closed(pool.clone(), Arc::clone(settings), waiting));
+    requests
+}
+
+async fn answer_until_closed(
     pool: Pool,
-    settings: Arc<Settings>,
-    mut asked: mpsc::Receiver<Wanted>,
+    settings: Arc<ConnectionSettings>,
+    mut requests: mpsc::Receiver<InputRequest>,
 ) {
     let mut batch = Vec::new();
-    while asked.recv_many(&mut batch, BATCH).await > 0 {
+    while requests.recv_many(&mut batch, BATCH).await > 0 {
         match pool.get().await {
             Ok(connection) => answer_all(&connection, &settings, &mut batch).await,
             Err(error) => {
                 let reason = error.to_string();
-                for wanted in batch.drain(..) {
+                for request in batch.drain(..) {
                     let (what, source) = (settings.describe(), reason.clone().into());
-                    wanted.tell(Err(StoreError::Database { what, source }));
+                    request.answer(Err(StoreError::Database { what, source }));
                 }
             }
         }
     }
 }
 
-async fn answer_all(connection: &Object, settings: &Settings, batch: &mut Vec<Wanted>) {
+async fn answer_all(connection: &Object, settings: &ConnectionSettings, batch: &mut Vec<InputRequest>) {
     if let Ok(found) = find(connection, settings, batch).await {
-        for wanted in batch.drain(..) {
-            let inputs = found.inputs(wanted.task, &wanted.steps);
-            wanted.tell(inputs);
+        for request in batch.drain(..) {
+            let inputs = found.inputs(&request);
+            request.answer(inputs);
         }
     }
-    // One of them may be to blame, or the connection: then each is told so.
-    for wanted in batch.drain(..) {
-        let found = find(connection, settings, std::slice::from_ref(&wanted)).await;
+    // One of the requests may be the cause: each gets a query of its own, and its own error.
+    for request in batch.drain(..) {
+        let found = find(connection, settings, std::slice::from_ref(&request)).await;
         let inputs = match found {
-            Ok(found) => found.inputs(wanted.task, &wanted.steps),
-            Err(Trouble::Database(error)) => Err(failed(error, &settings.describe())),
-            Err(Trouble::Store(error)) => Err(error),
+            Ok(found) => found.inputs(&request),
+            Err(error) => Err(error.into_store_error(&settings.describe())),
         };
-        wanted.tell(inputs);
+        request.answer(inputs);
     }
 }
 
-impl Wanted {
-    fn tell(self, inputs: Result<Option<TaskInputs>>) {
+impl InputRequest {
+    fn answer(self, inputs: Result<Option<TaskInputs>>) {
         // Whoever asked may have stopped waiting.
         let _ = self.answer.send(inputs);
     }
 }
 
-/// Rows, by what they are about.
+/// The rows that were found, by their keys.
 struct Found {
     tasks: HashMap<TaskId, Row>,
-    results: HashMap<(TaskId, StepIndex), Row>,
+    /// In the order of the instances: those of a step with several runs are several.
+    results: HashMap<(TaskId, StepIndex), Vec<Row>>,
+    /// The inputs of several runs.
+    inputs: HashMap<(TaskId, StepKey), Row>,
 }
 
 async fn find(
     connection: &Object,
-    settings: &Settings,
-    wanted: &[Wanted],
-) -> std::result::Result<Found, Trouble> {
+    settings: &ConnectionSettings,
+    requests: &[InputRequest],
+) -> PgResult<Found> {
     let schema = settings.quoted_schema();
-    let tasks_sql = format!(
-        "SELECT id, context::text, correlation_id, created_at FROM {schema}.task WHERE id = ANY ($1)"
-    );
-    let results_sql = format!(
-        "SELECT attempt.task_id, attempt.step, attempt.result::text
-        FROM unnest($1::uuid[], $2::int4[]) AS wanted (task, step)
-        JOIN {schema}.attempt ON attempt.task_id = wanted.task AND attempt.step = wanted.step
-        WHERE attempt.instance = 0 AND attempt.result IS NOT NULL"
-    );
-    let tasks: BTreeSet<Uuid> = wanted.iter().map(|one| one.task.0).collect();
+    let tasks: BTreeSet<Uuid> = requests.iter().map(|one| one.task.0).collect();
     let tasks: Vec<Uuid> = tasks.into_iter().collect();
     let steps: BTreeSet<(Uuid, i32)> =
-        wanted.iter().flat_map(|one| one.steps.iter().map(|step| (one.task.0, int(*step)))).collect();
+        requests.iter().flat_map(|one| one.steps.iter().map(|step| (one.task.0, int(*step)))).collect();
     let (of_tasks, steps): (Vec<Uuid>, Vec<i32>) = steps.into_iter().unzip();
-    let by_task: [(&(dyn ToSql + Sync), Type); 1] = [(&tasks, Type::UUID_ARRAY)];
-    let by_step: [(&(dyn ToSql + Sync), Type); 2] =
-        [(&of_tasks, Type::UUID_ARRAY), (&steps, Type::INT4_ARRAY)];
+    let by_task: [Value<'_>; 1] = [(&tasks, Type::UUID_ARRAY)];
+    let by_step: [Value<'_>; 2] = [(&of_tasks, Type::UUID_ARRAY), (&steps, Type::INT4_ARRAY)];
+    let tasks_sql = statement!("input_tasks", &schema);
     let results = async {
         if steps.is_empty() {
             Ok(Vec::new())
         } else {
-            query(connection, settings, &results_sql, &by_step).await
+            query(connection, settings, &statement!("input_results", &schema), &by_step).await
         }
     };
-    let (tasks, results) = tokio::try_join!(query(connection, settings, &tasks_sql, &by_task), results)?;
-    let mut found = Found { tasks: HashMap::new(), results: HashMap::new() };
+    let runs: BTreeSet<(TaskId, StepKey)> =
+        requests.iter().map(|one| (one.task, one.run)).filter(|(_, run)| !run.is_only()).collect();
+    let run_tasks: Vec<Uuid> = runs.iter().map(|(task, _)| task.0).collect();
+    let (run_steps, run_instances): (Vec<i32>, Vec<i32>) = runs.iter().map(|(_, run)| run_key(*run)).unzip();
+    let by_run: [Value<'_>; 3] =
+        [(&run_tasks, Type::UUID_ARRAY), (&run_steps, Type::INT4_ARRAY), (&run_instances, Type::INT4_ARRAY)];
+    let inputs = async {
+        if runs.is_empty() {
+            Ok(Vec::new())
+        } else {
+            query(connection, settings, &statement!("run_inputs", &schema), &by_run).await
+        }
+    };
+    let tasks = query(connection, settings, &tasks_sql, &by_task);
+    let (tasks, results, inputs) = tokio::try_join!(tasks, results, inputs)?;
+    let mut found = Found { tasks: HashMap::new(), results: HashMap::new(), inputs: HashMap::new() };
     for row in tasks {
-        found.tasks.insert(TaskId(get(&row, 0)?), row);
+        found.tasks.insert(TaskId(get(&row, "id")?), row);
     }
     for row in results {
-        found.results.insert((TaskId(get(&row, 0)?), number(&row, 1)?), row);
+        let step = (TaskId(get(&row, "task_id")?), number(&row, "step")?);
+        found.results.entry(step).or_default().push(row);
+    }
+    for row in inputs {
+        found.inputs.insert((TaskId(get(&row, "task_id")?), run_of(&row)?), row);
     }
     Ok(found)
 }
 
-/// Runs a query that is prepared once for each connection, unless nothing can be prepared.
+/// Runs a query that is prepared once for each connection, unless the settings forbid that.
 async fn query(
     connection: &Object,
-    settings: &Settings,
+    settings: &ConnectionSettings,
     sql: &str,
-    values: &[(&(dyn ToSql + Sync), Type)],
+    values: &[Value<'_>],
 ) -> std::result::Result<Vec<Row>, tokio_postgres::Error> {
     if !settings.prepared {
         return connection.query_typed(sql, values).await;
@@ -140,14 +162,21 @@ async fn query(
 }
 
 impl Found {
-    fn inputs(&self, task: TaskId, steps: &[StepIndex]) -> Result<Option<TaskInputs>> {
-        let Some(row) = self.tasks.get(&task) else { return Ok(None) };
-        let (context, correlation_id): (Json, Uuid) = (json(get(row, 1)?)?, get(row, 2)?);
-        let created_at: Timestamp = time(row, 3)?;
-        let result = |step: &StepIndex| -> Result<Option<Json>> {
-            self.results.get(&(task, *step)).map(|row| json(get(row, 2)?)).transpose()
-        };
-        let results = steps.iter().map(result).collect::<Result<_>>()?;
-        Ok(Some(TaskInputs { context, correlation_id, created_at, results }))
+    fn inputs(&self, InputRequest { task, run, steps, .. }: &InputRequest) -> Result<Option<TaskInputs>> {
+        let Some(row) = self.tasks.get(task) else { return Ok(None) };
+        let (context, correlation_id): (Json, Uuid) =
+            (json(get(row, "context")?)?, get(row, "correlation_id")?);
+        let created_at: Timestamp = time(row, "created_at")?;
+        let results = steps.iter().map(|step| self.result(*task, *step)).collect::<Result<_>>()?;
+        let input = self.inputs.get(&(*task, *run)).map(|row| json(get(row, "input")?)).transpose()?;
+        Ok(Some(TaskInputs { context, correlation_id, created_at, results, input }))
+    }
+
+    /// The result of a step: that of its only run, or the list of what its several runs have returned.
+    fn result(&self, task: TaskId, step: StepIndex) -> Result<Option<Json>> {
+        let Some(rows) = self.results.get(&(task, step)) else { return Ok(None) };
+        let results = rows.iter().map(|row| json(get(row, "result")?)).collect::<Result<Vec<_>>>()?;
+        let is_only = rows.first().map(run_of).transpose()?.is_some_and(StepKey::is_only);
+        Ok(if is_only { results.into_iter().next() } else { Some(Json::list(&results)) })
     }
 }

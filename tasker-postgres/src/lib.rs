@@ -1,68 +1,82 @@
-//! Tasks in PostgreSQL: any number of processes share the work. Two connections write, in group
-//! commits; reads and rare operations have a pool.
+//! A store in PostgreSQL, which any number of processes share. Each process writes on two connections, in
+//! group commits, and has a pool of connections for reads and rare operations.
 
+mod answer;
 mod batch;
-mod claims;
+mod columns;
 mod connection;
-mod dial;
+mod connector;
 mod encryption;
-mod held;
+mod error;
+mod existing;
+mod heartbeat;
 mod in_transaction;
 mod inputs;
-mod lanes;
+mod known_claims;
 mod limits;
 mod load;
+mod migrate;
 mod notices;
+mod open;
 mod operate;
 mod operation;
+mod orphan_sweep;
+mod outcome;
+mod own_workers;
 mod own_writes;
-mod parts;
+mod queued_claims;
 mod read;
+mod rows;
 mod schema;
 mod session;
 mod settings;
+mod shared;
+mod sql;
 mod statement;
+mod sweep_schedule;
+mod task_update;
+mod templates;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]
 #[path = "no_tls.rs"]
 mod tls;
-mod touched;
-mod untold;
 mod values;
+mod worker_claims;
 mod workers;
+mod write;
 mod writer;
+mod writer_shards;
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
+use deadpool_postgres::{Object, Pool, PoolError};
 use jiff::Timestamp;
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
-    Identity, LimitRecord, LimitScope, Migration, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest,
+    Identity, LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, StepKey,
     Store, StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId, TemplateRecord,
-    WorkerId, WorkerInfo, WorkerRecord, blocking,
+    WorkerId, WorkerInfo, WorkerRecord,
 };
 use tasker_template::StepIndex;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio_postgres::types::{ToSql, Type};
 
-use connection::Connection;
+use error::PgError;
+use inputs::InputRequest;
+use operation::Operation;
+use own_workers::{Heartbeat, OwnWorkers};
+use settings::ConnectionSettings;
+use shared::{Shared, Workers};
+use workers::Departure;
+use writer_shards::WriterShards;
 
 pub use in_transaction::Executor;
-use inputs::Wanted;
-use lanes::{Lanes, Shared};
-use operation::Operation;
-use session::{Session, Trouble, Workers};
-use settings::Settings;
-use values::failed;
-use workers::End;
-use workers::{Beat, Own};
+pub use migrate::{migrate, plan_migration};
 
 /// Keeps tasks in PostgreSQL.
 ///
@@ -70,18 +84,20 @@ use workers::{Beat, Own};
 /// as long as it is heard of: it writes its row several times within its lease, by the database's
 /// clock, and what it has claimed is taken over once it has been silent for that long.
 pub struct PostgresStore {
-    settings: Arc<Settings>,
+    settings: Arc<ConnectionSettings>,
+    /// Its quoted name.
     schema: String,
     pool: Pool,
-    lanes: Lanes,
-    asked: mpsc::Sender<Wanted>,
+    shards: WriterShards,
+    input_requests: mpsc::Sender<InputRequest>,
     /// Workers of this process that are alive.
     workers: Workers,
-    own: Own,
+    own: OwnWorkers,
     /// Workers of this process that have ended without signing off.
-    ended: Mutex<HashSet<WorkerId>>,
-    /// Called when steps have come into the queue.
+    died: Mutex<HashSet<WorkerId>>,
+    /// Notified when steps have come into the queue.
     queued: Arc<Notify>,
+    /// Notified when another process says that steps have come into the queue.
     notified: Arc<Notify>,
     background: Vec<JoinHandle<()>>,
 }
@@ -113,119 +129,70 @@ impl PostgresStore {
     /// # Ok(()) }
     /// ```
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let settings = Arc::new(read(url).await?);
-        let what = settings.describe();
-        let mut connection = connect(&settings).await?;
+        let settings = Arc::new(open::settings(url).await?);
+        let mut connection = open::connect(&settings).await?;
         schema::migrate(&mut connection.client, &settings).await?;
-        let (workers, queued, notified) = (Workers::default(), Arc::default(), Arc::default());
-        let own = Own::default();
-        let shared =
-            Shared::new(settings.writers, Arc::clone(&workers), own.held.clone(), Arc::clone(&queued));
-        let shared = Arc::new(shared);
         let mut connections = vec![connection];
         while connections.len() < settings.writers {
-            connections.push(connect(&settings).await?);
+            connections.push(open::connect(&settings).await?);
         }
-        // The others write, and one listens.
-        let fast = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_connect(settings.planned(), settings.dial.clone(), fast);
-        let pool = Pool::builder(manager).max_size(settings.connections - settings.writers - 1).build();
-        let pool = pool.map_err(|error| StoreError::Open { what: what.clone(), source: Box::new(error) })?;
+        let pool = open::pool(&settings)?;
+        let (workers, own) = (Workers::default(), OwnWorkers::default());
+        let (queued, notified) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let background = vec![
-            tokio::spawn(notices::announce(pool.clone(), settings.schema.clone(), Arc::clone(&queued))),
-            tokio::spawn(notices::listen(Arc::clone(&settings), Arc::clone(&notified))),
-            tokio::spawn(notices::beat(pool.clone(), Arc::clone(&settings), own.clone())),
+            tokio::spawn(notices::send(pool.clone(), Arc::clone(&settings), Arc::clone(&queued))),
+            tokio::spawn(notices::receive(Arc::clone(&settings), Arc::clone(&notified))),
+            tokio::spawn(heartbeat::run(pool.clone(), Arc::clone(&settings), own.clone())),
         ];
-        let mut queues = Vec::new();
-        for (lane, connection) in connections.into_iter().enumerate() {
-            let session = Session::new(connection, lane, Arc::clone(&shared));
-            let (queue, waiting) = mpsc::channel(writer::QUEUE);
-            // Ends when its queue is dropped, and not before it is empty.
-            tokio::spawn(writer::write_until_closed(session, waiting, Arc::clone(&settings)));
-            queues.push(queue);
-        }
-        let lanes = Lanes::new(queues);
-        let (asked, waiting) = mpsc::channel(inputs::QUEUE);
-        tokio::spawn(inputs::answer_until_closed(pool.clone(), Arc::clone(&settings), waiting));
-        let (schema, ended) = (settings.quoted_schema(), Mutex::default());
-        Ok(Self { settings, schema, pool, lanes, asked, workers, own, ended, queued, notified, background })
+        let known_claims = own.known_claims.clone();
+        let shared = Shared::new(settings.writers, Arc::clone(&workers), known_claims, Arc::clone(&queued));
+        let shards = WriterShards::start(connections, &Arc::new(shared), &settings);
+        let input_requests = inputs::start(&pool, &settings);
+        let (schema, died) = (settings.quoted_schema(), Mutex::default());
+        Ok(Self {
+            settings,
+            schema,
+            pool,
+            shards,
+            input_requests,
+            workers,
+            own,
+            died,
+            queued,
+            notified,
+            background,
+        })
     }
 
-    /// How a worker of this process ends.
-    fn ending(&self) -> End {
-        if self.own.held.was_untold() { End::Doubtful } else { End::Done }
+    /// How a worker of this process ends now.
+    fn departure(&self) -> Departure {
+        if self.own.known_claims.was_in_doubt() { Departure::InDoubt } else { Departure::Clean }
     }
 
     async fn connection(&self) -> Result<Object, StoreError> {
         self.pool.get().await.map_err(|error| match error {
-            PoolError::Backend(error) => failed(error, &self.settings.describe()),
+            PoolError::Backend(error) => self.store_error(error),
             error => StoreError::Database { what: self.settings.describe(), source: Box::new(error) },
         })
     }
 
-    fn said(&self, trouble: Trouble) -> StoreError {
-        match trouble {
-            Trouble::Database(error) => failed(error, &self.settings.describe()),
-            Trouble::Store(error) => error,
-        }
+    fn store_error(&self, error: impl Into<PgError>) -> StoreError {
+        error.into().into_store_error(&self.settings.describe())
     }
 
-    async fn beat(&self, beats: &[Beat]) -> Result<(), StoreError> {
+    async fn beat(&self, heartbeats: &[Heartbeat]) -> Result<(), StoreError> {
         let connection = self.connection().await?;
-        let beaten = workers::beat(&**connection, &self.schema, beats, self.settings.lease).await;
-        beaten.map_err(|error| failed(error, &self.settings.describe()))
+        let beaten = workers::beat(&**connection, &self.schema, heartbeats, self.settings.lease).await;
+        beaten.map_err(|error| self.store_error(error))
     }
 
-    fn alive(&self) -> std::sync::MutexGuard<'_, HashSet<WorkerId>> {
+    fn alive(&self) -> MutexGuard<'_, HashSet<WorkerId>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// What a URL says, with the certificates that it names.
-async fn read(url: &str) -> Result<Settings, StoreError> {
-    let url = url.to_owned();
-    blocking(move || Settings::parse(&url)).await
-}
-
-async fn connect(settings: &Settings) -> Result<Connection, StoreError> {
-    Connection::open(settings).await.map_err(|error| {
-        let source = match error.as_db_error() {
-            // What proxies say to how we ask for plans by index.
-            Some(said) if settings.prepared && said.message().contains("options") => {
-                format!("{}; a proxy that takes none needs `prepared=false` in the URL", said.message())
-                    .into()
-            }
-            Some(said) => said.message().to_owned().into(),
-            None => tls::explain(&error).map_or_else(|| error.into(), Into::into),
-        };
-        StoreError::Open { what: settings.describe(), source }
-    })
-}
-
-/// Brings the schema up to date.
-/// # Errors
-///
-/// When the database cannot be reached, or the schema is of a newer version.
-pub async fn migrate(url: &str) -> Result<Migration, StoreError> {
-    let settings = read(url).await?;
-    let mut connection = connect(&settings).await?;
-    let (from, sql) = schema::migrate(&mut connection.client, &settings).await?;
-    Ok(migration(&settings, from, sql))
-}
-
-/// What [`migrate`] would do.
-/// # Errors
-///
-/// When the database cannot be reached, or the schema is of a newer version.
-pub async fn plan_migration(url: &str) -> Result<Migration, StoreError> {
-    let settings = read(url).await?;
-    let connection = connect(&settings).await?;
-    let (from, sql) = schema::plan(&connection.client, &settings).await?;
-    Ok(migration(&settings, from, sql))
-}
-
-fn migration(settings: &Settings, from: i32, sql: Vec<String>) -> Migration {
-    Migration::new(settings.describe(), from.into(), schema::newest().into(), sql)
+    fn died(&self) -> MutexGuard<'_, HashSet<WorkerId>> {
+        self.died.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl fmt::Debug for PostgresStore {
@@ -254,91 +221,81 @@ impl Store for PostgresStore {
         info: WorkerInfo,
         _: Timestamp,
     ) -> Result<(), StoreError> {
-        self.beat(&[self.own.beat(worker, Arc::new(info.clone()))]).await?;
+        self.beat(&[self.own.heartbeat(worker, Arc::new(info.clone()))]).await?;
         self.own.insert(worker, info);
         self.alive().insert(worker);
         Ok(())
     }
 
     async fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError> {
-        // What our own have under way is known better than as of their last beat.
-        self.beat(&self.own.beats()).await?;
+        // So that the answer has what our own workers are running now.
+        self.beat(&self.own.heartbeats()).await?;
         let connection = self.connection().await?;
-        workers::records(&**connection, &self.schema).await.map_err(|trouble| self.said(trouble))
+        workers::records(&**connection, &self.schema).await.map_err(|error| self.store_error(error))
     }
 
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
         self.alive().remove(&worker);
         self.own.remove(worker);
         let connection = self.connection().await?;
-        let said = |error| failed(error, &self.settings.describe());
-        // What is claimed in its name, or may be, is for others to find by its row.
-        workers::end(&**connection, &self.schema, &[worker], self.ending()).await.map_err(said)?;
-        if self.own.held.of(worker) == 0 {
-            workers::forget(&**connection, &self.schema, &[worker]).await.map_err(said)?;
-        }
-        Ok(())
+        let done = async {
+            workers::end(&**connection, &self.schema, &[worker], self.departure()).await?;
+            // While it has claims, or may have, its row stays, so that others find them.
+            if self.own.known_claims.count(worker) == 0 {
+                workers::forget(&**connection, &self.schema, &[worker]).await?;
+            }
+            Ok::<_, PgError>(())
+        };
+        done.await.map_err(|error| self.store_error(error))
     }
 
     fn worker_died(&self, worker: WorkerId) {
-        // Others find out when its lease is over.
+        // Other processes find out when its lease has run out, or when this one next looks for orphaned claims.
         self.own.remove(worker);
         if self.alive().remove(&worker) {
-            self.ended.lock().unwrap_or_else(PoisonError::into_inner).insert(worker);
+            self.died().insert(worker);
         }
     }
 
     async fn put_template(&self, template: TemplateRecord) -> Result<(), StoreError> {
         let connection = self.connection().await?;
-        let sql = format!(
-            "INSERT INTO {}.template (id, namespace, name, version, snapshot)
-            VALUES ($1, $2, $3, $4, $5)
-            ON CONFLICT DO NOTHING",
-            self.schema
-        );
-        let TemplateRecord { id, namespace, name, version, snapshot } = &template;
-        let values: [(&(dyn ToSql + Sync), Type); 5] = [
-            (&id.0, Type::UUID),
-            (namespace, Type::TEXT),
-            (name, Type::TEXT),
-            (version, Type::TEXT),
-            (snapshot, Type::TEXT),
-        ];
-        let put = connection.query_typed(&sql, &values).await;
-        put.map(drop).map_err(|error| failed(error, &self.settings.describe()))
+        templates::put(&**connection, &self.schema, &template).await.map_err(|error| self.store_error(error))
     }
 
     async fn template(&self, id: TemplateId) -> Result<Option<Arc<TemplateRecord>>, StoreError> {
         let connection = self.connection().await?;
-        read::template(&**connection, &self.schema, id).await.map_err(|trouble| self.said(trouble))
+        templates::get_template(&**connection, &self.schema, id)
+            .await
+            .map_err(|error| self.store_error(error))
     }
 
     async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Created, StoreError> {
-        self.lanes.ask(task.id, |answer| Operation::Create(task, claim, answer)).await
+        self.shards.ask(task.id, |answer| Operation::Create(task, claim, answer)).await
     }
 
     fn create_task_sql(&self, task: &NewTaskRecord) -> Result<String, StoreError> {
-        in_transaction::statement(&self.schema, &notices::channel(&self.settings.schema), task)
+        in_transaction::create_task_sql(&self.schema, &notices::channel(&self.settings.schema), task)
     }
 
     async fn task_of_identity(&self, identity: &Identity) -> Result<Option<TaskId>, StoreError> {
         let connection = self.connection().await?;
         let task = read::task_of_identity(&**connection, &self.schema, identity).await;
-        task.map_err(|trouble| self.said(trouble))
+        task.map_err(|error| self.store_error(error))
     }
 
     async fn claim(&self, claim: ClaimRequest) -> Result<Claimed, StoreError> {
-        self.lanes.ask_any(|answer| Operation::Claim(claim, answer)).await
+        self.shards.ask_any(|answer| Operation::Claim(claim, answer)).await
     }
 
     async fn finish(&self, attempt: FinishedAttempt, claim: ClaimRequest) -> Result<Finished, StoreError> {
         let task = attempt.claim.task;
         if attempt.claim.worker == claim.worker || !claim.any {
-            return self.lanes.ask(task, |answer| Operation::Finish(attempt, claim, answer)).await;
+            return self.shards.ask(task, |answer| Operation::Finish(attempt, claim, answer)).await;
         }
-        // What follows comes into the queue for another worker, and is claimed from there.
+        // The attempt is another worker's: what it makes ready goes into the queue, and is claimed from there.
         let nothing = ClaimRequest { limit: 0, any: false, ..claim.clone() };
-        let mut finished = self.lanes.ask(task, |answer| Operation::Finish(attempt, nothing, answer)).await?;
+        let mut finished =
+            self.shards.ask(task, |answer| Operation::Finish(attempt, nothing, answer)).await?;
         if let Finished::Recorded { claimed, .. } = &mut finished {
             *claimed = Claimed { next_due: None, ..self.claim(claim).await? };
         }
@@ -352,22 +309,22 @@ impl Store for PostgresStore {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let release = |claims, answer| Operation::Release(claims, due_at, now, answer);
-        self.lanes.ask_each(claims, release).await.map(drop)
+        self.shards.ask_each(claims, release).await.map(drop)
     }
 
     async fn revoked(&self, claims: Vec<Claim>) -> Result<Vec<Claim>, StoreError> {
-        Ok(self.lanes.ask_each(claims, Operation::Revoked).await?.concat())
+        Ok(self.shards.ask_each(claims, Operation::Revoked).await?.concat())
     }
 
     async fn act(&self, action: ActionRequest) -> Result<Acted, StoreError> {
         let mut connection = self.connection().await?;
         let client: &mut tokio_postgres::Client = &mut connection;
         let acted = operate::act(client, &self.settings, &self.schema, &action).await;
-        let (acted, queues) = acted.map_err(|trouble| self.said(trouble))?;
+        let (acted, has_ready_steps) = acted.map_err(|error| self.store_error(error))?;
         if let Acted::Done { revoked, .. } = &acted {
-            revoked.iter().for_each(|claim| self.own.held.remove(claim));
+            revoked.iter().for_each(|claim| self.own.known_claims.remove(claim));
         }
-        if queues {
+        if has_ready_steps {
             self.queued.notify_one();
         }
         Ok(acted)
@@ -375,7 +332,7 @@ impl Store for PostgresStore {
 
     async fn prune(&self, prune: PruneRequest) -> Result<usize, StoreError> {
         let connection = self.connection().await?;
-        operate::prune(&**connection, &self.schema, &prune).await.map_err(|trouble| self.said(trouble))
+        operate::prune(&**connection, &self.schema, &prune).await.map_err(|error| self.store_error(error))
     }
 
     fn lease(&self) -> Option<Duration> {
@@ -384,55 +341,59 @@ impl Store for PostgresStore {
 
     async fn set_limit(&self, limit: FleetLimit) -> Result<(), StoreError> {
         let connection = self.connection().await?;
-        limits::set(&**connection, &self.schema, &limit).await.map_err(|trouble| self.said(trouble))
+        limits::set(&**connection, &self.schema, &limit).await.map_err(|error| self.store_error(error))
     }
 
-    async fn remove_limit(&self, kind: LimitScope) -> Result<bool, StoreError> {
+    async fn remove_limit(&self, scope: LimitScope) -> Result<bool, StoreError> {
         let mut connection = self.connection().await?;
-        let removed = limits::remove(&mut connection, &self.settings, &self.schema, &kind).await;
-        removed.map_err(|trouble| self.said(trouble))
+        let removed = limits::remove(&mut connection, &self.settings, &self.schema, &scope).await;
+        removed.map_err(|error| self.store_error(error))
     }
 
     async fn limits(&self) -> Result<Vec<LimitRecord>, StoreError> {
         let connection = self.connection().await?;
-        limits::records(&**connection, &self.schema).await.map_err(|trouble| self.said(trouble))
+        limits::records(&**connection, &self.schema).await.map_err(|error| self.store_error(error))
     }
 
     async fn permits(&self, request: PermitRequest) -> Result<PermitGrants, StoreError> {
         let mut connection = self.connection().await?;
         let granted = limits::permits(&mut connection, &self.settings, &self.schema, &request).await;
-        granted.map_err(|trouble| self.said(trouble))
+        granted.map_err(|error| self.store_error(error))
     }
 
     async fn orphaned(&self) -> Result<Vec<Claim>, StoreError> {
         let connection = self.connection().await?;
         let schema = &self.schema;
-        let ended: Vec<WorkerId> =
-            self.ended.lock().unwrap_or_else(PoisonError::into_inner).drain().collect();
-        if !ended.is_empty() {
-            let done = workers::end(&**connection, schema, &ended, self.ending()).await;
+        let died: Vec<WorkerId> = self.died().drain().collect();
+        if !died.is_empty() {
+            let done = workers::end(&**connection, schema, &died, self.departure()).await;
             done.map_err(|error| {
-                self.ended.lock().unwrap_or_else(PoisonError::into_inner).extend(ended);
-                failed(error, &self.settings.describe())
+                self.died().extend(died);
+                self.store_error(error)
             })?;
         }
         let look = async {
             let dead = workers::dead(&**connection, schema).await?;
-            let claims = workers::claims_of(&**connection, schema, &dead).await?;
-            let holds = |worker: &WorkerId| claims.iter().any(|claim| claim.worker == *worker);
-            let idle: Vec<WorkerId> = dead.iter().copied().filter(|worker| !holds(worker)).collect();
+            let claims = worker_claims::claims_of(&**connection, schema, &dead).await?;
+            let has_claims = |worker: &WorkerId| claims.iter().any(|claim| claim.worker == *worker);
+            let idle: Vec<WorkerId> = dead.iter().copied().filter(|worker| !has_claims(worker)).collect();
             if !idle.is_empty() {
                 workers::forget(&**connection, schema, &idle).await?;
             }
-            Ok(claims)
+            Ok::<_, PgError>(claims)
         };
-        look.await.map_err(|trouble| self.said(trouble))
+        look.await.map_err(|error| self.store_error(error))
     }
 
-    async fn inputs(&self, task: TaskId, steps: &[StepIndex]) -> Result<Option<TaskInputs>, StoreError> {
+    async fn inputs(
+        &self,
+        task: TaskId,
+        run: StepKey,
+        steps: &[StepIndex],
+    ) -> Result<Option<TaskInputs>, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let wanted = Wanted { task, steps: steps.to_vec(), answer };
-        self.asked.send(wanted).await.map_err(|_| StoreError::Closed)?;
+        let request = InputRequest { task, run, steps: steps.to_vec(), answer };
+        self.input_requests.send(request).await.map_err(|_| StoreError::Closed)?;
         answered.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -445,14 +406,14 @@ impl Store for PostgresStore {
             let transaction = transaction.start().await?;
             let task = read::task(&transaction, &self.schema, id).await?;
             transaction.commit().await?;
-            Ok(task)
+            Ok::<_, PgError>(task)
         };
-        read.await.map_err(|trouble| self.said(trouble))
+        read.await.map_err(|error| self.store_error(error))
     }
 
     async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError> {
         let connection = self.connection().await?;
-        read::tasks(&**connection, &self.schema, &filter).await.map_err(|trouble| self.said(trouble))
+        read::tasks(&**connection, &self.schema, &filter).await.map_err(|error| self.store_error(error))
     }
 
     async fn notified(&self) {

@@ -1,12 +1,12 @@
-//! What stands for TLS in a program that was built without it.
+//! Takes the place of `tls` in a program that was built without the feature `tls`.
 
 use tokio_postgres::NoTls;
 
 use crate::encryption::Encryption;
 
-pub(crate) type Connector = NoTls;
+pub(crate) type TlsConnector = NoTls;
 
-pub(crate) fn connector(encryption: &Encryption) -> Result<Connector, String> {
+pub(crate) fn tls_connector(encryption: &Encryption) -> Result<TlsConnector, String> {
     match encryption {
         Encryption::Off | Encryption::Offered => Ok(NoTls),
         Encryption::Unverified | Encryption::Issuer(_) | Encryption::Host(_) => {
@@ -15,11 +15,11 @@ pub(crate) fn connector(encryption: &Encryption) -> Result<Connector, String> {
     }
 }
 
-/// Nothing can go wrong with what is not done.
+/// Without TLS no error is one of TLS.
 pub(crate) fn explain(_: &tokio_postgres::Error) -> Option<String> {
     None
 }
 
-pub(crate) fn failed(_: &tokio_postgres::Error) -> bool {
+pub(crate) fn is_handshake_failure(_: &tokio_postgres::Error) -> bool {
     false
 }

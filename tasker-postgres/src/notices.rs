@@ -1,5 +1,5 @@
-//! What goes on beside the operations: workers say that they are alive, and processes tell each other
-//! that there is work. A notice may get lost; whoever waits looks for itself from time to time.
+//! Notices between processes, by `NOTIFY` and `LISTEN`: steps have come into the queue. A notice may get
+//! lost; workers poll as well.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,87 +7,64 @@ use std::time::Duration;
 use deadpool_postgres::Pool;
 use tokio::sync::Notify;
 use tokio_postgres::AsyncMessage;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 
-use crate::settings::{Settings, quoted};
-use crate::workers::{self, Own};
+use crate::settings::{ConnectionSettings, quoted};
+use crate::sql::statement;
 
-/// At most one notice within this time: the database passes them on one after the other.
-const BETWEEN_NOTICES: Duration = Duration::from_millis(10);
-/// How long to wait before listening again on a connection that was lost.
-const BEFORE_LISTENING: Duration = Duration::from_secs(1);
-/// A worker says so many times within its lease that it is alive.
-const BEATS: u32 = 4;
+/// The least time between two notices. The server delivers notices one after the other, at the commit.
+const NOTICE_INTERVAL: Duration = Duration::from_millis(10);
+/// The pause before listening again on a new connection.
+const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Tells the other processes that steps have come into the queue.
-pub(crate) async fn announce(pool: Pool, schema: String, queued: Arc<Notify>) {
-    let channel = channel(&schema);
+/// Sends a notice to the other processes whenever `queued` is notified. Runs until it is aborted.
+pub(crate) async fn send(pool: Pool, settings: Arc<ConnectionSettings>, queued: Arc<Notify>) {
+    let channel = channel(&settings.schema);
+    let sql = statement!("notify", &settings.quoted_schema());
     loop {
         queued.notified().await;
         if let Ok(connection) = pool.get().await {
-            let values: [(&(dyn ToSql + Sync), Type); 1] = [(&channel, Type::TEXT)];
-            // One that is lost costs others a look later.
-            let _ = connection.query_typed("SELECT pg_notify($1, '')", &values).await;
+            // Without this notice the others find the steps when they poll.
+            let _ = connection.query_typed(&sql, &[(&channel, Type::TEXT)]).await;
         }
-        tokio::time::sleep(BETWEEN_NOTICES).await;
+        tokio::time::sleep(NOTICE_INTERVAL).await;
     }
 }
 
-/// Passes on what other processes tell.
-pub(crate) async fn listen(settings: Arc<Settings>, notified: Arc<Notify>) {
+/// Listens for the notices of other processes, and notifies `notified` of each. Runs until it is aborted.
+pub(crate) async fn receive(settings: Arc<ConnectionSettings>, notified: Arc<Notify>) {
     if !settings.listen {
         return;
     }
     let listen = format!("LISTEN {}", quoted(&channel(&settings.schema)));
     loop {
-        if let Ok((client, mut connection)) = settings.dial.connect(&settings.config).await {
-            let told = Arc::clone(&notified);
+        if let Ok((client, mut connection)) = settings.connector.connect(&settings.config).await {
+            let on_notice = Arc::clone(&notified);
             let driver = async move {
                 while let Some(Ok(message)) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
                     if matches!(message, AsyncMessage::Notification(_)) {
-                        told.notify_one();
+                        on_notice.notify_one();
                     }
                 }
             };
-            let ask = async {
+            let subscribe = async {
                 if let Err(error) = client.batch_execute(&listen).await {
-                    tracing::warn!(%error, "notices do not arrive; work of other processes is found by looking for it");
+                    tracing::warn!(%error, "notices do not arrive; steps of other processes are found by polling");
                 }
-                // What was told before we listened is found now.
+                // Notices that were sent before this process listened are lost: it polls once.
                 notified.notify_one();
                 std::future::pending::<()>().await;
             };
             tokio::select! {
                 () = driver => {}
-                () = ask => {}
+                () = subscribe => {}
             }
         }
-        tokio::time::sleep(BEFORE_LISTENING).await;
+        tokio::time::sleep(RECONNECT_PAUSE).await;
     }
 }
 
-/// Says again and again that the workers of this process are alive.
-pub(crate) async fn beat(pool: Pool, settings: Arc<Settings>, own: Own) {
-    let schema = settings.quoted_schema();
-    loop {
-        tokio::time::sleep(settings.lease / BEATS).await;
-        let beats = own.beats();
-        if beats.is_empty() {
-            continue;
-        }
-        let beaten = match pool.get().await {
-            Ok(connection) => workers::beat(&**connection, &schema, &beats, settings.lease)
-                .await
-                .map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        if let Err(error) = beaten {
-            tracing::warn!(error, "the database does not hear of this process; its work may be taken over");
-        }
-    }
-}
-
-/// The channel of a schema's notices; names longer than 63 bytes are cut by the database.
+/// The channel of a schema's notices. The server cuts names that are longer than 63 bytes.
 pub(crate) fn channel(schema: &str) -> String {
     let mut name = format!("tasker_{schema}");
     while name.len() > 63 {

@@ -1,4 +1,4 @@
-//! The operations that share a statement, each with the caller that waits for its answer.
+//! The operations that share a statement.
 
 use jiff::Timestamp;
 use tasker_store::{
@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::values::Result;
 
-/// An operation and where its answer goes.
+/// An operation, with the channel on which its caller waits for the answer.
 #[derive(Debug)]
 pub(crate) enum Operation {
     Create(NewTaskRecord, ClaimRequest, oneshot::Sender<Result<Created>>),
@@ -20,7 +20,7 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
-    /// The tasks that it reads or changes and that are there already.
+    /// The tasks that it reads or changes, but for a task that it creates.
     pub(crate) fn tasks(&self) -> Vec<TaskId> {
         match self {
             Self::Create(..) | Self::Claim(..) => Vec::new(),
@@ -31,7 +31,7 @@ impl Operation {
         }
     }
 
-    /// What it writes into tables of the application's own.
+    /// The statements of the application's own that it runs.
     pub(crate) fn own_writes(&self) -> &[SqlWrite] {
         match self {
             Self::Finish(FinishedAttempt { ending: Ending::Complete { writes, .. }, .. }, ..) => writes,
@@ -39,7 +39,7 @@ impl Operation {
         }
     }
 
-    /// Its request for steps from the queue.
+    /// Its request for claims from the queue.
     pub(crate) fn queue_request(&self) -> Option<&ClaimRequest> {
         match self {
             Self::Claim(request, _) => Some(request),
@@ -48,7 +48,7 @@ impl Operation {
         }
     }
 
-    /// Answers that it cannot be done.
+    /// Answers with an error.
     pub(crate) fn refuse(self, error: StoreError) {
         // Whoever asked may have stopped waiting.
         match self {

@@ -1,4 +1,4 @@
-//! What a handler writes into tables of its own, in the transaction that records its result.
+//! Statements of the application's own, which a handler runs in the transaction that records its result.
 
 use std::error::Error;
 
@@ -7,23 +7,23 @@ use tasker_store::{SqlValue, SqlWrite, StoreError};
 use tokio_postgres::GenericClient;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
-use crate::session::Trouble;
-use crate::values::{is_lasting, said};
+use crate::columns::hex;
+use crate::error::{PgResult, is_permanent, server_message};
 
-/// Runs the statements; the first that fails is told, and its transaction is to be rolled back.
-pub(crate) async fn run(client: &impl GenericClient, writes: &[SqlWrite]) -> Result<(), Trouble> {
+/// Runs the statements, up to the first that fails. Then the transaction must be rolled back.
+pub(crate) async fn run(client: &impl GenericClient, writes: &[SqlWrite]) -> PgResult<()> {
     for write in writes {
         let failed = |reason, passing| StoreError::Write { sql: write.sql.clone(), reason, passing };
         if write.controls_transaction() {
             let reason = "it would end the transaction of the step's result".to_owned();
             return Err(failed(reason, false).into());
         }
-        let values: Vec<Given<'_>> = write.values.iter().map(Given).collect();
+        let values: Vec<TextValue<'_>> = write.values.iter().map(TextValue).collect();
         let values: Vec<_> = values.iter().map(|value| (value as _, Type::UNKNOWN)).collect();
         match client.query_typed(&write.sql, &values).await {
             Ok(_) => {}
             Err(error) if error.as_db_error().is_some() => {
-                return Err(failed(said(&error), !is_lasting(&error)).into());
+                return Err(failed(server_message(&error), !is_permanent(&error)).into());
             }
             Err(error) => return Err(error.into()),
         }
@@ -31,11 +31,11 @@ pub(crate) async fn run(client: &impl GenericClient, writes: &[SqlWrite]) -> Res
     Ok(())
 }
 
-/// A value as a text, which the server reads as whatever type stands there.
+/// A value in its text form, which the server parses as the type that the statement expects there.
 #[derive(Debug)]
-struct Given<'a>(&'a SqlValue);
+struct TextValue<'a>(&'a SqlValue);
 
-impl ToSql for Given<'_> {
+impl ToSql for TextValue<'_> {
     fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Send + Sync>> {
         let text = match self.0 {
             SqlValue::Null => return Ok(IsNull::Yes),
@@ -43,10 +43,7 @@ impl ToSql for Given<'_> {
             SqlValue::Integer(value) => value.to_string(),
             SqlValue::Real(value) => value.to_string(),
             SqlValue::Text(value) => value.clone(),
-            SqlValue::Bytes(value) => {
-                let digits: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
-                format!("\\x{digits}")
-            }
+            SqlValue::Bytes(value) => hex(value),
         };
         out.extend_from_slice(text.as_bytes());
         Ok(IsNull::No)

@@ -1,83 +1,41 @@
-//! The operations that only read.
-
-use std::sync::Arc;
+//! Reads tasks as people look at them.
 
 use tasker_store::{
-    ActionRecord, AttemptOutcome, AttemptRecord, Identity, StepRecord, TaskFilter, TaskHead, TaskId,
-    TaskRecord, TaskState, TemplateId, TemplateRecord, WorkerId,
+    ActionRecord, AttemptRecord, Identity, StepRecord, TaskFilter, TaskHead, TaskId, TaskRecord, TaskState,
+    TemplateId, WorkerId, chain,
 };
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{GenericClient, Row};
 use uuid::Uuid;
 
-use crate::load::{self, Hold};
-use crate::session::Trouble;
-use crate::values::{Result, get, json, maybe_time, number, time, unreadable};
+use crate::columns::Value;
+use crate::error::PgResult;
+use crate::load::{self, Lock};
+use crate::rows::run_of;
+use crate::sql::statement;
+use crate::values::{Result, get, json, maybe_json, maybe_time, number, runs, time, word};
 
-type Answer<T> = std::result::Result<T, Trouble>;
-
-pub(crate) async fn template(
-    client: &impl GenericClient,
-    schema: &str,
-    id: TemplateId,
-) -> Answer<Option<Arc<TemplateRecord>>> {
-    let sql = format!("SELECT namespace, name, version, snapshot FROM {schema}.template WHERE id = $1");
-    let rows = client.query_typed(&sql, &[(&id.0, Type::UUID)]).await?;
-    let Some(row) = rows.first() else { return Ok(None) };
-    let (namespace, name) = (get(row, 0)?, get(row, 1)?);
-    Ok(Some(Arc::new(TemplateRecord { id, namespace, name, version: get(row, 2)?, snapshot: get(row, 3)? })))
-}
-
-const HEAD: &str = "id, template_id, state, correlation_id, context::text, created_at, settled_at, priority,
-    origin::text";
-
-fn head(row: &Row) -> Result<TaskHead> {
-    let (state, origin): (&str, Option<&str>) = (get(row, 2)?, get(row, 8)?);
-    let origin = origin.map(|text| serde_json::from_str(text).map_err(|_| unreadable("origin", text)));
-    Ok(TaskHead {
-        id: TaskId(get(row, 0)?),
-        template: TemplateId(get(row, 1)?),
-        state: state.parse::<TaskState>().map_err(|_| unreadable("task state", state))?,
-        correlation_id: get(row, 3)?,
-        context: json(get(row, 4)?)?,
-        priority: get(row, 7)?,
-        origin: origin.transpose()?.unwrap_or_default(),
-        created_at: time(row, 5)?,
-        settled_at: maybe_time(row, 6)?,
-    })
-}
-
-/// Everything about a task, as of one moment: `client` is in a transaction that sees only that.
+/// Everything about a task, as of one moment: `client` must be in a transaction that is repeatable read.
 pub(crate) async fn task(
     client: &impl GenericClient,
     schema: &str,
     id: TaskId,
-) -> Answer<Option<TaskRecord>> {
-    let head_sql = format!("SELECT {HEAD} FROM {schema}.task WHERE id = $1");
-    let attempts_sql = format!(
-        "SELECT step, attempt, worker_id, started_at, finished_at, outcome, result::text, error::text
-        FROM {schema}.attempt
-        WHERE task_id = $1
-        ORDER BY step, attempt"
-    );
-    let actions_sql = format!(
-        "SELECT action, steps, by_whom, reason, at, details::text
-        FROM {schema}.action
-        WHERE task_id = $1
-        ORDER BY number"
-    );
-    let values: [(&(dyn ToSql + Sync), Type); 1] = [(&id.0, Type::UUID)];
-    let (heads, attempts, actions, loaded) = tokio::try_join!(
+) -> PgResult<Option<TaskRecord>> {
+    let head_sql = statement!("task_heads", schema) + " WHERE id = $1";
+    let attempts_sql = statement!("task_attempts", schema);
+    let actions_sql = statement!("task_actions", schema);
+    let values: [Value<'_>; 1] = [(&id.0, Type::UUID)];
+    let (heads, attempts, actions, fetched) = tokio::try_join!(
         client.query_typed(&head_sql, &values),
         client.query_typed(&attempts_sql, &values),
         client.query_typed(&actions_sql, &values),
-        load::ask(client, schema, std::slice::from_ref(&id), &[], Hold::No),
+        load::fetch(client, schema, std::slice::from_ref(&id), &[], Lock::None),
     )?;
     let Some(row) = heads.first() else { return Ok(None) };
     let head = head(row)?;
-    let Some(loaded) = loaded.read(&[id])?.remove(&id) else { return Ok(None) };
+    let Some(loaded) = fetched.read(&[id])?.remove(&id) else { return Ok(None) };
     let progress = loaded?.progress;
-    let steps = progress.steps().map(|(step, row)| StepRecord::new(step, row)).collect();
+    let steps = progress.runs().map(|(key, run)| StepRecord::new(key, run)).collect();
     let attempts = attempts.iter().map(attempt).collect::<Result<_>>()?;
     let actions = actions.iter().map(action).collect::<Result<_>>()?;
     Ok(Some(TaskRecord { head, steps, attempts, actions }))
@@ -88,46 +46,59 @@ pub(crate) async fn task_of_identity(
     client: &impl GenericClient,
     schema: &str,
     identity: &Identity,
-) -> Answer<Option<TaskId>> {
-    let sql = format!("SELECT task_id FROM {schema}.identity WHERE hash = $1");
+) -> PgResult<Option<TaskId>> {
+    let sql = statement!("id_of_identity", schema);
     let rows = client.query_typed(&sql, &[(&identity.as_slice(), Type::BYTEA)]).await?;
-    Ok(rows.first().map(|row| get(row, 0).map(TaskId)).transpose()?)
+    Ok(rows.first().map(|row| get(row, "task_id").map(TaskId)).transpose()?)
+}
+
+fn head(row: &Row) -> Result<TaskHead> {
+    Ok(TaskHead {
+        id: TaskId(get(row, "id")?),
+        template: TemplateId(get(row, "template_id")?),
+        state: word(row, "state", "task state")?,
+        correlation_id: get(row, "correlation_id")?,
+        context: json(get(row, "context")?)?,
+        priority: get(row, "priority")?,
+        origin: maybe_json(row, "origin", "origin")?.unwrap_or_default(),
+        created_at: time(row, "created_at")?,
+        settled_at: maybe_time(row, "settled_at")?,
+    })
 }
 
 fn attempt(row: &Row) -> Result<AttemptRecord> {
-    let (outcome, result): (&str, Option<&str>) = (get(row, 5)?, get(row, 6)?);
-    let error: Option<&str> = get(row, 7)?;
-    let error = error.map(|text| serde_json::from_str(text).map_err(|_| unreadable("error record", text)));
     Ok(AttemptRecord {
-        step: number(row, 0)?,
-        attempt: number(row, 1)?,
-        worker: WorkerId(get(row, 2)?),
-        started_at: time(row, 3)?,
-        finished_at: time(row, 4)?,
-        outcome: outcome.parse::<AttemptOutcome>().map_err(|_| unreadable("attempt outcome", outcome))?,
-        result: result.map(json).transpose()?,
-        error: error.transpose()?,
+        key: run_of(row)?,
+        attempt: number(row, "attempt")?,
+        worker: WorkerId(get(row, "worker_id")?),
+        started_at: time(row, "started_at")?,
+        finished_at: time(row, "finished_at")?,
+        outcome: word(row, "outcome", "attempt outcome")?,
+        result: get::<Option<&str>>(row, "result")?.map(json).transpose()?,
+        error: maybe_json(row, "error", "error record")?,
     })
 }
 
 fn action(row: &Row) -> Result<ActionRecord> {
-    let steps = load::list(row, 1)?.unwrap_or_default();
-    let (by, reason, details): (_, _, Option<&str>) = (get(row, 2)?, get(row, 3)?, get(row, 5)?);
-    let details = details
-        .map(|text| serde_json::from_str(text).map_err(|_| unreadable("record of an action", text)))
-        .transpose()?
-        .unwrap_or_default();
-    Ok(ActionRecord { action: get(row, 0)?, steps, by, reason, at: time(row, 4)?, details })
+    Ok(ActionRecord {
+        action: get(row, "action")?,
+        runs: runs(row, "steps")?,
+        by: get(row, "by_whom")?,
+        reason: get(row, "reason")?,
+        at: time(row, "at")?,
+        details: maybe_json(row, "details", "record of an action")?.unwrap_or_default(),
+    })
 }
 
+/// The tasks that a filter selects, the newest first.
 pub(crate) async fn tasks(
     client: &impl GenericClient,
     schema: &str,
     filter: &TaskFilter,
-) -> Answer<Vec<TaskHead>> {
-    let mut sql = format!("SELECT {HEAD} FROM {schema}.task WHERE id < $1");
+) -> PgResult<Vec<TaskHead>> {
+    let mut sql = statement!("task_heads", schema) + " WHERE id < $1";
     let before = filter.before.map_or(Uuid::max(), |id| id.0);
-    let mut values: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&before, Type::UUID)];
+    let mut values: Vec<Value<'_>> = vec![(&before, Type::UUID)];
     let of_template = |column: &str| {
         format!("template_id IN (SELECT template.id FROM {schema}.template WHERE {column} = ?)")
     };
@@ -149,7 +120,7 @@ pub(crate) async fn tasks(
     }
     if !filter.states.is_empty() {
         let states: Vec<String> = filter.states.iter().map(|state| format!("'{state}'")).collect();
-        // The index of unfinished tasks applies only when its own condition is repeated.
+        // The index of open tasks applies only when the statement has its condition.
         let open = if filter.states.contains(&TaskState::Complete) { "" } else { " AND state <> 'complete'" };
         sql.push_str(&format!(" AND state IN ({}){open}", states.join(", ")));
     }
@@ -160,9 +131,10 @@ pub(crate) async fn tasks(
     for row in &rows {
         match head(row) {
             Ok(head) => heads.push(head),
-            // One that cannot be read keeps nobody from seeing the others.
+            // A task that cannot be read does not hide the others.
             Err(error) => {
-                tracing::error!(task = ?get::<Uuid>(row, 0).ok(), %error, "a task cannot be read; it is left out of the list");
+                let task = get::<Uuid>(row, "id").ok();
+                tracing::error!(?task, error = %chain(&error), "a task cannot be read; it is left out of the list");
             }
         }
     }

@@ -5,8 +5,8 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, GenericClient};
 
-use crate::settings::Settings;
-use crate::values::failed;
+use crate::error::store_error;
+use crate::settings::ConnectionSettings;
 
 /// A step from one version of the schema to the next.
 struct Migration {
@@ -38,7 +38,7 @@ pub(crate) fn newest() -> i32 {
 /// several processes at once. Changes nothing when it is, so that a worker needs no right to.
 pub(crate) async fn migrate(
     client: &mut Client,
-    settings: &Settings,
+    settings: &ConnectionSettings,
 ) -> Result<(i32, Vec<String>), StoreError> {
     let found = plan(client, settings).await?;
     if found.1.is_empty() {
@@ -49,7 +49,7 @@ pub(crate) async fn migrate(
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
             StoreError::Open { what: what.clone(), source: refused(found.0) }
         }
-        _ => failed(error, &what),
+        _ => store_error(error, &what),
     };
     let transaction = client.transaction().await.map_err(failed)?;
     let lock = "SELECT pg_advisory_xact_lock(hashtextextended('tasker migrations of ' || $1, 0))";
@@ -66,7 +66,7 @@ pub(crate) async fn migrate(
 /// The version of the schema, and what takes it to the newest.
 pub(crate) async fn plan(
     client: &impl GenericClient,
-    settings: &Settings,
+    settings: &ConnectionSettings,
 ) -> Result<(i32, Vec<String>), StoreError> {
     let what = settings.describe();
     let version = check(marks(client, settings).await?, &what)?;
@@ -75,7 +75,7 @@ pub(crate) async fn plan(
     if version == 0 {
         let there = "SELECT to_regnamespace($1) IS NOT NULL";
         let there = client.query_typed(there, &[(&schema, Type::TEXT)]).await;
-        if !there.map_err(|error| failed(error, &what))?.first().is_some_and(|row| row.get(0)) {
+        if !there.map_err(|error| store_error(error, &what))?.first().is_some_and(|row| row.get(0)) {
             statements.push(format!("CREATE SCHEMA {schema};"));
         }
         statements.push(format!(
@@ -115,8 +115,8 @@ fn check(marks: Marks, what: &str) -> Result<i32, StoreError> {
     Ok(marks.version.min(newest()))
 }
 
-async fn marks(client: &impl GenericClient, settings: &Settings) -> Result<Marks, StoreError> {
-    let failed = |error| failed(error, &settings.describe());
+async fn marks(client: &impl GenericClient, settings: &ConnectionSettings) -> Result<Marks, StoreError> {
+    let failed = |error| store_error(error, &settings.describe());
     let table = format!("{}.migration", settings.quoted_schema());
     let there = "SELECT to_regclass($1) IS NOT NULL";
     let there = client.query_typed(there, &[(&table, Type::TEXT)]).await.map_err(failed)?;

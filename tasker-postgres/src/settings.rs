@@ -6,14 +6,14 @@ use percent_encoding::percent_decode_str;
 use tasker_store::StoreError;
 use tokio_postgres::config::Host;
 
-use crate::dial::Dial;
+use crate::connector::Connector;
 use crate::encryption::{Encryption, Roots};
 
 /// How a store connects, and how its workers are told apart from dead ones.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub(crate) struct ConnectionSettings {
     pub(crate) config: tokio_postgres::Config,
-    pub(crate) dial: Dial,
+    pub(crate) connector: Connector,
     /// The schema that holds our tables.
     pub(crate) schema: String,
     /// A worker that has not been heard of for this long is dead.
@@ -43,7 +43,7 @@ const LIBRARY_KEEPALIVES_IDLE: Duration = Duration::from_secs(2 * 60 * 60);
 /// all of a table that has grown since. Every statement of ours finds its rows by an index.
 const PLANNING: &str = "-c enable_seqscan=off -c enable_mergejoin=off -c random_page_cost=1 -c jit=off";
 
-impl Settings {
+impl ConnectionSettings {
     /// How to connect for statements that are prepared.
     pub(crate) fn planned(&self) -> tokio_postgres::Config {
         let mut config = self.config.clone();
@@ -126,7 +126,7 @@ impl Settings {
         }
         let encryption = Encryption::decide(mode, roots, &config).map_err(wrong)?;
         config.ssl_mode(encryption.mode());
-        let dial = Dial::new(encryption).map_err(wrong)?;
+        let connector = Connector::new(encryption).map_err(wrong)?;
         if config.get_application_name().is_none() {
             config.application_name("tasker");
         }
@@ -152,7 +152,7 @@ impl Settings {
             )));
         }
         let writers = writers.unwrap_or(WRITERS.min(most));
-        Ok(Self { config, dial, schema, lease, connections, writers, prepared, listen })
+        Ok(Self { config, connector, schema, lease, connections, writers, prepared, listen })
     }
 
     /// The store as people call it; no password.
@@ -205,7 +205,7 @@ mod tests {
     fn what_is_ours_is_taken_out_of_the_url() {
         let url =
             "postgres://ada:secret@db.example:6000/orders?schema=t&lease=3&connections=5&connect_timeout=2";
-        let settings = Settings::parse(url).unwrap();
+        let settings = ConnectionSettings::parse(url).unwrap();
         assert_eq!((settings.schema.as_str(), settings.connections), ("t", 5));
         assert_eq!(settings.lease, Duration::from_secs(3));
         assert_eq!(settings.config.get_connect_timeout(), Some(&Duration::from_secs(2)));
@@ -226,7 +226,7 @@ mod tests {
             ("sslrootcert=%2Fno%2Fwhere", "/no/where"),
         ] {
             let url = format!("postgres://ada:secret@db.example/x?{query}");
-            let error = Settings::parse(&url).unwrap_err().to_string();
+            let error = ConnectionSettings::parse(&url).unwrap_err().to_string();
             assert!(error.contains(says) && error.contains("db.example/x"), "{error}");
             assert!(!error.contains("secret"), "{error}");
         }
@@ -235,7 +235,7 @@ mod tests {
             "postgres://ada:se?cret@db/x?colour=red",
             "postgres://ada:se@cret@db/x",
         ] {
-            let error = Settings::parse(url).unwrap_err().to_string();
+            let error = ConnectionSettings::parse(url).unwrap_err().to_string();
             assert!(!error.contains("cret"), "{error}");
         }
     }

@@ -1,4 +1,4 @@
-//! TLS, with rustls: which servers are believed, and what is wrong with those that are not.
+//! TLS, with rustls: which servers are trusted, and why a connection to another one failed.
 
 use std::error::Error as _;
 use std::io;
@@ -18,10 +18,10 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::encryption::{Encryption, Roots};
 
-pub(crate) type Connector = MakeRustlsConnect;
+pub(crate) type TlsConnector = MakeRustlsConnect;
 
-/// What makes a connection as safe as it is to be. Reads the certificates.
-pub(crate) fn connector(encryption: &Encryption) -> Result<Connector, String> {
+/// The TLS settings of an encryption mode. Reads the certificates.
+pub(crate) fn tls_connector(encryption: &Encryption) -> Result<TlsConnector, String> {
     let provider = Arc::new(ring::default_provider());
     let algorithms = provider.signature_verification_algorithms;
     let lenient = |roots| Lenient { roots, algorithms };
@@ -43,7 +43,7 @@ pub(crate) fn connector(encryption: &Encryption) -> Result<Connector, String> {
     Ok(MakeRustlsConnect::new(config))
 }
 
-/// What went wrong with TLS, and what to do about it; `None` when it was something else.
+/// What went wrong with TLS, and how to mend it; `None` when the error has another cause.
 pub(crate) fn explain(error: &tokio_postgres::Error) -> Option<String> {
     // The library has no name for this.
     if error.source().is_some_and(|source| source.to_string() == "server does not support TLS") {
@@ -83,8 +83,8 @@ pub(crate) fn explain(error: &tokio_postgres::Error) -> Option<String> {
     })
 }
 
-/// Whether there was a server that began with TLS and could not go on.
-pub(crate) fn failed(error: &tokio_postgres::Error) -> bool {
+/// Whether the server began a TLS handshake that failed.
+pub(crate) fn is_handshake_failure(error: &tokio_postgres::Error) -> bool {
     fault(error).is_some()
 }
 
@@ -127,10 +127,10 @@ fn trusted(certificates: Vec<CertificateDer<'static>>) -> RootCertStore {
     store
 }
 
-/// Believes in any server, or in any with a certificate of one of `roots`, whichever its host.
+/// Accepts any server, or any server with a certificate issued by one of `roots`, whatever its host name.
 ///
-/// The server must have its certificate's key all the same: a password that is bound to the channel
-/// would otherwise be safe from nobody who has seen the certificate.
+/// The server must still prove that it has its certificate's private key: otherwise anybody who has seen
+/// the certificate could obtain a password that is bound to the channel.
 #[derive(Debug)]
 struct Lenient {
     roots: Option<RootCertStore>,

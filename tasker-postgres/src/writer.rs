@@ -1,5 +1,5 @@
-//! The one task that writes. Whatever waits when it is free becomes one statement: one round trip and
-//! one commit for all of them, and no delay when there is only one.
+//! Writes the tasks of one shard. All operations that wait when the writer is free share a statement, with
+//! one round trip and one commit; a single operation waits for no others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,26 +9,27 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::connection::Connection;
+use crate::error::{PgError, is_connection_lost, is_transient, store_error};
 use crate::operation::Operation;
-use crate::session::{Session, Trouble};
-use crate::settings::Settings;
+use crate::orphan_sweep::sweep_if_due;
+use crate::session::Session;
+use crate::settings::ConnectionSettings;
 use crate::tls;
-use crate::values::{failed, is_broken, is_passing};
 
-/// Callers beyond this many wait before they may queue.
+/// Operations that may wait in a writer's queue. Callers beyond that wait for a place.
 pub(crate) const QUEUE: usize = 4_096;
-/// At most this many operations share a statement.
+/// The most operations that share a statement.
 const BATCH: usize = 1_024;
-/// How long operations wait for a database that is away, before they are told.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long operations wait for a database that cannot be reached, before they fail.
+const RECONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The first and the longest pause between attempts to connect.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 
-/// Writes until nobody can ask any more.
+/// Writes until all senders of operations are dropped and none waits.
 pub(crate) async fn write_until_closed(
     mut session: Session,
     mut waiting: mpsc::Receiver<Operation>,
-    settings: Arc<Settings>,
+    settings: Arc<ConnectionSettings>,
 ) {
     let mut batch = Vec::new();
     let writer = Writer { settings };
@@ -36,14 +37,14 @@ pub(crate) async fn write_until_closed(
         if count == 0 {
             continue;
         }
-        // What is about to be asked for by others that run already comes along.
+        // Tasks that are ready to run may be about to send more: those operations join the batch.
         tokio::task::yield_now().await;
         while batch.len() < BATCH
             && let Ok(operation) = waiting.try_recv()
         {
             batch.push(operation);
         }
-        // Statements of the application's own may fail, and take their transaction with them.
+        // Statements of the application's own may fail, and then their transaction is rolled back.
         let (alone, together): (Vec<_>, Vec<_>) =
             batch.drain(..).partition(|operation| !operation.own_writes().is_empty());
         writer.write(&mut session, together).await;
@@ -54,19 +55,19 @@ pub(crate) async fn write_until_closed(
 }
 
 struct Writer {
-    settings: Arc<Settings>,
+    settings: Arc<ConnectionSettings>,
 }
 
 impl Writer {
-    /// Waits for operations: how many. `None` when nobody can ask any more. A writer whose connection
-    /// was lost tries to get another meanwhile, for the others claim nothing until it has.
+    /// Waits for operations, and returns how many came; `None` when all senders are dropped. Meanwhile a
+    /// writer that has lost its connection tries to connect, since no writer claims from the queue until then.
     async fn next(
         &self,
         session: &mut Session,
         waiting: &mut mpsc::Receiver<Operation>,
         batch: &mut Vec<Operation>,
     ) -> Option<usize> {
-        if !session.is_away() {
+        if !session.is_disconnected() {
             return Some(waiting.recv_many(batch, BATCH).await).filter(|count| *count > 0);
         }
         match tokio::time::timeout(PAUSES.1, waiting.recv_many(batch, BATCH)).await {
@@ -85,16 +86,16 @@ impl Writer {
         while !batch.is_empty() {
             match session.perform(batch).await {
                 Ok(again) => batch = again,
-                Err((operations, Trouble::Store(error))) => {
+                Err((operations, PgError::Store(error))) => {
                     batch = self.one_by_one(session, operations, error).await;
                 }
-                Err((operations, Trouble::Database(error))) => {
-                    let broken = is_broken(&error, &session.connection.client);
+                Err((operations, PgError::Database(error))) => {
+                    let is_lost = is_connection_lost(&error, &session.connection.client);
                     batch = operations;
-                    if broken {
-                        session.doubt(&batch);
-                        let patience = PATIENCE.saturating_sub(begun.elapsed());
-                        if !self.reconnect(session, patience).await {
+                    if is_lost {
+                        session.set_in_doubt(&batch);
+                        let timeout = RECONNECT_TIMEOUT.saturating_sub(begun.elapsed());
+                        if !self.reconnect(session, timeout).await {
                             let what = self.settings.describe();
                             let reason = format!("it cannot be reached: {error}");
                             for operation in batch {
@@ -103,18 +104,18 @@ impl Writer {
                             }
                             return;
                         }
-                    } else if !is_passing(&error) {
-                        let error = failed(error, &self.settings.describe());
+                    } else if !is_transient(&error) {
+                        let error = store_error(error, &self.settings.describe());
                         batch = self.one_by_one(session, batch, error).await;
                     }
                 }
             }
         }
-        // Now that everybody who could be told has been.
-        session.sweep().await;
+        // After the answers, so that the claims that they name are known.
+        sweep_if_due(session).await;
     }
 
-    /// Nothing of the batch was written, and one operation may be to blame: each gets its own try.
+    /// Does each operation in a batch of its own, after one of them has made their common batch fail.
     async fn one_by_one(
         &self,
         session: &mut Session,
@@ -132,8 +133,8 @@ impl Writer {
         Vec::new()
     }
 
-    /// Connects again; whether that succeeded in time.
-    async fn reconnect(&self, session: &mut Session, patience: Duration) -> bool {
+    /// Connects again. `false` when that did not succeed in time.
+    async fn reconnect(&self, session: &mut Session, timeout: Duration) -> bool {
         let mut pause = PAUSES.0;
         let begun = Instant::now();
         loop {
@@ -142,7 +143,7 @@ impl Writer {
                     session.reconnected(connection);
                     return true;
                 }
-                Err(error) if begun.elapsed() + pause > patience => {
+                Err(error) if begun.elapsed() + pause > timeout => {
                     let error = tls::explain(&error).unwrap_or_else(|| error.to_string());
                     tracing::error!(error, "PostgreSQL cannot be reached");
                     return false;

@@ -23,9 +23,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
-    LimitRecord, LimitScope, Migration, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, Store,
-    StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId, TemplateRecord, WorkerId,
-    WorkerInfo, WorkerRecord,
+    LimitRecord, LimitScope, Migration, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, StepKey,
+    Store, StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId, TemplateRecord,
+    WorkerId, WorkerInfo, WorkerRecord,
 };
 use tasker_template::StepIndex;
 use tokio::sync::Semaphore;
@@ -283,9 +283,14 @@ impl Store for SqliteStore {
         Ok(claims)
     }
 
-    async fn inputs(&self, task: TaskId, steps: &[StepIndex]) -> Result<Option<TaskInputs>, StoreError> {
+    async fn inputs(
+        &self,
+        task: TaskId,
+        run: StepKey,
+        steps: &[StepIndex],
+    ) -> Result<Option<TaskInputs>, StoreError> {
         let steps = steps.to_vec();
-        self.read(move |connection| read::inputs(connection, task, &steps)).await
+        self.read(move |connection| read::inputs(connection, task, run, &steps)).await
     }
 
     async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {

@@ -1,4 +1,4 @@
-//! Limits that hold for all workers together, inside a transaction that somebody else begins and commits.
+//! Fleet limits and permits, inside a transaction that the caller begins and commits.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -47,7 +47,7 @@ pub(crate) fn records(
     connection: &Connection,
     is_alive: impl Fn(WorkerId) -> bool,
 ) -> Result<Vec<LimitRecord>> {
-    // One transaction: limits and permits of the same moment.
+    // One transaction, so that limits and permits are of the same moment.
     let transaction = connection.unchecked_transaction()?;
     let mut alive = BTreeMap::new();
     let limits = all(&transaction)?.into_iter().map(|limit| {
@@ -57,7 +57,8 @@ pub(crate) fn records(
     limits.collect()
 }
 
-/// Grants what can be granted. `is_alive` costs a look at a file.
+/// Grants permits and starts, a limit each, by the rule that all stores share. `is_alive` looks at a file,
+/// and is asked once for each worker.
 pub(crate) fn permits(
     session: &mut Session,
     request: &PermitRequest,
@@ -98,7 +99,8 @@ pub(crate) fn permits(
     Ok(PermitGrants { limits: all(connection)?, granted, lasts: None })
 }
 
-/// What workers hold of a limit that are alive; whether they are is asked once for each.
+/// What is kept of the workers that hold or want permits of a limit, and are alive. `alive` keeps the
+/// answers of `is_alive`.
 fn holders(
     connection: &Connection,
     scope: &LimitScope,

@@ -1,7 +1,7 @@
 //! What operators do, and what is deleted, inside a transaction that somebody else begins and commits.
 
 use rusqlite::{Connection, params};
-use tasker_store::{Acted, ActionRecord, ActionRequest, AttemptRecord, Claim, PruneRequest, TaskId};
+use tasker_store::{Acted, ActionRecord, ActionRequest, Claim, PruneRequest, StepKey, TaskId};
 use uuid::Uuid;
 
 use crate::error::{Result, unreadable};
@@ -11,7 +11,7 @@ use crate::write::{execute, insert_record, set_state};
 
 pub(crate) fn act(session: &mut Session, request: &ActionRequest) -> Result<Acted> {
     let Some(mut progress) = session.take(request.task)? else { return Ok(Acted::NoTask) };
-    let moved = match progress.act(&request.action, request.at) {
+    let moved = match progress.act(request) {
         Ok(moved) => moved,
         Err(refusal) => {
             session.keep(progress)?;
@@ -19,11 +19,8 @@ pub(crate) fn act(session: &mut Session, request: &ActionRequest) -> Result<Acte
         }
     };
     let (task, connection) = (request.task, &session.connection);
-    for claim in &moved.revoked {
-        insert_record(connection, task, &AttemptRecord::ended_by(claim, request))?;
-    }
-    if let Some(record) = AttemptRecord::by_hand(request) {
-        insert_record(connection, task, &record)?;
+    for record in &moved.records {
+        insert_record(connection, task, record)?;
     }
     if let Some(state) = moved.state {
         set_state(connection, task, state, request.at)?;
@@ -42,13 +39,14 @@ pub(crate) fn act(session: &mut Session, request: &ActionRequest) -> Result<Acte
 }
 
 fn record(connection: &Connection, task: TaskId, action: &ActionRecord) -> Result<()> {
-    let ActionRecord { action, steps, by, reason, at, details } = action;
-    let steps = serde_json::to_string(steps).map_err(|error| unreadable("list of steps", error))?;
+    let ActionRecord { action, runs, by, reason, at, details } = action;
+    let runs = serde_json::to_string(&StepKey::to_numbers(runs))
+        .map_err(|error| unreadable("list of runs", error))?;
     let details = (!details.is_empty()).then(|| serde_json::to_string(details)).transpose();
     let details = details.map_err(|error| unreadable("record of an action", error))?;
     let sql = "INSERT INTO action (task_id, number, action, steps, by_whom, reason, at, details)
         VALUES (?1, (SELECT count(*) FROM action WHERE task_id = ?1) + 1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    execute(connection, sql, params![blob(&task.0), action, steps, by, reason, micros(*at), details])?;
+    execute(connection, sql, params![blob(&task.0), action, runs, by, reason, micros(*at), details])?;
     Ok(())
 }
 

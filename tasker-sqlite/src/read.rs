@@ -6,15 +6,16 @@ use std::sync::Arc;
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tasker_store::{
-    ActionRecord, AttemptOutcome, AttemptRecord, Claim, StepRecord, TaskFilter, TaskHead, TaskId, TaskInputs,
-    TaskRecord, TaskState, TemplateId, TemplateRecord, WorkerId, WorkerInfo, WorkerRecord,
+    ActionRecord, AttemptOutcome, AttemptRecord, Claim, Json, StepKey, StepRecord, TaskFilter, TaskHead,
+    TaskId, TaskInputs, TaskRecord, TaskState, TemplateId, TemplateRecord, WorkerId, WorkerInfo,
+    WorkerRecord, chain,
 };
 use tasker_template::StepIndex;
 use uuid::Uuid;
 
 use crate::error::{Result, SqliteError, unreadable};
 use crate::load;
-use crate::values::{blob, json, timestamp, uuid};
+use crate::values::{blob, json, key, timestamp, uuid};
 
 pub(crate) fn workers(connection: &Connection) -> Result<Vec<WorkerId>> {
     let mut statement = connection.prepare_cached("SELECT id FROM worker")?;
@@ -93,6 +94,7 @@ pub(crate) fn template(connection: &Connection, id: TemplateId) -> Result<Option
 pub(crate) fn inputs(
     connection: &Connection,
     task: TaskId,
+    run: StepKey,
     steps: &[StepIndex],
 ) -> Result<Option<TaskInputs>> {
     let sql = "SELECT context, correlation_id, created_at FROM task WHERE id = ?1";
@@ -101,18 +103,38 @@ pub(crate) fn inputs(
         .query_row([blob(&task.0)], |row| Ok((row.get::<_, String>(0)?, uuid(row, 1)?, row.get(2)?)))
         .optional()?;
     let Some((context, correlation_id, created_at)) = head else { return Ok(None) };
-    let sql = "SELECT result
-        FROM attempt
-        WHERE task_id = ?1 AND step = ?2 AND instance = 0 AND result IS NOT NULL";
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut results = Vec::with_capacity(steps.len());
-    for step in steps {
-        let result =
-            statement.query_row(params![blob(&task.0), step], |row| row.get::<_, String>(0)).optional()?;
-        results.push(result.map(json).transpose()?);
-    }
+    let results = steps.iter().map(|step| result(connection, task, *step)).collect::<Result<_>>()?;
+    let input = if run.is_only() { None } else { input(connection, task, run)? };
     let (context, created_at) = (json(context)?, timestamp(created_at)?);
-    Ok(Some(TaskInputs { context, correlation_id, created_at, results }))
+    Ok(Some(TaskInputs { context, correlation_id, created_at, results, input }))
+}
+
+/// The result of a step: that of its only run, or the list of what its several runs have returned.
+fn result(connection: &Connection, task: TaskId, step: StepIndex) -> Result<Option<Json>> {
+    let sql = "SELECT instance, result
+        FROM attempt
+        WHERE task_id = ?1 AND step = ?2 AND result IS NOT NULL
+        ORDER BY instance";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params![blob(&task.0), step])?;
+    let mut several = Vec::new();
+    while let Some(row) = rows.next()? {
+        let result = json(row.get(1)?)?;
+        if row.get::<_, u32>(0)? == 0 {
+            return Ok(Some(result));
+        }
+        several.push(result);
+    }
+    Ok((!several.is_empty()).then(|| Json::list(&several)))
+}
+
+/// What one of several runs is to work on.
+fn input(connection: &Connection, task: TaskId, run: StepKey) -> Result<Option<Json>> {
+    let sql = "SELECT input FROM step WHERE task_id = ?1 AND step = ?2 AND instance = ?3";
+    let mut statement = connection.prepare_cached(sql)?;
+    let values = params![blob(&task.0), run.step, run.instance];
+    let input: Option<Option<String>> = statement.query_row(values, |row| row.get(0)).optional()?;
+    input.flatten().map(json).transpose()
 }
 
 const HEAD: &str = "SELECT
@@ -143,8 +165,8 @@ pub(crate) fn task(connection: &Connection, id: TaskId) -> Result<Option<TaskRec
     let Some(row) = rows.next()? else { return Ok(None) };
     let head = head(row)?;
     let progress = load::progress(&transaction, id)?;
-    let steps = progress.iter().flat_map(|progress| progress.steps());
-    let steps = steps.map(|(step, row)| StepRecord::new(step, row)).collect();
+    let runs = progress.iter().flat_map(|progress| progress.runs());
+    let steps = runs.map(|(key, run)| StepRecord::new(key, run)).collect();
     let (attempts, actions) = (attempts(&transaction, id)?, actions(&transaction, id)?);
     Ok(Some(TaskRecord { head, steps, attempts, actions }))
 }
@@ -158,36 +180,40 @@ fn actions(connection: &Connection, task: TaskId) -> Result<Vec<ActionRecord>> {
     let mut rows = statement.query([blob(&task.0)])?;
     let mut actions = Vec::new();
     while let Some(row) = rows.next()? {
-        let (action, steps): (_, String) = (row.get(0)?, row.get(1)?);
+        let (action, runs): (_, String) = (row.get(0)?, row.get(1)?);
+        let numbers: Option<Vec<i64>> = serde_json::from_str(&runs).ok();
+        let runs = numbers
+            .and_then(|numbers| StepKey::from_numbers(&numbers))
+            .ok_or_else(|| unreadable("list of runs", runs))?;
         let (by, reason, at) = (row.get(2)?, row.get(3)?, timestamp(row.get(4)?)?);
         let details = row
             .get::<_, Option<String>>(5)?
             .map(|text| serde_json::from_str(&text).map_err(|_| unreadable("record of an action", text)));
         let details = details.transpose()?.unwrap_or_default();
-        actions.push(ActionRecord { action, steps: load::list(&steps)?, by, reason, at, details });
+        actions.push(ActionRecord { action, runs, by, reason, at, details });
     }
     Ok(actions)
 }
 
 fn attempts(connection: &Connection, task: TaskId) -> Result<Vec<AttemptRecord>> {
-    let sql = "SELECT step, attempt, worker_id, started_at, finished_at, outcome, result, error
+    let sql = "SELECT step, instance, attempt, worker_id, started_at, finished_at, outcome, result, error
         FROM attempt
         WHERE task_id = ?1
-        ORDER BY step, attempt";
+        ORDER BY step, instance, attempt";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([blob(&task.0)])?;
     let mut attempts = Vec::new();
     while let Some(row) = rows.next()? {
-        let outcome: String = row.get(5)?;
-        let error: Option<String> = row.get(7)?;
+        let outcome: String = row.get(6)?;
+        let error: Option<String> = row.get(8)?;
         attempts.push(AttemptRecord {
-            step: row.get(0)?,
-            attempt: row.get(1)?,
-            worker: WorkerId(uuid(row, 2)?),
-            started_at: timestamp(row.get(3)?)?,
-            finished_at: timestamp(row.get(4)?)?,
+            key: key(row, 0)?,
+            attempt: row.get(2)?,
+            worker: WorkerId(uuid(row, 3)?),
+            started_at: timestamp(row.get(4)?)?,
+            finished_at: timestamp(row.get(5)?)?,
             outcome: outcome.parse::<AttemptOutcome>().map_err(|_| unreadable("attempt outcome", outcome))?,
-            result: row.get::<_, Option<String>>(6)?.map(json).transpose()?,
+            result: row.get::<_, Option<String>>(7)?.map(json).transpose()?,
             error: error
                 .map(|text| serde_json::from_str(&text).map_err(|_| unreadable("error record", text)))
                 .transpose()?,
@@ -236,7 +262,7 @@ pub(crate) fn tasks(connection: &Connection, filter: &TaskFilter) -> Result<Vec<
             Ok(head) => heads.push(head),
             // One that cannot be read keeps nobody from seeing the others.
             Err(SqliteError::Store(error)) if error.is_lasting() => {
-                tracing::error!(task = ?uuid(row, 0).ok(), %error, "a task cannot be read; it is left out of the list");
+                tracing::error!(task = ?uuid(row, 0).ok(), error = %chain(&error), "a task cannot be read; it is left out of the list");
             }
             Err(error) => return Err(error),
         }

@@ -130,7 +130,7 @@ mod tests {
         let task = tasker_store::TaskId(uuid::Uuid::from_u128(7));
         let progress = crate::load::progress(&connection, task).unwrap().unwrap();
         let steps: Vec<_> =
-            progress.steps().map(|(step, row)| (step, row.state, row.attempts, row.rank)).collect();
+            progress.runs().map(|(key, run)| (key.step, run.state, run.attempts, run.rank)).collect();
         use tasker_store::StepState::{InProgress, WaitingForRetry};
         assert_eq!(steps, [(1, InProgress, 2, None), (2, WaitingForRetry, 1, Some(99))]);
         assert_eq!(progress.claims().next().unwrap().worker.0, uuid::Uuid::from_u128(9));

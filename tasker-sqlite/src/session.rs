@@ -90,29 +90,38 @@ impl Session {
     /// Writes down what has changed in a task, and remembers it while somebody works on it.
     pub(crate) fn keep(&mut self, mut progress: Progress) -> Result<()> {
         let (connection, task, template) = (&self.connection, progress.task, progress.template);
-        progress.write_down(|step, change| match change {
-            Change::Row(row) => {
-                let sql = "INSERT OR REPLACE INTO step (
-                        task_id, step, template_id, state, attempts, attempts_before_reset, due_at, rank, worker_id, claimed_at
+        progress.write_down(|key, change| match change {
+            Change::Row(run) => {
+                let sql = "INSERT INTO step (
+                        task_id, step, instance, template_id, state, attempts, attempts_before_reset,
+                        due_at, rank, worker_id, claimed_at, input
                     )
-                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+                    ON CONFLICT DO UPDATE
+                    SET
+                        state = excluded.state, attempts = excluded.attempts,
+                        attempts_before_reset = excluded.attempts_before_reset, due_at = excluded.due_at,
+                        rank = excluded.rank, worker_id = excluded.worker_id,
+                        claimed_at = excluded.claimed_at";
                 connection.prepare_cached(sql)?.execute(params![
                     blob(&task.0),
-                    step,
+                    key.step,
+                    key.instance,
                     blob(&template.0),
-                    row.state.as_str(),
-                    row.attempts,
-                    row.attempts_before_reset,
-                    row.due_at.map(micros),
-                    row.rank,
-                    row.claim.as_ref().map(|claim| blob(&claim.worker.0)),
-                    row.claim.map(|claim| micros(claim.claimed_at)),
+                    run.state.as_str(),
+                    run.attempts,
+                    run.attempts_before_reset,
+                    run.due_at.map(micros),
+                    run.rank,
+                    run.claim.as_ref().map(|claim| blob(&claim.worker.0)),
+                    run.claim.map(|claim| micros(claim.claimed_at)),
+                    run.input.as_ref().map(|input| input.get()),
                 ])?;
                 Ok::<_, SqliteError>(())
             }
             Change::NoRow => {
-                let sql = "DELETE FROM step WHERE task_id = ?1 AND step = ?2 AND instance = 0";
-                connection.prepare_cached(sql)?.execute(params![blob(&task.0), step])?;
+                let sql = "DELETE FROM step WHERE task_id = ?1 AND step = ?2 AND instance = ?3";
+                connection.prepare_cached(sql)?.execute(params![blob(&task.0), key.step, key.instance])?;
                 Ok(())
             }
         })?;

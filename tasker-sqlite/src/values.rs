@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use rusqlite::Row;
-use tasker_store::Json;
+use tasker_store::{Json, StepKey};
 use uuid::Uuid;
 
 use crate::error::{Result, unreadable};
@@ -13,6 +13,11 @@ pub(crate) fn blob(id: &Uuid) -> &[u8] {
 
 pub(crate) fn uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
     row.get(column).map(Uuid::from_bytes)
+}
+
+/// A run, from the column of its step and the one after it.
+pub(crate) fn key(row: &Row<'_>, column: usize) -> rusqlite::Result<StepKey> {
+    Ok(StepKey { step: row.get(column)?, instance: row.get(column + 1)? })
 }
 
 pub(crate) fn micros(time: Timestamp) -> i64 {

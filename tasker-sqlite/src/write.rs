@@ -6,12 +6,12 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use tasker_store::progress::Progress;
 use tasker_store::{
     AttemptRecord, Claim, ClaimRequest, Claimed, Created, Ending, Finished, FinishedAttempt, NewTaskRecord,
-    Origin, StoreError, TaskId, TaskState, TemplateId, TemplateRecord, WorkerId, WorkerInfo,
+    Origin, StepKey, StoreError, TaskId, TaskState, TemplateId, TemplateRecord, WorkerId, WorkerInfo,
 };
 
 use crate::error::{Result, unreadable};
 use crate::session::Session;
-use crate::values::{blob, json, micros, timestamp, uuid};
+use crate::values::{blob, json, key, micros, timestamp, uuid};
 use crate::{load, own_writes, read};
 
 pub(crate) fn execute(connection: &Connection, sql: &str, params: &[&dyn ToSql]) -> Result<usize> {
@@ -79,8 +79,8 @@ pub(crate) fn create_task(
         return Ok(duplicate);
     }
     let mut progress = Progress::new(task.id, task.template, task.priority);
-    let moved = progress.start(&task.starts, task.run_at, task.created_at, request);
-    let claimed = load::text(&moved.steps());
+    let moved = progress.start(&task.graph, task.run_at, task.created_at, request);
+    let claimed = load::text(&moved.listed());
     let worker = claimed.as_ref().map(|_| blob(&request.worker.0));
     let origin = if task.origin == Origin::default() {
         None
@@ -157,16 +157,16 @@ fn claim_ready(session: &mut Session, request: &ClaimRequest, claimed: &mut Clai
             None => "",
         };
         let sql = format!(
-            "SELECT task_id, step, template_id, attempts, attempts_before_reset
+            "SELECT task_id, step, instance, template_id, attempts, attempts_before_reset
             FROM step
             WHERE rank IS NOT NULL AND due_at IS NULL {of_served}
-            ORDER BY rank, task_id, step"
+            ORDER BY rank, task_id, step, instance"
         );
         let mut statement = session.connection.prepare_cached(&sql)?;
         let mut rows = statement.query(rusqlite::params_from_iter(served))?;
         while let Some(row) = rows.next()? {
-            let (step, template) = (row.get(1)?, TemplateId(uuid(row, 2)?));
-            if !request.takes(template, step) {
+            let (key, template) = (key(row, 1)?, TemplateId(uuid(row, 3)?));
+            if !request.takes(template, key.step) {
                 continue;
             }
             if ready.len() == room {
@@ -176,9 +176,9 @@ fn claim_ready(session: &mut Session, request: &ClaimRequest, claimed: &mut Clai
             ready.push(Claim {
                 task: TaskId(uuid(row, 0)?),
                 template,
-                step,
-                attempt: row.get::<_, u32>(3)? + 1,
-                attempts_before_reset: row.get(4)?,
+                key,
+                attempt: row.get::<_, u32>(4)? + 1,
+                attempts_before_reset: row.get(5)?,
                 worker: request.worker,
                 claimed_at: request.now,
             });
@@ -187,16 +187,17 @@ fn claim_ready(session: &mut Session, request: &ClaimRequest, claimed: &mut Clai
     for claim in ready {
         let claim = match session.known(claim.task) {
             Some(mut progress) => {
-                let claim = progress.claim(claim.step, request.worker, request.now);
+                let claim = progress.claim(claim.key, request.worker, request.now);
                 session.keep(progress)?;
                 claim
             }
             None => {
                 let sql = "UPDATE step
-                    SET state = 'in_progress', attempts = ?3, rank = NULL, worker_id = ?4, claimed_at = ?5
-                    WHERE task_id = ?1 AND step = ?2 AND instance = 0";
+                    SET state = 'in_progress', attempts = ?4, rank = NULL, worker_id = ?5, claimed_at = ?6
+                    WHERE task_id = ?1 AND step = ?2 AND instance = ?3";
                 let (task, worker) = (blob(&claim.task.0), blob(&claim.worker.0));
-                let values = params![task, claim.step, claim.attempt, worker, micros(request.now)];
+                let Claim { key: StepKey { step, instance }, attempt, .. } = claim;
+                let values = params![task, step, instance, attempt, worker, micros(request.now)];
                 execute(&session.connection, sql, values)?;
                 claim
             }
@@ -216,7 +217,7 @@ pub(crate) fn finish(
         session.keep(progress)?;
         return Ok(Finished::Stale);
     };
-    let claimed = load::text(&moved.steps());
+    let claimed = load::text(&moved.listed());
     match &attempt.ending {
         Ending::Complete { result, writes, .. } => {
             own_writes::run(&session.connection, writes)?;
@@ -226,6 +227,9 @@ pub(crate) fn finish(
             let error = serde_json::to_string(error).map_err(|error| unreadable("error record", error))?;
             insert_attempt(&session.connection, attempt, outcome.as_str(), None, Some(&error), claimed)?;
         }
+    }
+    for record in &moved.records {
+        insert_record(&session.connection, progress.task, record)?;
     }
     if let Some(state) = moved.state {
         set_state(&session.connection, progress.task, state, attempt.finished_at)?;
@@ -266,8 +270,8 @@ pub(crate) fn release(
 }
 
 const INSERT_ATTEMPT: &str = "INSERT INTO attempt
-    (task_id, step, attempt, worker_id, started_at, finished_at, outcome, result, error, claimed)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    (task_id, step, instance, attempt, worker_id, started_at, finished_at, outcome, result, error, claimed)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
 fn insert_attempt(
     connection: &Connection,
@@ -280,8 +284,20 @@ fn insert_attempt(
     let FinishedAttempt { claim, started_at, finished_at, .. } = attempt;
     let (task, worker) = (blob(&claim.task.0), blob(&claim.worker.0));
     let times = (micros(*started_at), micros(*finished_at));
-    let values =
-        params![task, claim.step, claim.attempt, worker, times.0, times.1, outcome, result, error, claimed];
+    let StepKey { step, instance } = claim.key;
+    let values = params![
+        task,
+        step,
+        instance,
+        claim.attempt,
+        worker,
+        times.0,
+        times.1,
+        outcome,
+        result,
+        error,
+        claimed
+    ];
     execute(connection, INSERT_ATTEMPT, values)?;
     Ok(())
 }
@@ -292,7 +308,8 @@ pub(crate) fn insert_record(connection: &Connection, task: TaskId, record: &Atte
     let error = error.map_err(|error| unreadable("error record", error))?;
     let values = params![
         blob(&task.0),
-        record.step,
+        record.key.step,
+        record.key.instance,
         record.attempt,
         blob(&record.worker.0),
         micros(record.started_at),

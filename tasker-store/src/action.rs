@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tasker_template::StepIndex;
+use tasker_template::Graph;
 
-use crate::attempt::{AttemptRecord, Dependent};
+use crate::attempt::AttemptRecord;
 use crate::claim::Claim;
 use crate::error_record::{ErrorKind, ErrorRecord};
 use crate::id::{TaskId, WorkerId};
 use crate::json::Json;
+use crate::key::StepKey;
 use crate::state::{AttemptOutcome, DeadLetterReason, DeadLetterStatus, TaskState};
 use crate::waiting::WaitingFor;
 
@@ -47,33 +48,29 @@ pub enum OperatorAction {
     /// Makes steps ready that have failed for good, with a fresh budget of attempts. In a task that
     /// was cancelled or given up: any steps whose dependencies are done.
     Retry {
-        /// The steps, each with how many attempts of it are recorded.
-        steps: Vec<(StepIndex, u32)>,
+        /// The runs, each with how many attempts of it are recorded.
+        runs: Vec<(StepKey, u32)>,
     },
     /// Makes a step ready that waits for its next attempt.
     RetryNow {
-        /// The step.
-        step: StepIndex,
+        /// The run.
+        run: StepKey,
     },
     /// Completes a step with a result that somebody made by hand.
     Complete {
-        /// The step.
-        step: StepIndex,
+        /// The run.
+        run: StepKey,
         /// The result.
         result: Json,
-        /// The steps that wait for it.
-        dependents: Arc<[Dependent]>,
-        /// When no step waits for it: all such steps of the template.
-        ends: Option<Arc<[StepIndex]>>,
+        /// Who waits for whom.
+        graph: Arc<Graph>,
     },
     /// Lets what waits for a step go on without its result.
     Resolve {
-        /// The step.
-        step: StepIndex,
-        /// The steps that wait for it.
-        dependents: Arc<[Dependent]>,
-        /// When no step waits for it: all such steps of the template.
-        ends: Option<Arc<[StepIndex]>>,
+        /// The run.
+        run: StepKey,
+        /// Who waits for whom.
+        graph: Arc<Graph>,
     },
 }
 
@@ -92,15 +89,13 @@ impl OperatorAction {
         }
     }
 
-    /// The steps that it names.
+    /// The runs that it names.
     #[must_use]
-    pub fn steps(&self) -> Vec<StepIndex> {
+    pub fn runs(&self) -> Vec<StepKey> {
         match self {
             Self::Cancel | Self::GiveUp { .. } | Self::Investigate { .. } => Vec::new(),
-            Self::Retry { steps } => steps.iter().map(|(step, _)| *step).collect(),
-            Self::RetryNow { step } | Self::Complete { step, .. } | Self::Resolve { step, .. } => {
-                vec![*step]
-            }
+            Self::Retry { runs } => runs.iter().map(|(run, _)| *run).collect(),
+            Self::RetryNow { run } | Self::Complete { run, .. } | Self::Resolve { run, .. } => vec![*run],
         }
     }
 }
@@ -124,8 +119,8 @@ pub enum Acted {
 /// Why an action cannot be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The step that it cannot be done to; `None` when it is the task.
-    pub step: Option<StepIndex>,
+    /// The run that it cannot be done to; `None` when it is the task.
+    pub run: Option<StepKey>,
     /// The state that it is in.
     pub state: &'static str,
 }
@@ -135,8 +130,8 @@ pub struct Refusal {
 pub struct ActionRecord {
     /// The word for it.
     pub action: String,
-    /// The steps that it was done to.
-    pub steps: Vec<StepIndex>,
+    /// The runs that it was done to.
+    pub runs: Vec<StepKey>,
     /// Who asked for it.
     pub by: String,
     /// Why.
@@ -178,19 +173,18 @@ impl ActionRecord {
     #[must_use]
     pub fn new(request: &ActionRequest, details: ActionDetails) -> Self {
         let ActionRequest { action, by, reason, at, .. } = request;
-        let (word, steps) = (action.as_str().to_owned(), action.steps());
-        Self { action: word, steps, by: by.clone(), reason: reason.clone(), at: *at, details }
+        let (word, runs) = (action.as_str().to_owned(), action.runs());
+        Self { action: word, runs, by: by.clone(), reason: reason.clone(), at: *at, details }
     }
 }
 
 impl AttemptRecord {
     /// The record of an attempt that an operator ended.
-    #[must_use]
-    pub fn ended_by(claim: &Claim, request: &ActionRequest) -> Self {
+    pub(crate) fn ended_by(claim: &Claim, request: &ActionRequest) -> Self {
         let message =
             format!("ended by {}, to {} it: {}", request.by, request.action.as_str(), request.reason);
         Self {
-            step: claim.step,
+            key: claim.key,
             attempt: claim.attempt,
             worker: claim.worker,
             started_at: claim.claimed_at,
@@ -201,17 +195,16 @@ impl AttemptRecord {
         }
     }
 
-    /// The record of a step that an operator ended by hand; it has the number 0.
-    #[must_use]
-    pub fn by_hand(request: &ActionRequest) -> Option<Self> {
-        let (step, outcome, result) = match &request.action {
-            OperatorAction::Complete { step, result, .. } => {
-                (*step, AttemptOutcome::CompletedManually, Some(result.clone()))
+    /// The record of a run that an operator ended by hand; it has the number 0.
+    pub(crate) fn by_hand(request: &ActionRequest) -> Option<Self> {
+        let (key, outcome, result) = match &request.action {
+            OperatorAction::Complete { run, result, .. } => {
+                (*run, AttemptOutcome::CompletedManually, Some(result.clone()))
             }
-            OperatorAction::Resolve { step, .. } => (*step, AttemptOutcome::ResolvedManually, None),
+            OperatorAction::Resolve { run, .. } => (*run, AttemptOutcome::ResolvedManually, None),
             _ => return None,
         };
         let (worker, at) = (WorkerId(uuid::Uuid::nil()), request.at);
-        Some(Self { step, attempt: 0, worker, started_at: at, finished_at: at, outcome, result, error: None })
+        Some(Self { key, attempt: 0, worker, started_at: at, finished_at: at, outcome, result, error: None })
     }
 }

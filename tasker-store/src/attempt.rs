@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tasker_template::StepIndex;
+use tasker_template::{Graph, StepIndex};
 
 use crate::claim::{Claim, Claimed};
 use crate::error_record::ErrorRecord;
 use crate::id::WorkerId;
 use crate::json::Json;
+use crate::key::StepKey;
 use crate::sql_write::SqlWrite;
 use crate::state::{AttemptOutcome, TaskState};
 
@@ -32,11 +33,10 @@ pub enum Ending {
     Complete {
         /// The result.
         result: Json,
-        /// The steps that wait for this one.
-        dependents: Arc<[Dependent]>,
-        /// When no step waits for this one: all such steps of the template. The task is complete
-        /// when all of them are.
-        ends: Option<Arc<[StepIndex]>>,
+        /// Who waits for whom, from which follows what can run now.
+        graph: Arc<Graph>,
+        /// The runs that a step which waits for this one has; `None` when it has its only one.
+        spawned: Option<Spawned>,
         /// What is written into tables of the application's own, with the result or not at all.
         writes: Arc<[SqlWrite]>,
     },
@@ -51,13 +51,13 @@ pub enum Ending {
     },
 }
 
-/// A step that waits for another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dependent {
+/// Several runs of a step that waits for the one which asks for them; none at all when `inputs` is empty.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spawned {
     /// The step.
     pub step: StepIndex,
-    /// All steps that it waits for.
-    pub parents: Arc<[StepIndex]>,
+    /// What each of its runs is to work on: that of the run 1 first.
+    pub inputs: Arc<[Json]>,
 }
 
 /// The answer to [`Store::finish`].
@@ -77,9 +77,9 @@ pub enum Finished {
 /// An attempt that has ended.
 #[derive(Clone, Debug)]
 pub struct AttemptRecord {
-    /// The step.
-    pub step: StepIndex,
-    /// The number of the attempt, from 1.
+    /// The run.
+    pub key: StepKey,
+    /// The number of the attempt, from 1; 0 where no worker made one.
     pub attempt: u32,
     /// Who made it.
     pub worker: WorkerId,
@@ -97,12 +97,29 @@ pub struct AttemptRecord {
 
 impl From<&FinishedAttempt> for AttemptRecord {
     fn from(attempt: &FinishedAttempt) -> Self {
-        let Claim { step, attempt: number, worker, .. } = attempt.claim;
+        let Claim { key, attempt: number, worker, .. } = attempt.claim;
         let (outcome, result, error) = match &attempt.ending {
             Ending::Complete { result, .. } => (AttemptOutcome::Complete, Some(result.clone()), None),
             Ending::Failed { outcome, error, .. } => (*outcome, None, Some(error.clone())),
         };
         let (started_at, finished_at) = (attempt.started_at, attempt.finished_at);
-        Self { step, attempt: number, worker, started_at, finished_at, outcome, result, error }
+        Self { key, attempt: number, worker, started_at, finished_at, outcome, result, error }
+    }
+}
+
+impl AttemptRecord {
+    /// The record of a step that has no runs: nobody made an attempt, and its result is an empty list.
+    #[must_use]
+    pub fn without_runs(step: StepIndex, at: Timestamp) -> Self {
+        Self {
+            key: step.into(),
+            attempt: 0,
+            worker: WorkerId(uuid::Uuid::nil()),
+            started_at: at,
+            finished_at: at,
+            outcome: AttemptOutcome::Complete,
+            result: Some(Json::empty_list()),
+            error: None,
+        }
     }
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tasker_template::StepIndex;
 
 use crate::id::{TaskId, TemplateId, WorkerId};
+use crate::key::StepKey;
 
 /// Which steps a worker does not claim, by the snapshot and the step.
 pub type Excluded = HashSet<(TemplateId, StepIndex)>;
@@ -51,8 +52,8 @@ pub struct Claim {
     pub task: TaskId,
     /// The snapshot that the task runs by.
     pub template: TemplateId,
-    /// The step.
-    pub step: StepIndex,
+    /// The run of a step.
+    pub key: StepKey,
     /// The number of the attempt, from 1.
     pub attempt: u32,
     /// How many attempts were made before an operator renewed the step's budget.

@@ -76,6 +76,19 @@ impl Json {
         RawValue::from_string(text).map(|raw| Self(raw.into()))
     }
 
+    /// `[]`.
+    pub(crate) fn empty_list() -> Self {
+        Self::list(std::iter::empty())
+    }
+
+    /// The list of these values.
+    #[must_use]
+    pub fn list<'a>(values: impl IntoIterator<Item = &'a Self>) -> Self {
+        let texts: Vec<&str> = values.into_iter().map(Self::get).collect();
+        // Valid values with commas between them, in brackets.
+        Self::from_text(format!("[{}]", texts.join(","))).expect("a list of valid values is valid")
+    }
+
     /// The text.
     #[must_use]
     pub fn get(&self) -> &str {

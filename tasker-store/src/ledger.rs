@@ -1,5 +1,9 @@
-//! How workers share a limit: the one rule by which every store grants permits and starts.
+//! How workers share a fleet limit: the one rule by which every store grants permits and starts.
+//!
+//! Permits are divided by **max-min fair share**: nobody gets more than it wants, and nobody who gets less
+//! than it wants gets less than another. Starts are granted in the order in which workers ask.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -7,33 +11,34 @@ use jiff::Timestamp;
 use crate::id::WorkerId;
 use crate::limit::FleetLimit;
 use crate::permit::{Holder, PermitDemand, PermitGrant};
+use crate::time::later;
 
-/// Starts are given out for so far ahead.
-pub const AHEAD: Duration = Duration::from_secs(1);
-/// A worker that has wanted a permit for so long and has none comes before those that hold some.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How far ahead starts are granted.
+pub const START_HORIZON: Duration = Duration::from_secs(1);
+/// A worker that has wanted a permit and held none for this long comes before those that hold some.
+const STARVING_AFTER: Duration = Duration::from_secs(1);
 
-/// A limit, and all that is kept of it, at a moment at which nobody else changes it.
+/// A limit with all that is kept of it, at a moment at which nobody else changes it.
 #[derive(Clone, Debug)]
 pub struct Ledger<'a> {
     /// The limit.
     pub limit: &'a FleetLimit,
-    /// Workers that are alive, the one that asks among them if it is known.
+    /// What workers that are alive hold and want. The worker that asks is among them if it is known.
     pub holders: &'a [Holder],
-    /// When the next start may be.
+    /// The earliest time of the next start that has not been granted; `None` when none was granted yet.
     pub next_start: Option<Timestamp>,
     /// The time at which the worker asks.
     pub now: Timestamp,
 }
 
-/// What comes of asking.
+/// What a worker is granted, and what is to be kept of that.
 #[derive(Clone, Debug)]
 pub struct Decision {
     /// What the worker is granted.
     pub granted: PermitGrant,
-    /// What is to be kept of the worker from now on.
+    /// What the worker holds and wants from now on.
     pub holder: Holder,
-    /// When the next start may be, if that has changed.
+    /// The new [`Ledger::next_start`]; `None` when it stays as it is.
     pub next_start: Option<Timestamp>,
 }
 
@@ -42,22 +47,22 @@ impl Ledger<'_> {
     pub fn decide(&self, worker: WorkerId, asked: &PermitDemand) -> Decision {
         let before = self.holders.iter().find(|holder| holder.worker == worker);
         let starved_since = before.and_then(|before| before.starved_since);
-        let (most, held) = match self.limit.concurrency {
+        let (max_running, held) = match self.limit.concurrency {
             None => (None, asked.keep),
             Some(limit) => {
                 let own = Holder { worker, held: asked.keep, wanted: asked.wanted, starved_since };
                 let others: u32 = self.others(worker).map(|other| other.held).sum();
                 let free = limit.saturating_sub(others);
-                let most = asked.wanted.min(free).min(self.share(limit, own));
-                (Some(most), asked.keep.max(most))
+                let max_running = asked.wanted.min(free).min(self.fair_share(limit, own));
+                (Some(max_running), asked.keep.max(max_running))
             }
         };
-        let starves = held == 0 && asked.wanted > 0 && most == Some(0);
+        let starves = held == 0 && asked.wanted > 0 && max_running == Some(0);
         let starved_since = starves.then(|| starved_since.unwrap_or(self.now));
         let holder = Holder { worker, held, wanted: asked.wanted, starved_since };
-        let wanted_starts = if most == Some(0) { 0 } else { asked.starts };
-        let (starts, first_in, next_start) = self.starts(wanted_starts);
-        let granted = PermitGrant { scope: asked.scope.clone(), held, most, starts, first_in };
+        let wanted_starts = if max_running == Some(0) { 0 } else { asked.starts };
+        let (starts, first_in, next_start) = self.grant_starts(wanted_starts);
+        let granted = PermitGrant { scope: asked.scope.clone(), held, max_running, starts, first_in };
         Decision { granted, holder, next_start }
     }
 
@@ -65,52 +70,59 @@ impl Ledger<'_> {
         self.holders.iter().filter(move |holder| holder.worker != worker)
     }
 
-    /// How much is one's own when all take what they want and nobody has more than those who want more
-    /// than they get. What does not divide goes first to who has waited for long without any, and then to
-    /// who has it already.
-    fn share(&self, limit: u32, own: Holder) -> u32 {
+    /// The worker's max-min fair share of `limit` permits, by what each worker wants. The permits that are
+    /// left over when the rest does not divide go, one each, to those that starve, the longest first, and
+    /// then to those that hold them already.
+    fn fair_share(&self, limit: u32, own: Holder) -> u32 {
         let mut all: Vec<Holder> = self.others(own.worker).copied().chain([own]).collect();
         all.sort_by_key(|holder| holder.wanted);
         let mut left = limit;
         for (index, holder) in all.iter().enumerate() {
             let count = u32::try_from(all.len() - index).unwrap_or(u32::MAX);
             let level = left / count;
-            if holder.wanted > level {
-                let rest = left % count;
-                let mut wanting: Vec<&Holder> = all[index..].iter().collect();
-                wanting.sort_by_key(|one| {
-                    let waited = one.starved_since.map(|since| self.now.duration_since(since));
-                    let is_long = waited.is_some_and(|waited| waited.unsigned_abs() >= PATIENCE);
-                    let since = one.starved_since.filter(|_| is_long).unwrap_or(Timestamp::MAX);
-                    (since, std::cmp::Reverse(one.held.min(level + 1)), one.worker)
-                });
-                let place = wanting.iter().position(|one| one.worker == own.worker);
-                let is_first = place.is_some_and(|place| u32::try_from(place).unwrap_or(u32::MAX) < rest);
-                // Who wants no more than the level has been dealt with: it has what it wants.
-                return if own.wanted <= level { own.wanted } else { level + u32::from(is_first) };
+            if holder.wanted <= level {
+                left -= holder.wanted;
+                continue;
             }
-            left -= holder.wanted;
+            // This worker and all after it want more than the level, and share what is left.
+            if own.wanted <= level {
+                return own.wanted;
+            }
+            let mut sharing: Vec<&Holder> = all[index..].iter().collect();
+            sharing.sort_by_key(|one| {
+                let starving_since = one.starved_since.filter(|since| self.is_starving(*since));
+                let since = starving_since.unwrap_or(Timestamp::MAX);
+                (since, Reverse(one.held.min(level + 1)), one.worker)
+            });
+            let position = sharing.iter().position(|one| one.worker == own.worker);
+            let left_over = left % count;
+            let gets_one = position.is_some_and(|at| u32::try_from(at).unwrap_or(u32::MAX) < left_over);
+            return level + u32::from(gets_one);
         }
         own.wanted
     }
 
-    /// Starts from the next free one on: how many, in how long the first is, and when the next is free.
-    fn starts(&self, wanted: u32) -> (u32, Duration, Option<Timestamp>) {
+    fn is_starving(&self, since: Timestamp) -> bool {
+        self.now.duration_since(since).unsigned_abs() >= STARVING_AFTER
+    }
+
+    /// Grants starts from the next one on, as many as fall within the horizon: how many, in how long the
+    /// first is, and when the next is.
+    fn grant_starts(&self, wanted: u32) -> (u32, Duration, Option<Timestamp>) {
         let Some(rate) = self.limit.rate else { return (0, Duration::ZERO, None) };
-        let later = |time: Timestamp, span: Duration| crate::time::later(time, span);
-        let (every, ahead) = (rate.every(), later(self.now, AHEAD));
+        let (every, horizon) = (rate.every(), later(self.now, START_HORIZON));
         // One that is farther off than any that was granted at this rate was left by a lower rate, or by a
         // clock that was ahead.
         let next = self.next_start.unwrap_or(self.now);
-        let first = if next > later(ahead, every) { ahead } else { next.max(self.now) };
+        let first = if next > later(horizon, every) { horizon } else { next.max(self.now) };
         let first_in = span(self.now, first);
-        let fit = if first > ahead { 0 } else { span(first, ahead).as_micros() / every.as_micros() + 1 };
+        let fit = if first > horizon { 0 } else { span(first, horizon).as_micros() / every.as_micros() + 1 };
         let starts = wanted.min(u32::try_from(fit).unwrap_or(u32::MAX));
         (starts, first_in, (starts > 0).then(|| later(first, every.saturating_mul(starts))))
     }
 }
 
-/// From one time to a later one.
+/// The time from one moment to a later one.
 fn span(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or_default()
 }
@@ -133,7 +145,7 @@ mod tests {
     fn check_shares(limit: u32, holders: &[Holder], shares: &[u32]) {
         let kept = FleetLimit::new(LimitScope::Namespace("n".to_owned())).concurrency(limit);
         let ledger = Ledger { limit: &kept, holders, next_start: None, now: at(5_000_000) };
-        let found: Vec<u32> = holders.iter().map(|own| ledger.share(limit, *own)).collect();
+        let found: Vec<u32> = holders.iter().map(|own| ledger.fair_share(limit, *own)).collect();
         assert_eq!(found, shares);
         assert!(found.iter().sum::<u32>() <= limit);
     }

@@ -1,4 +1,4 @@
-//! Limits that hold for all workers of a store together.
+//! Fleet limits: limits that hold for all workers of a store together.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::rate::Rate;
 
-/// What a limit is on.
+/// The steps that a limit is on.
 ///
 /// ```
 /// use tasker::limits::LimitScope;
@@ -62,7 +62,7 @@ impl LimitScope {
         }
     }
 
-    /// The scope of this [`word`](Self::word) and name; `None` for a word that stands for none.
+    /// The scope of this [`word`](Self::word) and [`name`](Self::name); `None` when there is no such word.
     pub fn of(word: &str, name: String) -> Option<Self> {
         match word {
             "namespace" => Some(Self::Namespace(name)),
@@ -90,12 +90,12 @@ impl fmt::Display for LimitScope {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FleetLimit {
-    /// What it is on.
+    /// The steps that it is on.
     #[serde(flatten)]
     pub scope: LimitScope,
-    /// At most so many attempts at a time; 0 pauses the kind.
+    /// The largest number of attempts that run at a time; 0 pauses the scope. `None` sets no bound.
     pub concurrency: Option<u32>,
-    /// How often attempts may start.
+    /// How often attempts may start; `None` sets no bound.
     pub rate: Option<Rate>,
 }
 
@@ -106,14 +106,14 @@ impl FleetLimit {
         Self { scope, concurrency: None, rate: None }
     }
 
-    /// At most so many attempts at a time; 0 pauses the kind.
+    /// Bounds how many attempts run at a time; 0 pauses the scope.
     #[must_use]
     pub fn concurrency(mut self, attempts: u32) -> Self {
         self.concurrency = Some(attempts);
         self
     }
 
-    /// How often attempts may start.
+    /// Bounds how often attempts start.
     #[must_use]
     pub fn rate(mut self, rate: Rate) -> Self {
         self.rate = Some(rate);

@@ -1,4 +1,4 @@
-//! PermitGrants: what each worker may do under a limit, and what is kept of it.
+//! Permits: what each worker holds of a fleet limit, how it asks for more, and what is kept of that.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::id::WorkerId;
 use crate::limit::{FleetLimit, LimitScope};
 
-/// What a worker asks for.
+/// A worker's request for permits.
 #[derive(Clone, Debug)]
 pub struct PermitRequest {
     /// The worker that asks.
     pub worker: WorkerId,
-    /// For these kinds; those that are not limited are passed over.
+    /// What it wants, a scope each. Scopes that have no limit are left out of the answer.
     pub wanted: Vec<PermitDemand>,
     /// The time, for stores that have no clock of their own.
     pub now: Timestamp,
@@ -22,19 +22,19 @@ pub struct PermitRequest {
 /// What a worker wants under one limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PermitDemand {
-    /// The kind.
+    /// The limit's scope.
     pub scope: LimitScope,
-    /// So many permits it cannot give back in this operation: they are in use, or may be by the time of
-    /// the answer.
+    /// How many permits this operation cannot take back: they are in use, or may be by the time of the
+    /// answer.
     pub keep: u32,
-    /// So many permits it wants to hold in all. Fewer than it holds gives the others back.
+    /// How many permits the worker wants to hold in all. Those that it holds beyond that go back.
     pub wanted: u32,
-    /// So many more starts it wants to be allowed.
+    /// How many more starts it wants to be granted, under a limit with a rate.
     pub starts: u32,
 }
 
 impl PermitDemand {
-    /// With what is in use kept, and nothing else.
+    /// The demand to keep what is in use, and to be granted nothing.
     pub fn but_nothing_new(&self) -> Self {
         Self { wanted: 0, starts: 0, ..self.clone() }
     }
@@ -45,66 +45,67 @@ impl PermitDemand {
 pub struct PermitGrants {
     /// All limits of the store.
     pub limits: Vec<FleetLimit>,
-    /// For each kind that was asked for and is limited.
+    /// A grant for each scope that was asked for and has a limit.
     pub granted: Vec<PermitGrant>,
-    /// For how long, from the moment of asking, they are the worker's if it is not heard of; `None` for as
-    /// long as it lives.
+    /// For how long, from the moment of asking, the grants are good if the worker is not heard of; `None`
+    /// for as long as it lives.
     pub lasts: Option<Duration>,
 }
 
 /// What a worker may do under one limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PermitGrant {
-    /// The kind.
+    /// The limit's scope.
     pub scope: LimitScope,
-    /// So many permits count as the worker's.
+    /// How many permits count as the worker's: more than `max_running` when it could not give back enough.
     pub held: u32,
-    /// With so many attempts running or more it may not start another; `None` without a limit on that.
-    pub most: Option<u32>,
-    /// So many starts are allowed, the first after `first_in`, and each of the others a
-    /// [`Rate::every`](crate::Rate::every) later.
+    /// While this many attempts run, or more, the worker starts no other; `None` under a limit that has no
+    /// concurrency.
+    pub max_running: Option<u32>,
+    /// How many starts are granted: the first after `first_in`, and each of the others a
+    /// [`Rate::every`](crate::rate::Rate::every) after the one before.
     pub starts: u32,
-    /// When the first of them is; when there are none, when the next one will be.
+    /// The time until the first of them; when none is granted, until the next one that can be.
     pub first_in: Duration,
 }
 
-/// A worker's part of a limit, as it is kept.
+/// What a store keeps of one worker under one limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// The worker.
     pub worker: WorkerId,
     /// How many permits it holds.
     pub held: u32,
-    /// How many permits it wants to hold.
+    /// How many permits it wants to hold in all.
     pub wanted: u32,
-    /// Since when it has wanted a permit and had none.
+    /// The time since which it has wanted a permit and held none; `None` when that is not so.
     pub starved_since: Option<Timestamp>,
 }
 
 impl Holder {
-    /// Whether nothing is worth keeping of it.
+    /// Whether it holds nothing and wants nothing, so that nothing need be kept of it.
     pub fn is_idle(&self) -> bool {
         self.held == 0 && self.wanted == 0
     }
 }
 
-/// A limit, and what is used of it.
+/// A fleet limit, and how much of it is in use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LimitRecord {
     /// The limit.
     #[serde(flatten)]
     pub limit: FleetLimit,
-    /// How many permits workers hold that are alive: each is for one attempt, running or about to.
+    /// How many permits are held by workers that are alive. Each is for one attempt that runs, or may start.
     pub held: u32,
-    /// How many workers hold them.
+    /// How many workers hold at least one.
     pub workers: u32,
-    /// How many workers have none and want some.
+    /// How many workers want at least one, and hold none.
     pub waiting: u32,
 }
 
 impl LimitRecord {
-    /// A limit with its holders: the workers that are alive.
+    /// Counts the holders of a limit: those workers that are alive.
     pub fn new(limit: FleetLimit, holders: impl Iterator<Item = Holder>) -> Self {
         let mut record = Self { limit, held: 0, workers: 0, waiting: 0 };
         for holder in holders {

@@ -22,10 +22,11 @@ pub struct Rate {
     every: Duration,
 }
 
-/// A text or number that is no rate.
+/// The text or the numbers are not a rate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "write how many starts in how much time, such as `100/s`, `5/min`, `20/h` or `3/10s`: more than none, and at most 1000000/s"
+    "write how many starts in how much time, such as `100/s`, `5/min`, `20/h` or `3/10s`: \
+    more than none, and at most 1000000/s"
 )]
 pub struct RateError;
 
@@ -34,11 +35,11 @@ const EVERY: std::ops::RangeInclusive<Duration> =
     Duration::from_micros(1)..=Duration::from_secs(365 * 86_400);
 
 impl Rate {
-    /// So many starts in so much time.
+    /// This many starts in this much time, evenly spaced.
     ///
     /// # Errors
     ///
-    /// When that is none, more than a million a second, or less than one a year.
+    /// When there are no starts, more than a million a second, or less than one a year.
     ///
     /// ```
     /// use std::time::Duration;
@@ -49,9 +50,9 @@ impl Rate {
         Self::spaced(per.checked_div(starts).ok_or(RateError)?).ok_or(RateError)
     }
 
-    /// Two starts at least this far apart.
+    /// Starts that are this far apart. `None` when that is less than a microsecond, or more than a year.
     pub fn spaced(every: Duration) -> Option<Self> {
-        // A store keeps microseconds.
+        // Rounded up to what a store keeps.
         let kept = Duration::from_micros(u64::try_from(every.as_nanos().div_ceil(1_000)).ok()?);
         EVERY.contains(&every).then_some(Self { every: kept })
     }

@@ -37,6 +37,10 @@ words! {
         ResolvedManually = "resolved_manually",
         /// Its task ended before it did.
         Cancelled = "cancelled",
+        /// It waits for a time or a signal, and holds no worker meanwhile.
+        Suspended = "suspended",
+        /// No branch that was taken leads to it.
+        Skipped = "skipped",
     }
 }
 
@@ -59,6 +63,8 @@ words! {
         CompletedManually = "completed_manually",
         /// No attempt: an operator let the task go on without a result.
         ResolvedManually = "resolved_manually",
+        /// No attempt: no branch that was taken leads to the step.
+        Skipped = "skipped",
     }
 }
 
@@ -110,6 +116,6 @@ impl AttemptOutcome {
     /// Whether the step is done with it.
     #[must_use]
     pub fn is_done(self) -> bool {
-        self == Self::Complete || self.is_manual()
+        matches!(self, Self::Complete | Self::Skipped) || self.is_manual()
     }
 }

@@ -15,6 +15,7 @@ use crate::attempt::{Finished, FinishedAttempt};
 use crate::claim::{Claim, ClaimRequest, Claimed};
 use crate::error::StoreError;
 use crate::id::{TaskId, TemplateId, WorkerId};
+use crate::key::StepKey;
 use crate::limit::{FleetLimit, LimitScope};
 use crate::permit::{LimitRecord, PermitGrants, PermitRequest};
 use crate::sealed::Sealed;
@@ -131,9 +132,15 @@ pub trait Store: Sealed + Debug + Send + Sync + 'static {
     /// The claims of workers that are gone, to be ended as crashed.
     async fn orphaned(&self) -> Result<Vec<Claim>, StoreError>;
 
-    /// What a step needs to run: the task's context and the results of `steps`, in their order;
-    /// `None` where there is no result. `None` for a task that does not exist.
-    async fn inputs(&self, task: TaskId, steps: &[StepIndex]) -> Result<Option<TaskInputs>, StoreError>;
+    /// What a run needs: the task's context, the results of `steps`, in their order, and its own input.
+    /// `None` where there is no result; the list of their results, by instance, for a step that has had
+    /// several runs. `None` for a task that does not exist.
+    async fn inputs(
+        &self,
+        task: TaskId,
+        run: StepKey,
+        steps: &[StepIndex],
+    ) -> Result<Option<TaskInputs>, StoreError>;
 
     /// Everything about one task.
     async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError>;

@@ -1,15 +1,18 @@
 //! Tasks: what is needed to create one, and what a store tells of it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tasker_template::StepIndex;
+use tasker_template::Graph;
 
 use crate::action::ActionRecord;
 use crate::attempt::AttemptRecord;
 use crate::claim::Claimed;
 use crate::id::{TaskId, TemplateId};
 use crate::json::Json;
-use crate::progress;
+use crate::key::StepKey;
+use crate::progress::{RunProgress, ready_at};
 use crate::state::{StepState, TaskState};
 
 /// A task to create.
@@ -33,8 +36,8 @@ pub struct NewTaskRecord {
     pub identity: Option<Identity>,
     /// Who asked for it, and what for.
     pub origin: Origin,
-    /// The steps that wait for none.
-    pub starts: Vec<StepIndex>,
+    /// Who waits for whom among its steps.
+    pub graph: Arc<Graph>,
 }
 
 /// What must be unique among all tasks: a hash of it.
@@ -134,6 +137,8 @@ pub struct TaskInputs {
     pub created_at: Timestamp,
     /// The results that were asked for.
     pub results: Vec<Option<Json>>,
+    /// What the run is to work on, when it is one of several.
+    pub input: Option<Json>,
 }
 
 /// The task itself, without its steps.
@@ -164,7 +169,7 @@ pub struct TaskHead {
 pub struct TaskRecord {
     /// The task itself.
     pub head: TaskHead,
-    /// The steps that are neither complete nor untouched.
+    /// The runs that are neither complete nor untouched.
     pub steps: Vec<StepRecord>,
     /// The attempts that have ended, by step and number.
     pub attempts: Vec<AttemptRecord>,
@@ -172,11 +177,11 @@ pub struct TaskRecord {
     pub actions: Vec<ActionRecord>,
 }
 
-/// A step that is neither complete nor untouched.
+/// A run that is neither complete nor untouched.
 #[derive(Clone, Debug)]
 pub struct StepRecord {
-    /// The step.
-    pub step: StepIndex,
+    /// The run.
+    pub key: StepKey,
     /// Where it is.
     pub state: StepState,
     /// Attempts made, the running one included.
@@ -194,12 +199,12 @@ pub struct StepRecord {
 impl StepRecord {
     /// The record of a step as it stands.
     #[must_use]
-    pub fn new(step: StepIndex, progress: &progress::StepProgress) -> Self {
-        let (state, attempts, attempts_before_reset) =
-            (progress.state, progress.attempts, progress.attempts_before_reset);
-        let claimed_at = progress.claim.map(|claim| claim.claimed_at);
-        let (due_at, rank) = (progress.due_at, progress.rank);
-        Self { step, state, attempts, attempts_before_reset, due_at, rank, claimed_at }
+    pub fn new(key: StepKey, run: &RunProgress) -> Self {
+        let (state, attempts) = (run.state, run.attempts);
+        let attempts_before_reset = run.attempts_before_reset;
+        let claimed_at = run.claim.map(|claim| claim.claimed_at);
+        let (due_at, rank) = (run.due_at, run.rank);
+        Self { key, state, attempts, attempts_before_reset, due_at, rank, claimed_at }
     }
 }
 
@@ -207,7 +212,7 @@ impl TaskRecord {
     /// When one of its steps became ready, or will; `None` while it is claimed, and once it has failed.
     #[must_use]
     pub fn ready_at(&self, step: &StepRecord) -> Option<Timestamp> {
-        progress::ready_at(step.rank?, self.head.priority)
+        ready_at(step.rank?, self.head.priority)
     }
 }
 

@@ -1,95 +1,107 @@
-//! The graph of a template as Mermaid, as Graphviz DOT, and as plain text.
+//! The bare structure of a template: who waits for whom. No names, no YAML.
 
-use std::fmt::Write as _;
+use crate::template::StepType;
 
-use crate::plan::{Plan, StepIndex};
-use crate::template::TaskTemplate;
+/// A step's position in its template.
+pub type StepIndex = u32;
 
-/// A Mermaid flowchart.
+/// Who waits for whom among the steps of a template. Stores are handed this, and nothing else of it.
 ///
 /// ```
-/// # let yaml = "
-/// # name: a
-/// # namespace_name: b
-/// # version: 1
-/// # steps:
-/// #   - {name: account, handler: {callable: A}}
-/// #   - {name: billing, handler: {callable: B}, dependencies: [account]}
-/// # ";
-/// let loaded = tasker_template::load_str("demo.yaml", yaml).unwrap();
-/// let mermaid = tasker_template::mermaid(loaded.template(), loaded.plan());
-/// assert_eq!(mermaid, "flowchart TD\n  s0[\"account\"]\n  s1[\"billing\"]\n  s0 --> s1\n");
+/// use tasker_template::Graph;
+/// let diamond = Graph::new(vec![vec![], vec![0], vec![0], vec![1, 2]]);
+/// assert_eq!((diamond.roots(), diamond.sinks()), (&[0][..], &[3][..]));
+/// assert_eq!(diamond.dependents(0), [1, 2]);
 /// ```
-#[must_use]
-pub fn mermaid(template: &TaskTemplate, plan: &Plan) -> String {
-    let mut out = String::from("flowchart TD\n");
-    for (index, step) in template.steps.iter().enumerate() {
-        let label = step.name.replace('#', "#35;").replace('&', "#38;").replace('"', "#34;");
-        let label = label.replace('<', "#60;").replace('>', "#62;");
-        let _ = writeln!(out, "  s{index}[\"{label}\"]");
-    }
-    for (parent, dependent) in edges(plan) {
-        let _ = writeln!(out, "  s{parent} --> s{dependent}");
-    }
-    out
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Graph {
+    parents: Box<[Box<[StepIndex]>]>,
+    dependents: Box<[Box<[StepIndex]>]>,
+    kinds: Box<[StepType]>,
+    roots: Box<[StepIndex]>,
+    sinks: Box<[StepIndex]>,
 }
 
-/// A Graphviz digraph.
-#[must_use]
-pub fn dot(template: &TaskTemplate, plan: &Plan) -> String {
-    let quoted = |name: &str| format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""));
-    let mut out = format!("digraph {} {{\n  node [shape=box];\n", quoted(&template.name));
-    for (index, step) in template.steps.iter().enumerate() {
-        let _ = writeln!(out, "  s{index} [label={}];", quoted(&step.name));
-    }
-    for (parent, dependent) in edges(plan) {
-        let _ = writeln!(out, "  s{parent} -> s{dependent};");
-    }
-    out.push_str("}\n");
-    out
-}
-
-/// A line for each step, layer by layer: the steps of one layer can run side by side.
-#[must_use]
-pub fn text(template: &TaskTemplate, plan: &Plan) -> String {
-    let widest = template.steps.iter().map(|step| step.name.chars().count()).max().unwrap_or_default();
-    let mut out = String::new();
-    for (rail, step) in rails(plan.layers()) {
-        let name = &template.steps[step as usize].name;
-        let parents: Vec<_> =
-            plan.parents(step).iter().map(|parent| template.steps[*parent as usize].name.as_str()).collect();
-        let line = match &parents[..] {
-            [] => format!("{rail} {name}"),
-            parents => format!("{rail} {name:widest$}  after {}", parents.join(", ")),
+impl Graph {
+    /// The graph in which step `n` waits for `parents[n]`, with steps of type `standard`.
+    ///
+    /// # Panics
+    ///
+    /// When a parent is no step.
+    #[must_use]
+    pub fn new(parents: Vec<Vec<StepIndex>>) -> Self {
+        let mut dependents = vec![Vec::new(); parents.len()];
+        for (step, own) in (0..).zip(&parents) {
+            for parent in own {
+                dependents[*parent as usize].push(step);
+            }
+        }
+        let without = |lists: &[Vec<StepIndex>]| -> Box<[StepIndex]> {
+            (0..).zip(lists).filter(|(_, list)| list.is_empty()).map(|(step, _)| step).collect()
         };
-        out.push_str(line.trim_end());
-        out.push('\n');
+        Self {
+            roots: without(&parents),
+            sinks: without(&dependents),
+            kinds: vec![StepType::Standard; parents.len()].into(),
+            parents: parents.into_iter().map(Vec::into_boxed_slice).collect(),
+            dependents: dependents.into_iter().map(Vec::into_boxed_slice).collect(),
+        }
     }
-    out
-}
 
-/// Every step in layer order with the mark that shows who can run beside it.
-///
-/// ```
-/// assert_eq!(tasker_template::rails(&[vec!["a"], vec!["b", "c"]]), [("─", "a"), ("┌", "b"), ("└", "c")]);
-/// ```
-#[must_use]
-pub fn rails<S: Copy>(layers: &[Vec<S>]) -> Vec<(&'static str, S)> {
-    let of_layer = |layer: &Vec<S>| {
-        let last = layer.len().saturating_sub(1);
-        let rail = move |position| match position {
-            _ if last == 0 => "─",
-            0 => "┌",
-            position if position == last => "└",
-            _ => "├",
-        };
-        layer.iter().enumerate().map(|(position, step)| (rail(position), *step)).collect::<Vec<_>>()
-    };
-    layers.iter().flat_map(of_layer).collect()
-}
+    /// The same graph with the types of its steps.
+    ///
+    /// # Panics
+    ///
+    /// When there are not as many as there are steps.
+    #[must_use]
+    pub fn with_kinds(self, kinds: Vec<StepType>) -> Self {
+        assert_eq!(kinds.len(), self.len(), "each step has a type");
+        Self { kinds: kinds.into(), ..self }
+    }
 
-fn edges(plan: &Plan) -> impl Iterator<Item = (StepIndex, StepIndex)> {
-    plan.order()
-        .iter()
-        .flat_map(|parent| plan.dependents(*parent).iter().map(move |dependent| (*parent, *dependent)))
+    /// How many steps there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.parents.len()
+    }
+
+    /// Whether there is no step.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.parents.is_empty()
+    }
+
+    /// The steps that `step` waits for, in ascending order.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such step; so do the other methods that take an index.
+    #[must_use]
+    pub fn parents(&self, step: StepIndex) -> &[StepIndex] {
+        &self.parents[step as usize]
+    }
+
+    /// The steps that wait for `step`, in ascending order.
+    #[must_use]
+    pub fn dependents(&self, step: StepIndex) -> &[StepIndex] {
+        &self.dependents[step as usize]
+    }
+
+    /// The type of a step.
+    #[must_use]
+    pub fn kind(&self, step: StepIndex) -> StepType {
+        self.kinds[step as usize]
+    }
+
+    /// The steps that wait for none.
+    #[must_use]
+    pub fn roots(&self) -> &[StepIndex] {
+        &self.roots
+    }
+
+    /// The steps that none waits for. When all of them are done, the task is complete.
+    #[must_use]
+    pub fn sinks(&self) -> &[StepIndex] {
+        &self.sinks
+    }
 }

@@ -6,6 +6,7 @@
 
 mod check;
 mod diagnostic;
+mod draw;
 mod fields;
 mod graph;
 mod load;
@@ -17,11 +18,12 @@ mod suggest;
 mod template;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, Span};
-pub use graph::{dot, mermaid, rails, text};
+pub use draw::{dot, mermaid, rails, text};
+pub use graph::{Graph, StepIndex};
 pub use load::{
     LoadedTemplate, MAX_BYTES, TemplateDraft, load_file, load_str, read_file, read_str, template_files,
 };
-pub use plan::{Plan, PlanError, StepIndex};
+pub use plan::{Plan, PlanError};
 pub use source::Source;
 pub use suggest::nearest;
 pub use template::{

@@ -1,14 +1,13 @@
 //! The compiled graph of a template. Everything that asks about the graph asks the [`Plan`].
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 
+use crate::graph::{Graph, StepIndex};
 use crate::template::TaskTemplate;
-
-/// A step's position in its template.
-pub type StepIndex = u32;
 
 /// The graph of a template: who waits for whom, and in which order the steps can run.
 ///
@@ -32,11 +31,9 @@ pub type StepIndex = u32;
 #[derive(Clone, Debug)]
 pub struct Plan {
     by_name: HashMap<Box<str>, StepIndex>,
-    parents: Vec<Box<[StepIndex]>>,
-    dependents: Vec<Box<[StepIndex]>>,
+    graph: Arc<Graph>,
     order: Box<[StepIndex]>,
     layers: Vec<Vec<StepIndex>>,
-    ends: usize,
 }
 
 /// The template has no plan: it was not checked, or was changed since.
@@ -69,8 +66,7 @@ impl Plan {
             by_name.entry(step.name.as_str().into()).or_insert(index);
         }
         let mut parents = Vec::with_capacity(template.steps.len());
-        let mut dependents = vec![Vec::new(); template.steps.len()];
-        for (index, step) in (0..).zip(&template.steps) {
+        for step in &template.steps {
             let mut own: Vec<StepIndex> = Vec::with_capacity(step.dependencies.len());
             for dependency in &step.dependencies {
                 let Some(parent) = by_name.get(dependency.as_str()).copied() else {
@@ -81,9 +77,6 @@ impl Plan {
             }
             own.sort_unstable();
             own.dedup();
-            for parent in &own {
-                dependents[*parent as usize].push(index);
-            }
             parents.push(own);
         }
         let graph = digraph(parents.iter().map(Vec::as_slice));
@@ -96,27 +89,28 @@ impl Plan {
             ));
         };
         let order: Box<[StepIndex]> = order.into_iter().map(|node| node.index() as StepIndex).collect();
-        let ends = dependents.iter().filter(|dependents| dependents.is_empty()).count();
-        Ok(Self {
-            by_name,
-            layers: layers(&order, &parents),
-            order,
-            ends,
-            parents: parents.into_iter().map(Vec::into_boxed_slice).collect(),
-            dependents: dependents.into_iter().map(Vec::into_boxed_slice).collect(),
-        })
+        let layers = layers(&order, &parents);
+        let kinds = template.steps.iter().map(|step| step.step_type).collect();
+        let graph = Arc::new(Graph::new(parents).with_kinds(kinds));
+        Ok(Self { by_name, graph, order, layers })
+    }
+
+    /// Its bare structure, for stores.
+    #[must_use]
+    pub fn graph(&self) -> &Arc<Graph> {
+        &self.graph
     }
 
     /// How many steps there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.parents.len()
+        self.graph.len()
     }
 
     /// Whether there is no step.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.parents.is_empty()
+        self.graph.is_empty()
     }
 
     /// The index of the step called `name`.
@@ -132,24 +126,25 @@ impl Plan {
     /// When there is no such step; so do the other methods that take an index.
     #[must_use]
     pub fn parents(&self, step: StepIndex) -> &[StepIndex] {
-        &self.parents[step as usize]
+        self.graph.parents(step)
     }
 
     /// The steps that wait for `step`.
     #[must_use]
     pub fn dependents(&self, step: StepIndex) -> &[StepIndex] {
-        &self.dependents[step as usize]
+        self.graph.dependents(step)
     }
 
     /// The steps that wait for none.
-    pub fn starts(&self) -> impl Iterator<Item = StepIndex> {
-        (0..).zip(&self.parents).filter(|(_, parents)| parents.is_empty()).map(|(index, _)| index)
+    #[must_use]
+    pub fn roots(&self) -> &[StepIndex] {
+        self.graph.roots()
     }
 
-    /// How many steps nobody waits for. When all of them are complete, so is the task.
+    /// The steps that none waits for. When all of them are done, the task is complete.
     #[must_use]
-    pub fn ends(&self) -> usize {
-        self.ends
+    pub fn sinks(&self) -> &[StepIndex] {
+        self.graph.sinks()
     }
 
     /// An order in which each step comes after all that it waits for.

@@ -136,7 +136,7 @@ INSERT INTO {schema}.migration VALUES (1, 1, '2026-11-25 18:14:44.766964+00');
 INSERT INTO {schema}.migration VALUES (2, 1, '2026-11-25 18:14:44.766964+00');
 INSERT INTO {schema}.step VALUES ('01a213ea-cda1-72b1-8000-59633a0bbe62', 1, 0, '67247e24-eb08-5ad8-be8a-bffddc3cac49', 'microservices', 'error', 1, 0, NULL, NULL, NULL, NULL);
 INSERT INTO {schema}.step VALUES ('01a213ea-cdde-717c-8000-1f6b16fd6aad', 2, 0, '67247e24-eb08-5ad8-be8a-bffddc3cac49', 'microservices', 'error', 1, 0, NULL, NULL, NULL, NULL);
-INSERT INTO {schema}.step VALUES ('01a213ea-d058-7273-8000-c02f10fd97d5', 1, 0, '67247e24-eb08-5ad8-be8a-bffddc3cac49', 'microservices', 'waiting_for_retry', 1, 0, '2026-11-25 18:48:54.939555+00', 1795632534939555, NULL, NULL);
+INSERT INTO {schema}.step VALUES ('01a213ea-d058-7273-8000-c02f10fd97d5', 1, 0, '67247e24-eb08-5ad8-be8a-bffddc3cac49', 'microservices', 'waiting_for_retry', 1, 0, '2040-01-01 00:00:00+00', 2208988800000000, NULL, NULL);
 INSERT INTO {schema}.step VALUES ('01a213ea-e332-7031-8000-85440711e908', 0, 0, '67247e24-eb08-5ad8-be8a-bffddc3cac49', 'microservices', 'ready', 0, 0, '2040-01-01 00:00:00+00', 2208988800000000, NULL, NULL);
 INSERT INTO {schema}.step VALUES ('01a213ea-e34f-7149-8000-f2177733bb58', 0, 0, '67247e24-eb08-5ad8-be8a-bffddc3cac49', 'microservices', 'ready', 0, 0, NULL, 1795630070447329, NULL, NULL);
 INSERT INTO {schema}.tag VALUES ('golden', '01a213ea-e332-7031-8000-85440711e908');

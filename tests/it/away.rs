@@ -7,7 +7,7 @@ use tasker_runtime::store::PostgresStore;
 use tasker_runtime::task::AttemptOutcome;
 use tasker_runtime::worker::WorkerId;
 use tasker_runtime::{Builder, StepContext, StepResult, TaskFilter, TaskState, Tasker};
-use tasker_store::conformance::{Graph, at, failed, new, new_task as new_record, template as record};
+use tasker_store::conformance::{Shape, at, failed, new, new_task as new_record, template as record};
 use tasker_store::{Claim, ClaimRequest, Ending, Finished, FinishedAttempt, Store, WorkerInfo};
 use tokio::sync::Notify;
 use tokio_postgres::NoTls;
@@ -125,7 +125,7 @@ async fn the_answer_of_a_worker_that_was_not_heard_of_is_stale() {
     let [worker, taker] = [&stalled, &other].map(|_| WorkerId::random());
     stalled.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
     other.register_worker(taker, WorkerInfo::here(), at(0)).await.unwrap();
-    let graph = Graph::new(vec![vec![], vec![0]]);
+    let graph = Shape::new(vec![vec![], vec![0]]);
     stalled.put_template(record()).await.unwrap();
     let created = stalled.create_task(new_record(&graph, 0), request(worker, 0)).await.unwrap();
     let claim = new(created).claims[0];
@@ -137,17 +137,17 @@ async fn the_answer_of_a_worker_that_was_not_heard_of_is_stale() {
     let ended = other.finish(crashed, request(taker, 1)).await.unwrap();
     let Finished::Recorded { claimed, .. } = ended else { panic!("{ended:?}") };
     let [second] = claimed.claims[..] else { panic!("{claimed:?}") };
-    assert_eq!((second.step, second.attempt, second.worker), (0, 2, taker));
+    assert_eq!((second.key.step, second.attempt, second.worker), (0, 2, taker));
 
     // On its way before the next attempt has ended, and heard of after that.
-    let late = stalled.finish(end(claim, 2, graph.complete(0, "\"late\"")), request(worker, 2));
+    let late = stalled.finish(end(claim, 2, graph.complete("\"late\"")), request(worker, 2));
     let (late, ()) = tokio::join!(late, async {
-        let ended = other.finish(end(second, 3, graph.complete(0, "\"right\"")), request(taker, 3)).await;
+        let ended = other.finish(end(second, 3, graph.complete("\"right\"")), request(taker, 3)).await;
         assert!(matches!(ended, Ok(Finished::Recorded { .. })), "{ended:?}");
         proxy.set(Mode::Forward);
     });
     assert!(matches!(late, Ok(Finished::Stale)), "{late:?}");
-    let inputs = other.inputs(claim.task, &[0]).await.unwrap().unwrap();
+    let inputs = other.inputs(claim.task, claim.key, &[0]).await.unwrap().unwrap();
     assert_eq!(inputs.results[0].as_ref().unwrap().get(), "\"right\"");
 }
 
@@ -159,7 +159,7 @@ async fn the_locks_of_a_worker_that_was_cut_off_do_not_outlast_its_lease() {
     let other = PostgresStore::open(&schema.url_with("lease=600")).await.unwrap();
     let [worker, taker] = [&stalled, &other].map(|_| WorkerId::random());
     stalled.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
-    let graph = Graph::new(vec![vec![], vec![0]]);
+    let graph = Shape::new(vec![vec![], vec![0]]);
     other.put_template(record()).await.unwrap();
     let nothing = ClaimRequest { limit: 0, any: false, ..request(taker, 0) };
     other.create_task(new_record(&graph, 0), nothing).await.unwrap();
@@ -170,7 +170,7 @@ async fn the_locks_of_a_worker_that_was_cut_off_do_not_outlast_its_lease() {
     tokio::spawn(driver);
     let held = holder.transaction().await.unwrap();
     held.batch_execute(&format!("SELECT FROM {}.task FOR UPDATE", schema.name())).await.unwrap();
-    let late = stalled.finish(end(claim, 1, graph.complete(0, "\"late\"")), request(worker, 1));
+    let late = stalled.finish(end(claim, 1, graph.complete("\"late\"")), request(worker, 1));
     let (late, ()) = tokio::join!(late, async {
         schema.until_somebody_waits().await;
         proxy.set(Mode::Stall);
@@ -204,7 +204,7 @@ async fn another_worker_takes_over_from_one_that_is_not_heard_of() {
 
     gate.go.notify_one();
     proxy.set(Mode::Forward);
-    log.line(&["the claim was lost; the answer is dropped", &id.to_string()]).await;
+    log.line(&["the claim was revoked; the answer is dropped", &id.to_string()]).await;
     let task = stalled.wait(id).await.unwrap();
     assert_eq!(task.step_output::<String>("a").unwrap(), "right");
     stalled.shutdown().await;
@@ -217,7 +217,7 @@ async fn a_store_that_cannot_record_all_claims_nothing_from_the_queue() {
     let application = schema.name();
     let settings = format!("lease=600&writers=2&application_name={application}");
     let store = Arc::new(PostgresStore::open(&schema.url_at(proxy.address(), &settings)).await.unwrap());
-    let (graph, worker) = (Graph::new(vec![vec![]]), WorkerId::random());
+    let (graph, worker) = (Shape::new(vec![vec![]]), WorkerId::random());
     store.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
     store.put_template(record()).await.unwrap();
     let create = async |any, limit| {
@@ -244,7 +244,7 @@ async fn a_store_that_cannot_record_all_claims_nothing_from_the_queue() {
     assert!(client.query_one(second, &[&application]).await.unwrap().get::<_, bool>(0));
     let refused = proxy.refused();
     let finishing = {
-        let (store, attempt) = (Arc::clone(&store), end(held, 1, graph.complete(0, "1")));
+        let (store, attempt) = (Arc::clone(&store), end(held, 1, graph.complete("1")));
         tokio::spawn(async move { store.finish(attempt, request(worker, 1)).await })
     };
     refused.await;

@@ -16,8 +16,8 @@ use tasker_runtime::{Builder, NewTask, StepContext, StepResult, StepState, TaskI
 use tasker_store::TemplateId;
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
-    LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, Store, TaskFilter,
-    TaskHead, TaskInputs, TaskRecord, TemplateRecord, WorkerInfo, WorkerRecord,
+    LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, StepKey, Store,
+    TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord, WorkerInfo, WorkerRecord,
 };
 use tokio::sync::Notify;
 
@@ -198,7 +198,7 @@ async fn a_process_without_a_worker_creates_tasks_for_another() {
 
 #[tokio::test]
 async fn the_claims_of_a_worker_are_abandoned_when_it_is_gone_and_not_before() {
-    use tasker_store::conformance::{Graph, at, new, new_task, template};
+    use tasker_store::conformance::{Shape, at, new, new_task, template};
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.db");
     let (one, other) = (SqliteStore::open(&path).unwrap(), SqliteStore::open(&path).unwrap());
@@ -207,7 +207,7 @@ async fn the_claims_of_a_worker_are_abandoned_when_it_is_gone_and_not_before() {
     one.put_template(template()).await.unwrap();
     let request =
         ClaimRequest { worker, limit: 1, any: false, now: at(0), excluded: Arc::default(), namespaces: None };
-    let claims = new(one.create_task(new_task(&Graph::diamond(), 0), request).await.unwrap()).claims;
+    let claims = new(one.create_task(new_task(&Shape::diamond(), 0), request).await.unwrap()).claims;
     assert!(other.orphaned().await.unwrap().is_empty());
     drop(one);
     assert_eq!(other.orphaned().await.unwrap(), claims);
@@ -318,7 +318,7 @@ async fn one_file_under_two_names_is_one_store() {
     one.put_template(tasker_store::conformance::template()).await.unwrap();
     let request =
         ClaimRequest { worker, limit: 1, any: false, now: at(0), excluded: Arc::default(), namespaces: None };
-    let record = tasker_store::conformance::new_task(&tasker_store::conformance::Graph::diamond(), 0);
+    let record = tasker_store::conformance::new_task(&tasker_store::conformance::Shape::diamond(), 0);
     let claims = new(one.create_task(record, request).await.unwrap()).claims;
     assert!(other.orphaned().await.unwrap().is_empty());
     one.worker_died(worker);
@@ -413,9 +413,14 @@ impl Store for Flaky {
         self.before()?;
         self.inner.orphaned().await
     }
-    async fn inputs(&self, task: TaskId, steps: &[u32]) -> Result<Option<TaskInputs>, StoreError> {
+    async fn inputs(
+        &self,
+        task: TaskId,
+        run: StepKey,
+        steps: &[u32],
+    ) -> Result<Option<TaskInputs>, StoreError> {
         self.before()?;
-        self.inner.inputs(task, steps).await
+        self.inner.inputs(task, run, steps).await
     }
     async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {
         self.inner.task(id).await

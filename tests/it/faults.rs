@@ -160,10 +160,10 @@ async fn a_task_that_cannot_be_read_is_left_out_of_lists() {
 
 #[tokio::test]
 async fn a_step_of_a_template_that_cannot_be_read_fails_and_frees_its_slot() {
-    use tasker_store::conformance::{Graph, at, new_task as new_record, template as unreadable};
+    use tasker_store::conformance::{Shape, at, new_task as new_record, template as unreadable};
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     store.put_template(unreadable()).await.unwrap();
-    let record = new_record(&Graph::new(vec![vec![]]), 0);
+    let record = new_record(&Shape::new(vec![vec![]]), 0);
     let id = record.id;
     let nothing = ClaimRequest {
         worker: WorkerId::random(),

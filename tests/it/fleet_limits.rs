@@ -19,7 +19,7 @@ use crate::postgres::Schema;
 use crate::program::{json as printed, tasker, text};
 use crate::support::{new_task, on_store, template};
 
-/// How many attempts of a kind run at a time, and when they began.
+/// How many attempts run at a time, and when they began.
 #[derive(Clone, Debug, Default)]
 struct Gauge(Arc<Inner>);
 
@@ -211,7 +211,7 @@ async fn a_fast_rate_is_used_up_by_one_worker() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_paused_kind_goes_on_when_its_limit_is_raised() {
+async fn a_paused_scope_goes_on_when_its_limit_is_raised() {
     let (fleet, gauge) = (Fleet::new(), Gauge::default());
     let client = fleet.client().await;
     client.set_limit(charge().concurrency(0)).await.unwrap();
@@ -279,7 +279,7 @@ async fn workers_share_a_limit_that_all_of_them_want() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_kind_without_a_limit_is_not_held_up_by_one_that_has_one() {
+async fn a_scope_without_a_limit_is_not_held_up_by_one_that_has_one() {
     let (fleet, gauge, free) = (Fleet::new(), Gauge::default(), Gauge::default());
     let client = fleet.client().await;
     client.set_limit(charge().concurrency(1)).await.unwrap();
@@ -384,7 +384,7 @@ async fn a_file_that_two_processes_have_open_grants_what_memory_grants() {
     let (memory, files) = (MemoryStore::new(), [open(), open()]);
     let mut random = fastrand::Rng::with_seed(11);
     let mut now = Timestamp::from_second(1_800_000_000).unwrap();
-    let kinds = [charge().scope, LimitScope::Namespace("a".to_owned())];
+    let scopes = [charge().scope, LimitScope::Namespace("a".to_owned())];
     let mut workers = Vec::new();
     for _ in 0..150 {
         while workers.len() < 3 {
@@ -397,13 +397,13 @@ async fn a_file_that_two_processes_have_open_grants_what_memory_grants() {
         match random.u32(..20) {
             0 => {
                 let mut limit =
-                    FleetLimit::new(kinds[random.usize(..2)].clone()).concurrency(random.u32(..6));
+                    FleetLimit::new(scopes[random.usize(..2)].clone()).concurrency(random.u32(..6));
                 limit.rate = random.bool().then(|| "3/s".parse().unwrap());
                 memory.set_limit(limit.clone()).await.unwrap();
                 file.set_limit(limit).await.unwrap();
             }
             1 => {
-                let scope = kinds[random.usize(..2)].clone();
+                let scope = scopes[random.usize(..2)].clone();
                 let removed = memory.remove_limit(scope.clone()).await.unwrap();
                 assert_eq!(removed, file.remove_limit(scope).await.unwrap());
             }
@@ -414,7 +414,7 @@ async fn a_file_that_two_processes_have_open_grants_what_memory_grants() {
             }
             3..8 => now += ms(random.u64(..900)),
             _ => {
-                let wanted = kinds.iter().map(|scope| {
+                let wanted = scopes.iter().map(|scope| {
                     let (keep, wanted, starts) = (random.u32(..2), random.u32(..5), random.u32(..3));
                     PermitDemand { scope: scope.clone(), keep, wanted: wanted.max(keep), starts }
                 });
@@ -444,7 +444,7 @@ async fn a_worker_that_is_taken_for_dead_starts_nothing_new_until_it_is_heard_of
         let is_heard_of = answer.lasts.is_some_and(|lasts| !lasts.is_zero());
         assert!(answer.lasts <= Some(Duration::from_secs(15)), "{:?}", answer.lasts);
         assert_eq!(is_heard_of, heard_of);
-        (answer.granted[0].held, answer.granted[0].most)
+        (answer.granted[0].held, answer.granted[0].max_running)
     };
     assert_eq!(hold(silent, 0, 2, true).await, (2, Some(2)));
     let silence = format!(

@@ -10,7 +10,7 @@ use tasker_runtime::worker::WorkerId;
 use tasker_runtime::{
     NewTask, ResultWrites, StepContext, StepError, StepResult, StepState, Task, Tasker, step_handler,
 };
-use tasker_store::conformance::{Graph, at, new, new_task, template as record};
+use tasker_store::conformance::{Shape, at, new, new_task, template as record};
 use tasker_store::{ClaimRequest, Ending, Finished, FinishedAttempt, SqlWrite, Store, WorkerInfo};
 use tokio_postgres::NoTls;
 
@@ -130,16 +130,14 @@ async fn a_stale_answer_writes_nothing(store: impl Store, table: &str) {
     };
     store.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
     store.put_template(record()).await.unwrap();
-    let graph = Graph::new(vec![vec![]]);
-    let claim = new(store.create_task(new_task(&graph, 0), request(1)).await.unwrap()).claims[0];
+    let shape = Shape::new(vec![vec![]]);
+    let claim = new(store.create_task(new_task(&shape, 0), request(1)).await.unwrap()).claims[0];
     let attempt = |cents: i64| {
-        let Ending::Complete { result, dependents, ends, .. } = graph.complete(0, "1") else {
-            unreachable!()
-        };
+        let Ending::Complete { result, graph, spawned, .. } = shape.complete("1") else { unreachable!() };
         let values = vec![SqlValue::Text(claim.task.to_string()), cents.into(), SqlValue::Null];
         let sql = format!("INSERT INTO {table} VALUES ($1, $2, $3)");
-        let ending =
-            Ending::Complete { result, dependents, ends, writes: Arc::new([SqlWrite { sql, values }]) };
+        let writes = Arc::new([SqlWrite { sql, values }]);
+        let ending = Ending::Complete { result, graph, spawned, writes };
         FinishedAttempt { claim, started_at: at(0), finished_at: at(1), ending }
     };
     assert!(matches!(store.finish(attempt(1), request(0)).await.unwrap(), Finished::Recorded { .. }));

@@ -120,7 +120,9 @@ async fn no_statement_scans_history() {
     }
     let explained: Vec<(String, Value)> = proxy.heard().iter().flat_map(|said| plans(said)).collect();
     let statements: BTreeSet<&str> = explained.iter().map(|(statement, _)| statement.as_str()).collect();
-    for part in ["ours", "moved", "created", "tagged", "ended", "placed", "gone", "taken", "due_at <= "] {
+    for part in
+        ["locked", "updated", "created", "tagged", "ended", "upserted", "deleted", "taken", "due_at <= "]
+    {
         assert!(statements.iter().any(|statement| statement.contains(part)), "`{part}` was not explained");
     }
     for (statement, plan) in &explained {

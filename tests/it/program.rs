@@ -14,8 +14,8 @@ pub fn root() -> &'static Path {
 
 /// `tasker` with these arguments, in the root of the repository.
 pub fn tasker<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tasker"));
-    command.args(arguments).current_dir(root()).env_remove("RUST_LOG").output().unwrap()
+    let mut command = command(Path::new(env!("CARGO_BIN_EXE_tasker")));
+    command.args(arguments).output().unwrap()
 }
 
 /// The program of the user-registration example.
@@ -28,6 +28,12 @@ pub fn example() -> Command {
 pub fn greeting() -> Command {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     command(PROGRAM.get_or_init(|| build("greeting")))
+}
+
+/// The application with a store, templates and a command of its own.
+pub fn shop() -> Command {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    command(PROGRAM.get_or_init(|| build("shop")))
 }
 
 /// An example's program: `cargo test` builds it only when all targets are tested.
@@ -46,7 +52,7 @@ fn build(example: &str) -> PathBuf {
 
 fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
-    command.current_dir(root()).env_remove("RUST_LOG");
+    command.current_dir(root()).env_remove("RUST_LOG").env_remove("TASKER_STORE_URL");
     command
 }
 

@@ -1,6 +1,7 @@
 //! Random graphs and random histories: every store answers as the memory store does, also when two
 //! processes take turns.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -8,10 +9,10 @@ use tasker_runtime::TaskId;
 use tasker_runtime::operate::{DeadLetterReason, DeadLetterStatus};
 use tasker_runtime::store::{MemoryStore, PostgresStore, SqliteStore};
 use tasker_runtime::worker::WorkerId;
-use tasker_store::conformance::{Graph, at, failed, new, new_task, template};
+use tasker_store::conformance::{Shape, at, failed, new, new_task, template};
 use tasker_store::{
-    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Ending, Finished, FinishedAttempt, OperatorAction,
-    Store, TaskFilter, WorkerInfo,
+    Acted, ActionRequest, Claim, ClaimRequest, Claimed, Ending, Finished, FinishedAttempt, Json,
+    OperatorAction, StepKey, Store, TaskFilter, WorkerInfo,
 };
 
 use crate::postgres::Schema;
@@ -28,6 +29,8 @@ enum Operation {
         which: usize,
         room: usize,
         any: bool,
+        /// How many runs a step that waits for it is given.
+        runs: Option<u32>,
     },
     Retry {
         which: usize,
@@ -50,6 +53,7 @@ enum Operation {
     Act {
         task: usize,
         step: u32,
+        instance: u32,
         kind: usize,
     },
     /// Another process goes on with everything: what the first one knows is soon out of date.
@@ -62,25 +66,26 @@ fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         1 => room.clone().prop_map(|room| Operation::Create { room }),
         3 => room.clone().prop_map(|room| Operation::Claim { room }),
-        6 => (which.clone(), room, any::<bool>())
-            .prop_map(|(which, room, any)| Operation::Complete { which, room, any }),
+        6 => (which.clone(), room, any::<bool>(), prop::option::weighted(0.3, 0..4_u32))
+            .prop_map(|(which, room, any, runs)| Operation::Complete { which, room, any, runs }),
         2 => (which.clone(), 0..20_i64).prop_map(|(which, after)| Operation::Retry { which, after }),
         1 => which.clone().prop_map(|which| Operation::Fail { which }),
         1 => which.clone().prop_map(|which| Operation::Release { which }),
         1 => which.prop_map(|which| Operation::Repeat { which }),
         1 => (1..10_i64).prop_map(|seconds| Operation::Wait { seconds }),
-        2 => (0..9_usize, 0..9_u32, 0..7_usize).prop_map(|(task, step, kind)| Operation::Act { task, step, kind }),
+        2 => (0..9_usize, 0..9_u32, 0..4_u32, 0..7_usize)
+            .prop_map(|(task, step, instance, kind)| Operation::Act { task, step, instance, kind }),
         2 => Just(Operation::Swap),
     ]
 }
 
 /// Each step waits for some of those before it.
-fn graph() -> impl Strategy<Value = Graph> {
+fn graph() -> impl Strategy<Value = Shape> {
     (1..9_usize).prop_flat_map(|steps| {
         let masks: Vec<_> = (0..steps).map(|step| 0..(1_u32 << step)).collect();
         masks.prop_map(|masks| {
             let bits = |mask: u32| (0..u32::BITS).filter(|bit| mask & (1 << bit) != 0).collect();
-            Graph::new(masks.into_iter().map(bits).collect())
+            Shape::new(masks.into_iter().map(bits).collect())
         })
     })
 }
@@ -90,7 +95,9 @@ struct Pair {
     stores: [Arc<dyn Store>; 2],
     /// The second one, as another process has it open.
     other: Arc<dyn Store>,
-    graph: Graph,
+    shape: Shape,
+    /// How many runs a step of a task has been given.
+    given: BTreeMap<(TaskId, u32), u32>,
     worker: WorkerId,
     now: i64,
     tasks: Vec<TaskId>,
@@ -113,7 +120,7 @@ impl Pair {
     async fn apply(&mut self, operation: &Operation) {
         match *operation {
             Operation::Create { room } => {
-                let task = new_task(&self.graph, self.now);
+                let task = new_task(&self.shape, self.now);
                 self.tasks.push(task.id);
                 let request = self.request(room, false);
                 let [one, other] = &self.stores;
@@ -128,9 +135,9 @@ impl Pair {
                     (one.claim(request.clone()).await.unwrap(), other.claim(request).await.unwrap());
                 self.claimed(one, &other);
             }
-            Operation::Complete { which, room, any } => {
+            Operation::Complete { which, room, any, runs } => {
                 let Some(claim) = self.take(which) else { return };
-                let ending = self.graph.complete(claim.step, &claim.step.to_string());
+                let ending = self.completed(&claim, runs);
                 self.finish(claim, ending, self.request(room, any)).await;
             }
             Operation::Retry { which, after } => {
@@ -154,35 +161,53 @@ impl Pair {
                 if self.open.contains(&claim) {
                     return;
                 }
-                let ending = self.graph.complete(claim.step, "null");
+                let ending = self.shape.complete("null");
                 self.finish(claim, ending, self.request(1, false)).await;
             }
             Operation::Wait { seconds } => self.now += seconds,
-            Operation::Act { task, step, kind } => {
-                self.act(self.tasks[task % self.tasks.len()], step, kind).await
+            Operation::Act { task, step, instance, kind } => {
+                let task = self.tasks[task % self.tasks.len()];
+                let step = step % u32::try_from(self.shape.graph().len()).unwrap();
+                let run = match self.given.get(&(task, step)) {
+                    None => step.into(),
+                    // There is nothing to steer in a step that has no runs.
+                    Some(0) => return,
+                    Some(runs) => StepKey::instance(step, 1 + instance % runs),
+                };
+                self.act(task, run, kind).await;
             }
             Operation::Swap => std::mem::swap(&mut self.stores[1], &mut self.other),
         }
     }
 
-    async fn act(&mut self, task: TaskId, step: u32, kind: usize) {
+    /// The ending of a completed run; an ordinary one may give the first step that waits for it several.
+    fn completed(&mut self, claim: &Claim, runs: Option<u32>) -> Ending {
+        let first = self.shape.graph().dependents(claim.key.step).first().copied();
+        match (first, runs) {
+            (Some(step), Some(runs))
+                if claim.key.is_only() && !self.given.contains_key(&(claim.task, step)) =>
+            {
+                self.given.insert((claim.task, step), runs);
+                self.shape.spawn(step, runs)
+            }
+            _ => self.shape.complete(&claim.key.step.to_string()),
+        }
+    }
+
+    async fn act(&mut self, task: TaskId, run: StepKey, kind: usize) {
         let [one, other] = &self.stores;
         let record = one.task(task).await.unwrap().unwrap();
-        let step = step % u32::try_from(self.graph.len()).unwrap();
-        let Ending::Complete { result, dependents, ends, .. } = self.graph.complete(step, "9") else {
-            unreachable!()
-        };
-        let attempts = |step: u32| {
-            record.attempts.iter().filter(|one| one.step == step).map(|one| one.attempt).max().unwrap_or(0)
-        };
+        let graph = Arc::clone(self.shape.graph());
+        let own = record.attempts.iter().filter(|one| one.key == run);
+        let attempts = own.map(|one| one.attempt).max().unwrap_or(0);
         let action = match kind {
             0 => OperatorAction::Cancel,
             1 => OperatorAction::GiveUp { reason: DeadLetterReason::ManualDlq },
-            2 => OperatorAction::Retry { steps: vec![(step, attempts(step))] },
-            3 => OperatorAction::RetryNow { step },
-            4 => OperatorAction::Complete { step, result, dependents, ends },
+            2 => OperatorAction::Retry { runs: vec![(run, attempts)] },
+            3 => OperatorAction::RetryNow { run },
+            4 => OperatorAction::Complete { run, result: Json::from_value(&9).unwrap(), graph },
             5 => OperatorAction::Investigate { status: DeadLetterStatus::PermanentlyFailed },
-            _ => OperatorAction::Resolve { step, dependents, ends },
+            _ => OperatorAction::Resolve { run, graph },
         };
         let (by, reason) = ("ada".to_owned(), "why not".to_owned());
         let request = ActionRequest { task, action, by, reason, at: at(self.now) };
@@ -225,11 +250,29 @@ impl Pair {
         self.open.extend(one.claims);
     }
 
+    /// What runs need is the same, and so are the results of all steps.
+    async fn compare_inputs(&self, task: TaskId) {
+        let [one, other] = &self.stores;
+        let steps: Vec<u32> = (0..u32::try_from(self.shape.graph().len()).unwrap()).collect();
+        let given = steps.iter().flat_map(|step| {
+            let runs = self.given.get(&(task, *step)).copied().unwrap_or(0);
+            (0..=runs).map(|instance| StepKey { step: *step, instance })
+        });
+        for run in given {
+            let inputs = one.inputs(task, run, &steps).await.unwrap();
+            assert_eq!(
+                format!("{inputs:?}"),
+                format!("{:?}", other.inputs(task, run, &steps).await.unwrap())
+            );
+        }
+    }
+
     async fn compare(&self) {
         for task in &self.tasks {
             let [one, other] = &self.stores;
             let (one, other) = (one.task(*task).await.unwrap(), other.task(*task).await.unwrap());
             assert_eq!(format!("{one:#?}"), format!("{other:#?}"));
+            self.compare_inputs(*task).await;
         }
         for given_up in [false, true] {
             let filter = TaskFilter::new().limit(100);
@@ -242,7 +285,7 @@ impl Pair {
 }
 
 /// Runs a history on a store that two processes have open, and on one in memory.
-async fn compare_with_memory(stores: [Arc<dyn Store>; 2], graph: Graph, history: &[Operation]) {
+async fn compare_with_memory(stores: [Arc<dyn Store>; 2], shape: Shape, history: &[Operation]) {
     let [one, other] = stores;
     let stores: [Arc<dyn Store>; 2] = [Arc::new(MemoryStore::new()), one];
     let worker = WorkerId::random();
@@ -251,7 +294,8 @@ async fn compare_with_memory(stores: [Arc<dyn Store>; 2], graph: Graph, history:
         store.put_template(template()).await.unwrap();
     }
     let (tasks, open, closed) = (Vec::new(), Vec::new(), Vec::new());
-    let mut pair = Pair { stores, other, graph, worker, now: 0, tasks, open, closed };
+    let given = BTreeMap::new();
+    let mut pair = Pair { stores, other, shape, given, worker, now: 0, tasks, open, closed };
     pair.apply(&Operation::Create { room: 1 }).await;
     for operation in history {
         pair.apply(operation).await;
@@ -285,11 +329,11 @@ fn a_late_answer_to_a_step_that_an_operator_resolved_changes_nothing() {
     let open = || runtime.block_on(PostgresStore::open(&schema.url())).unwrap();
     let stores: [Arc<dyn Store>; 2] = [Arc::new(open()), Arc::new(open())];
     let claim = || Operation::Claim { room: 3 };
-    let resolve = |step| Operation::Act { task: 0, step, kind: 6 };
+    let resolve = |step| Operation::Act { task: 0, step, instance: 0, kind: 6 };
     // Steps 0 and 1 are claimed when they are resolved, and step 2, which waited for both, when they answer.
     let late = [0, 1].map(|which| Operation::Repeat { which });
     let history: Vec<_> = [claim(), resolve(0), resolve(1), claim()].into_iter().chain(late).collect();
-    let graph = Graph::new(vec![vec![], vec![], vec![0, 1]]);
+    let graph = Shape::new(vec![vec![], vec![], vec![0, 1]]);
     runtime.block_on(compare_with_memory(stores, graph, &history));
 }
 

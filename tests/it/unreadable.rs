@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tasker_runtime::TaskState;
 use tasker_runtime::store::{PostgresStore, StoreError};
 use tasker_runtime::worker::WorkerId;
-use tasker_store::conformance::{Graph, at, new, new_task, template};
+use tasker_store::conformance::{Shape, at, new, new_task, template};
 use tasker_store::{ClaimRequest, Finished, FinishedAttempt, Store, WorkerInfo};
 
 use crate::postgres::Schema;
@@ -21,7 +21,7 @@ async fn a_task_that_cannot_be_read_leaves_the_others_and_their_commits_alone() 
     };
     store.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
     store.put_template(template()).await.unwrap();
-    let graph = Graph::new(vec![vec![]]);
+    let graph = Shape::new(vec![vec![]]);
     for second in 0..2 {
         // Not known to the writer: they are claimed from the queue.
         new(store.create_task(new_task(&graph, second), request(0)).await.unwrap());
@@ -31,7 +31,7 @@ async fn a_task_that_cannot_be_read_leaves_the_others_and_their_commits_alone() 
     let name = schema.name();
     schema.execute(&format!("UPDATE {name}.task SET state = 'odd' WHERE id = '{}'", odd.task)).await;
     let finish = |claim| {
-        let ending = graph.complete(0, "1");
+        let ending = graph.complete("1");
         store.finish(FinishedAttempt { claim, started_at: at(0), finished_at: at(1), ending }, request(0))
     };
     let (failed, done) = tokio::join!(finish(odd), finish(other));

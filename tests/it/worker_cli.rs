@@ -10,7 +10,7 @@ use tasker_runtime::{NewTask, StepContext, StepError, StepResult, TaskState, Tas
 use tempfile::TempDir;
 
 use crate::postgres::{Schema, server};
-use crate::program::{example, greeting, json, root, tasker, text};
+use crate::program::{example, greeting, json, root, shop, tasker, text};
 use crate::support::{ended, template};
 
 /// How long anything may take that is waited for.
@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Worker {
     child: Child,
     id: String,
+    /// What it said of itself.
+    begun: Value,
     lines: Receiver<Value>,
 }
 
@@ -41,7 +43,7 @@ impl Worker {
             panic!("the worker did not start: {errors}");
         };
         assert_eq!(first["event"], "worker_started", "{first}");
-        Self { child, id: first["worker"].as_str().unwrap().to_owned(), lines }
+        Self { child, id: first["worker"].as_str().unwrap().to_owned(), begun: first, lines }
     }
 
     /// The next line about a task that has settled.
@@ -288,6 +290,25 @@ fn a_worker_needs_handlers_and_templates_that_fit() {
     }
 }
 
+#[test]
+fn a_worker_has_the_store_and_the_templates_of_its_application() {
+    let directory = TempDir::new().unwrap();
+    let templates = root().join("examples/shop/templates");
+    // The same directory and file once more are what the application has anyway.
+    let (same, file) = (templates.to_str().unwrap(), templates.join("order.yaml"));
+    for arguments in [&["worker"][..], &["worker", same], &["worker", file.to_str().unwrap()]] {
+        let mut command = shop();
+        command.current_dir(directory.path());
+        let mut worker = Worker::start(command, arguments);
+        let Value::String(store) = &worker.begun["store"] else { panic!("{}", worker.begun) };
+        assert!(store.ends_with("/shop.db"), "{store}");
+        let program = json!({ "name": "shop", "version": env!("CARGO_PKG_VERSION") });
+        assert_eq!((&worker.begun["templates"], &worker.begun["program"]), (&json!(1), &program));
+        worker.signal("TERM");
+        assert_eq!(worker.wait().code(), Some(0));
+    }
+}
+
 fn migrated(store: &str, more: &[&str]) -> Value {
     let output = tasker([&["migrate", "--store", store, "--json"], more].concat());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -342,7 +363,7 @@ fn an_older_file_is_left_alone_by_a_dry_run() {
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection.execute_batch(&sql.join("\n")).unwrap();
     drop(connection);
-    assert_eq!(migrated(&sqlite(&directory), &[])["from"], 5);
+    assert_eq!(migrated(&sqlite(&directory), &[])["from"], 6);
 }
 
 #[test]

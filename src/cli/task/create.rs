@@ -1,47 +1,66 @@
 //! `tasker task create`.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::json;
 use tasker_runtime::{Builder, Error, NewTask, Tasker};
-use tasker_template::load_file;
+use tasker_template::LoadedTemplate;
 
-use crate::cli::task::print_json;
-use crate::cli::{new_task, print};
+use crate::cli::at_store::{AtStore, open_or_make};
+use crate::cli::chosen::{choose, is_template_file};
+use crate::cli::new_task::{TaskOptions, refused};
+use crate::cli::output::{CANNOT_START, USAGE, fail, print, print_json};
+use crate::cli::program::Program;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// A template file
-    template: PathBuf,
+    /// A template file, or the name of one of this program's templates; may be left out when it has only one
+    // Not `template`, which an application may call a global option of its own.
+    #[arg(id = "wanted_template", value_name = "TEMPLATE")]
+    template: Option<PathBuf>,
     #[command(flatten)]
-    task: new_task::TaskOptions,
+    task: TaskOptions,
 }
 
-impl Options {
-    /// The runtime that creates the task; another process runs it, with the handlers.
-    pub(super) fn prepare(&self, builder: Builder, store: &str) -> Result<Builder, String> {
-        let template = &self.template;
-        if !template.is_file() {
-            return Err(format!("there is no template `{}`", template.display()));
-        }
-        if store.ends_with("memory:") {
-            return Err("a task in memory ends with this process; `--store` names a file".to_owned());
-        }
-        Ok(self.task.prepare(builder, template))
+/// Creates the task; another process runs it, with the handlers.
+pub(super) async fn run(builder: Builder, options: &Options, at: &AtStore, program: &Program) -> ExitCode {
+    let wanted = options.template.as_deref();
+    if let Some(path) = wanted.filter(|path| is_template_file(path) && !path.is_file()) {
+        return fail(USAGE, format!("there is no template `{}`", path.display()));
+    }
+    let builder = options.task.prepare(at.prepare(builder));
+    if builder.store_location().is_some_and(|url| url.ends_with("memory:")) {
+        return fail(USAGE, "a task in memory ends with this process; `--store` names a file");
+    }
+    let chosen = match choose(builder, wanted, program) {
+        Ok(chosen) => chosen,
+        Err(code) => return code,
+    };
+    // What is wrong with the template is told by the builder, together with everything else.
+    let (tasker, template) = match (open_or_make(chosen.builder).await, chosen.template) {
+        (Ok(tasker), Ok(template)) => (tasker, template),
+        (Err(code), _) => return code,
+        (Ok(_), Err(faults)) => return fail(CANNOT_START, faults),
+    };
+    let created = create(&tasker, &template, &options.task, at.json).await;
+    tasker.shutdown().await;
+    match created {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refused(&error, at.json),
     }
 }
 
-pub(super) async fn create(tasker: &Tasker, options: &Options, json: bool) -> Result<(), Error> {
-    // The builder has read it.
-    let loaded = load_file(&options.template).map_err(|faults| Error::UnknownTemplate {
-        wanted: options.template.display().to_string(),
-        hint: faults.to_string(),
-    })?;
-    let template = loaded.template();
-    let task = NewTask::new(&template.namespace, &template.name, &options.task.context);
-    let task = options.task.creation.apply(task.version(&template.version));
-    let id = tasker.create_task(task).await?;
+async fn create(
+    tasker: &Tasker,
+    template: &LoadedTemplate,
+    options: &TaskOptions,
+    json: bool,
+) -> Result<(), Error> {
+    let template = template.template();
+    let task = NewTask::new(&template.namespace, &template.name, &options.context);
+    let id = tasker.create_task(options.creation.apply(task.version(&template.version))).await?;
     if json {
         print_json(&json!({ "created": true, "id": id }));
     } else {

@@ -5,9 +5,8 @@ use console::style;
 use tasker_runtime::operate::{DeadLetterFilter, DeadLetterStatus, Operator};
 use tasker_runtime::{Error, TaskId, Tasker};
 
-use crate::cli::print;
+use crate::cli::output::{print, print_json};
 use crate::cli::report::first_line;
-use crate::cli::task::print_json;
 use crate::cli::task::steer::{By, done};
 
 #[derive(Debug, Args)]
@@ -15,7 +14,7 @@ pub(super) struct Options {
     /// Those with this status instead; may be given several times
     #[arg(long, value_parser = status, value_name = "STATUS")]
     status: Vec<DeadLetterStatus>,
-    /// All of them, whatever became of each
+    /// All of them, with any status
     #[arg(long, conflicts_with = "status")]
     all: bool,
     /// Of this namespace

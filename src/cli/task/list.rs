@@ -6,8 +6,7 @@ use serde_json::json;
 use tasker_runtime::operate::Staleness;
 use tasker_runtime::{Error, TaskFilter, TaskId, TaskState, Tasker};
 
-use crate::cli::print;
-use crate::cli::task::print_json;
+use crate::cli::output::{print, print_json};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tasker_runtime::{Error, Task, TaskId, Tasker};
 
-use crate::cli::print;
-use crate::cli::report::{acted, first_line, millis, report};
-use crate::cli::task::{find, print_json};
+use crate::cli::output::{print, print_json};
+use crate::cli::program::Program;
+use crate::cli::report::{acted, first_line, millis, report_by};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -16,18 +16,18 @@ pub(super) struct Options {
     pub(super) task: TaskId,
 }
 
-pub(super) async fn show(tasker: &Tasker, id: TaskId, json: bool) -> Result<(), Error> {
-    let task = find(tasker, id).await?;
+pub(super) async fn show(tasker: &Tasker, id: TaskId, program: &Program, json: bool) -> Result<(), Error> {
+    let task = tasker.get_task(id).await?;
     if json {
         print_json(&task);
     } else {
-        print(&report(&task));
+        print(&report_by(&task, program));
     }
     Ok(())
 }
 
 pub(super) async fn timeline(tasker: &Tasker, id: TaskId, json: bool) -> Result<(), Error> {
-    let task = find(tasker, id).await?;
+    let task = tasker.get_task(id).await?;
     let events = events(&task);
     if json {
         let events: Vec<Value> = events.iter().map(|(at, text)| json!({ "at": at, "what": text })).collect();

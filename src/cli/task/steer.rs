@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 use tasker_runtime::operate::{Operator, RetryScope};
 use tasker_runtime::{Error, Task, TaskId, Tasker};
 
-use crate::cli::print;
-use crate::cli::task::print_json;
+use crate::cli::output::{print, print_json};
 use crate::cli::time::duration;
 
 /// Who acts: kept with the task.
@@ -24,7 +23,7 @@ pub(super) struct By {
 struct Who {
     #[command(flatten)]
     by: By,
-    /// Why
+    /// Why it is done
     #[arg(long, short, default_value = "no reason given")]
     reason: String,
 }
@@ -64,10 +63,10 @@ pub(super) struct Retry {
     /// All steps that failed; in a task that was cancelled or given up, all that did not complete
     #[arg(long, group = "scope")]
     all: bool,
-    /// With the failed steps among those that wait for it
+    /// Also those of the steps that depend on it which failed
     #[arg(long, requires = "step", conflicts_with = "now")]
     downstream: bool,
-    /// The step waits for its next attempt: run that now
+    /// Run the next attempt of the step now, instead of when it is due
     #[arg(long, requires = "step")]
     now: bool,
     /// Only say what would be done

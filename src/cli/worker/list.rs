@@ -10,7 +10,8 @@ use tasker_runtime::error::chain;
 use tasker_runtime::worker::WorkerRecord;
 
 use crate::cli::at_store::AtStore;
-use crate::cli::{FAILED, fail, print};
+use crate::cli::output::{FAILED, fail, print};
+use crate::cli::program::Program;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -18,8 +19,8 @@ pub(super) struct Options {
     at: AtStore,
 }
 
-pub(super) async fn run(builder: Builder, options: &Options) -> ExitCode {
-    let tasker = match options.at.open(builder).await {
+pub(super) async fn run(builder: Builder, options: &Options, program: &Program) -> ExitCode {
+    let tasker = match options.at.open(builder, program).await {
         Ok(tasker) => tasker,
         Err(code) => return code,
     };

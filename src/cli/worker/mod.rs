@@ -12,24 +12,23 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use tasker_runtime::{Builder, Tasker};
 
+use crate::cli::chosen::with_templates;
+use crate::cli::output::{CANNOT_START, INTERRUPTED, USAGE, cannot_start, fail, log_to_stderr, say};
+use crate::cli::program::Program;
 use crate::cli::stop::StopSignals;
+use crate::cli::store_options::StoreOptions;
 use crate::cli::time::duration;
-use crate::cli::{CANNOT_START, INTERRUPTED, cannot_start, fail, log_to_stderr, say};
 use shown::Shown;
 
 const NO_HANDLERS: &str = "this program has no step handlers, and a worker runs those of its own program: \
-    give your program this command line with `tasker::cli::main(tasker::Tasker::builder()).await` in its `main`, \
-    and start it as `YOUR_PROGRAM worker TEMPLATE…`";
+    give your program this command line with `tasker::cli::main(tasker::Tasker::builder()).await` in its \
+    `main`, and start it as `YOUR_PROGRAM worker TEMPLATE…`";
 
 #[derive(Debug, Args)]
-#[command(
-    args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true,
-    disable_help_subcommand = true
-)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub(super) struct Options {
-    /// Template files, or directories of them
-    #[arg(required = true, value_name = "TEMPLATE|DIRECTORY")]
+    /// Template files, or directories of them, beside the program's own templates
+    #[arg(value_name = "TEMPLATE|DIRECTORY")]
     templates: Vec<PathBuf>,
     #[command(flatten)]
     worker: WorkerOptions,
@@ -39,7 +38,7 @@ pub(super) struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List the workers of a store, and what each has to do
+    /// List the workers of a store, and what each of them runs
     List(list::Options),
 }
 
@@ -66,16 +65,15 @@ enum Command {
 /// ```
 #[derive(Debug, Args)]
 pub struct WorkerOptions {
-    /// Where the tasks are kept: sqlite://PATH or postgres://USER@HOST/DATABASE
-    #[arg(long, value_name = "URL")]
-    store: Option<String>,
+    #[command(flatten)]
+    store: StoreOptions,
     /// Run steps of templates in these namespaces only; what others need may be missing here
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
     namespaces: Vec<String>,
     /// At most this many steps at a time; 64 unless the program says otherwise
     #[arg(long, value_name = "N")]
     concurrency: Option<NonZeroUsize>,
-    /// How often to look for work that nobody notified, such as `200ms`
+    /// How often to look for work without being notified, such as `200ms`
     #[arg(long, value_name = "TIME", value_parser = duration)]
     poll_interval: Option<Duration>,
     /// How long running steps may take to end after a signal, such as `30s`
@@ -100,7 +98,7 @@ impl WorkerOptions {
                 None => builder,
             }
         }
-        let builder = with(builder, self.store.as_deref(), |builder, url| builder.store_url(url));
+        let builder = self.store.apply(builder);
         let builder = with(builder, self.environment.as_deref(), |builder, name| builder.environment(name));
         let builder = with(builder, self.concurrency, |builder, most| builder.concurrency(most.get()));
         let builder = with(builder, self.poll_interval, Builder::poll_interval);
@@ -110,14 +108,19 @@ impl WorkerOptions {
     }
 }
 
-pub(super) async fn run(mut builder: Builder, options: Options) -> ExitCode {
+pub(super) async fn run(builder: Builder, options: Options, program: &Program) -> ExitCode {
     if let Some(Command::List(options)) = &options.command {
-        return list::run(builder, options).await;
+        return list::run(builder, options, program).await;
     }
-    for path in &options.templates {
-        builder = if path.is_dir() { builder.templates(path) } else { builder.template_file(path) };
+    let builder = with_templates(builder, &options.templates);
+    if !builder.has_templates() {
+        let name = &program.name;
+        return fail(
+            USAGE,
+            format!("{name} has no templates of its own: name some, `{name} worker <TEMPLATE|DIRECTORY>...`"),
+        );
     }
-    run_worker(builder, &options.worker).await
+    run_as(builder, &options.worker, program).await
 }
 
 /// Runs steps with the handlers of this program until SIGTERM, SIGHUP or ctrl-C; then claims no more, lets
@@ -133,6 +136,11 @@ pub(super) async fn run(mut builder: Builder, options: Options) -> ExitCode {
 /// # }
 /// ```
 pub async fn run_worker(builder: Builder, options: &WorkerOptions) -> ExitCode {
+    run_as(builder, options, &Program::started()).await
+}
+
+/// As [`run_worker`], by the program's own name.
+async fn run_as(builder: Builder, options: &WorkerOptions, program: &Program) -> ExitCode {
     log_to_stderr();
     if !builder.has_handlers() {
         return fail(CANNOT_START, NO_HANDLERS);
@@ -147,12 +155,12 @@ pub async fn run_worker(builder: Builder, options: &WorkerOptions) -> ExitCode {
         Err(error) => return cannot_start(&error),
     };
     let shown = Shown::new(options.json, options.quiet);
+    shown.begin(program, &tasker.describe());
     work(&tasker, &shown, &mut signals).await
 }
 
 async fn work(tasker: &Tasker, shown: &Shown, signals: &mut StopSignals) -> ExitCode {
     let mut events = tasker.subscribe();
-    shown.begin(&tasker.describe());
     tokio::select! {
         () = shown.follow(&mut events) => {}
         () = signals.next() => {}

@@ -6,8 +6,9 @@ use tasker_runtime::events::{Event, Events};
 use tasker_runtime::task::AttemptOutcome;
 use tasker_runtime::worker::{Description, WorkerInfo};
 
+use crate::cli::output::{print, say};
+use crate::cli::program::Program;
 use crate::cli::report::{first_line, millis};
-use crate::cli::{print, say};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shown {
@@ -25,15 +26,16 @@ impl Shown {
         }
     }
 
-    pub(super) fn begin(self, description: &Description) {
+    pub(super) fn begin(self, program: &Program, description: &Description) {
         match self {
             Self::Nothing => {}
             Self::Json => {
                 let mut line = json!(description);
                 line["event"] = json!("worker_started");
+                line["program"] = json!({ "name": program.name, "version": program.version });
                 print(&line.to_string());
             }
-            Self::Lines => print(&began(description)),
+            Self::Lines => print(&began(program, description)),
         }
     }
 
@@ -85,7 +87,7 @@ impl Shown {
     }
 }
 
-fn began(description: &Description) -> String {
+fn began(program: &Program, description: &Description) -> String {
     let Description { worker, store, templates, info, .. } = description;
     let WorkerInfo { namespaces, handlers, concurrency, .. } = info;
     let worker = worker.map(|worker| worker.to_string()).unwrap_or_default();
@@ -94,7 +96,8 @@ fn began(description: &Description) -> String {
         None => "all namespaces".to_owned(),
     };
     format!(
-        "worker {worker} on {store}; {namespaces}; handlers: {handlers}, templates: {templates}, \
-         steps at a time: {concurrency}"
+        "{}: worker {worker} on {store}; {namespaces}; handlers: {handlers}, templates: {templates}, \
+         steps at a time: {concurrency}",
+        program.title()
     )
 }

@@ -5,13 +5,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde_json::Value;
-use tasker_store::{Dependent, Json, Store, StoreError, TemplateId, TemplateRecord};
+use tasker_store::{Json, Store, StoreError, TemplateId, TemplateRecord};
 use tasker_template::{
     Code, Diagnostic, Diagnostics, HandlerTemplate, LoadedTemplate, Plan, Source, Span, StepIndex,
     StepTemplate, StepType, TaskTemplate, TemplateDraft, nearest,
 };
 
-use crate::build::payload_limits::{Excess, Limits};
+use crate::build::payload_limits::{Excess, PayloadLimits};
 use crate::build::registry::{DEFAULT_METHOD, Handler, Registry};
 use crate::build::schema::Schema;
 use crate::handler::step_error::StepError;
@@ -24,8 +24,6 @@ pub(crate) struct BoundTemplate {
     pub(crate) template: Arc<TaskTemplate>,
     pub(crate) plan: Plan,
     pub(crate) steps: Vec<BoundStep>,
-    /// The steps that nobody waits for.
-    pub(crate) ends: Arc<[StepIndex]>,
     /// What a task's context must fit.
     pub(crate) input_schema: Option<Schema>,
 }
@@ -35,7 +33,6 @@ pub(crate) struct BoundStep {
     /// `None` when this process has no handler for it.
     pub(crate) handler: Option<Arc<Handler>>,
     pub(crate) facts: Arc<StepFacts>,
-    pub(crate) dependents: Arc<[Dependent]>,
     pub(crate) timeout: Option<Duration>,
     result_schema: Option<Schema>,
 }
@@ -43,34 +40,21 @@ pub(crate) struct BoundStep {
 impl BoundTemplate {
     pub(crate) fn new(id: TemplateId, template: TaskTemplate, plan: Plan, registry: &Registry) -> Self {
         let template = Arc::new(template);
-        let indices = || (0..).zip(&template.steps).map(|(index, _)| index);
-        let parents: Vec<Arc<[StepIndex]>> = indices().map(|step| plan.parents(step).into()).collect();
-        let ends = indices().filter(|step| plan.dependents(*step).is_empty()).collect();
         let steps = (0..)
             .zip(&template.steps)
             .map(|(index, step)| {
                 let handler = registry.get(&step.handler.callable, step.handler.method.as_deref()).cloned();
                 let reads = reads(&template, &plan, index, handler.as_deref());
-                let dependents = plan.dependents(index).iter().map(|dependent| Dependent {
-                    step: *dependent,
-                    parents: Arc::clone(&parents[*dependent as usize]),
-                });
                 BoundStep {
                     handler,
                     facts: Arc::new(StepFacts { template: Arc::clone(&template), index, reads }),
-                    dependents: dependents.collect(),
                     timeout: step.timeout_seconds.map(|seconds| Duration::from_secs(seconds.into())),
                     result_schema: compiled(step.result_schema.as_ref(), &template, &step.name),
                 }
             })
             .collect();
         let input_schema = compiled(template.input_schema.as_ref(), &template, "its context");
-        Self { id, template, plan, steps, ends, input_schema }
-    }
-
-    /// When nobody waits for the step: all steps of which that is true.
-    pub(crate) fn ends(&self, step: StepIndex) -> Option<Arc<[StepIndex]>> {
-        self.steps[step as usize].dependents.is_empty().then(|| Arc::clone(&self.ends))
+        Self { id, template, plan, steps, input_schema }
     }
 
     /// The record of a template as it is kept with its tasks.
@@ -91,7 +75,7 @@ impl BoundStep {
     /// Whether the step may have this result: not too large, not too deep, and as its schema says. If
     /// not, the error is permanent: the same code would return the same result again. For a handler's
     /// result, and for one that somebody enters by hand.
-    pub(crate) fn check_result(&self, result: &Json, limits: Limits) -> Result<(), StepError> {
+    pub(crate) fn check_result(&self, result: &Json, limits: PayloadLimits) -> Result<(), StepError> {
         let name = || self.facts.template.steps[self.facts.index as usize].name.as_str();
         match limits.result(result) {
             Ok(()) => {}
@@ -452,6 +436,6 @@ mod tests {
         let bound = BoundTemplate::new(TemplateId::of(""), template, plan, &registry);
         assert!(bound.input_schema.is_none());
         let result = Json::from_value("anything").unwrap();
-        assert!(bound.steps[0].check_result(&result, Limits::default()).is_ok());
+        assert!(bound.steps[0].check_result(&result, PayloadLimits::default()).is_ok());
     }
 }

@@ -13,7 +13,7 @@ use crate::build::fault::BuildFault;
 use crate::build::payload_limits::DEEPEST;
 use crate::build::registry::{DEFAULT_METHOD, Handler, Key, Registry, erased};
 use crate::clock::Clock;
-use crate::engine::Settings;
+use crate::engine::WorkerSettings;
 use crate::handler::step_error::StepError;
 use crate::handler::{Registration, States, StepContext, StepHandler};
 
@@ -32,7 +32,7 @@ pub struct Builder {
     pub(super) states: States,
     pub(super) store: StoreSource,
     pub(super) clock: Clock,
-    pub(super) settings: Settings,
+    pub(super) settings: WorkerSettings,
     pub(super) works: bool,
     pub(super) grace: Duration,
     pub(super) faults: Vec<BuildFault>,
@@ -64,7 +64,7 @@ impl Default for Builder {
             states: States::default(),
             store: StoreSource::Url(DEFAULT_STORE.to_owned()),
             clock: Clock::system(),
-            settings: Settings::default(),
+            settings: WorkerSettings::default(),
             works: true,
             grace: Duration::from_secs(10),
             faults: Vec::new(),
@@ -237,7 +237,7 @@ impl Builder {
     /// ```
     #[must_use]
     pub fn max_context_bytes(mut self, bytes: usize) -> Self {
-        self.settings.limits.context_bytes = bytes;
+        self.settings.payload_limits.context_bytes = bytes;
         self
     }
 
@@ -249,7 +249,7 @@ impl Builder {
     /// ```
     #[must_use]
     pub fn max_result_bytes(mut self, bytes: usize) -> Self {
-        self.settings.limits.result_bytes = bytes;
+        self.settings.payload_limits.result_bytes = bytes;
         self
     }
 
@@ -261,7 +261,7 @@ impl Builder {
     /// ```
     #[must_use]
     pub fn max_depth(mut self, levels: usize) -> Self {
-        self.settings.limits.depth = levels.min(DEEPEST);
+        self.settings.payload_limits.depth = levels.min(DEEPEST);
         self
     }
 
@@ -292,7 +292,7 @@ impl Builder {
     /// least 1. [`Tasker::set_limit`](crate::Tasker::set_limit) limits all workers together.
     #[must_use]
     pub fn namespace_concurrency(mut self, namespace: impl Into<String>, attempts: usize) -> Self {
-        self.settings.kinds.insert(LimitScope::Namespace(namespace.into()), attempts.max(1));
+        self.settings.worker_limits.insert(LimitScope::Namespace(namespace.into()), attempts.max(1));
         self
     }
 
@@ -304,7 +304,7 @@ impl Builder {
     /// ```
     #[must_use]
     pub fn callable_concurrency(mut self, callable: impl Into<String>, attempts: usize) -> Self {
-        self.settings.kinds.insert(LimitScope::Callable(callable.into()), attempts.max(1));
+        self.settings.worker_limits.insert(LimitScope::Callable(callable.into()), attempts.max(1));
         self
     }
 
@@ -328,6 +328,23 @@ impl Builder {
     pub fn without_worker(mut self) -> Self {
         self.works = false;
         self
+    }
+
+    /// The URL of its store, as it was given or by default; `None` when it was given a store itself.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn store_location(&self) -> Option<&str> {
+        match &self.store {
+            StoreSource::Url(url) => Some(url),
+            StoreSource::Value(_) => None,
+        }
+    }
+
+    /// Whether it was given templates: a file, a text, or a directory, be it an empty one.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn has_templates(&self) -> bool {
+        !self.templates.is_empty()
     }
 
     /// Whether there is any handler, listed or registered by itself.

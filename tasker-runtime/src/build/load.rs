@@ -1,8 +1,11 @@
 //! Reads templates, and checks what a set of them needs as a whole: names, namespaces, states.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 
-use tasker_template::{Diagnostics, LoadedTemplate, nearest, read_file, read_str, template_files};
+use tasker_template::{
+    Diagnostics, LoadedTemplate, TemplateDraft, nearest, read_file, read_str, template_files,
+};
 
 use crate::build::bind;
 use crate::build::builder::TemplateSource;
@@ -10,7 +13,36 @@ use crate::build::fault::BuildFault;
 use crate::build::registry::Registry;
 use crate::handler::States;
 
-/// Reads all templates. In one with faults, unknown callables are told together with those, when it `runs`
+/// Reads all templates. A file counts once by its real path, however often and by whatever name it is given.
+pub(super) fn read(
+    sources: &[TemplateSource],
+    faults: &mut Vec<BuildFault>,
+) -> Vec<Result<TemplateDraft, Diagnostics>> {
+    let mut seen = BTreeSet::new();
+    let mut is_new = |path: &PathBuf| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone()));
+    let mut results = Vec::new();
+    for source in sources {
+        let files = match source {
+            TemplateSource::Text(name, text) => {
+                results.push(read_str(name, text));
+                continue;
+            }
+            TemplateSource::File(path) => vec![path.clone()],
+            TemplateSource::Directory(directory) => match template_files(directory) {
+                Ok(files) => files,
+                Err(source) => {
+                    let directory = directory.display().to_string();
+                    faults.push(BuildFault::Directory { directory, source });
+                    continue;
+                }
+            },
+        };
+        results.extend(files.into_iter().filter(|path| is_new(path)).map(read_file));
+    }
+    results
+}
+
+/// Checks all templates. In one with faults, unknown callables are told together with those, when it `runs`
 /// here.
 pub(super) fn load(
     sources: &[TemplateSource],
@@ -18,20 +50,7 @@ pub(super) fn load(
     runs: impl Fn(&str) -> bool,
     faults: &mut Vec<BuildFault>,
 ) -> Vec<LoadedTemplate> {
-    let mut results = Vec::new();
-    for source in sources {
-        match source {
-            TemplateSource::File(path) => results.push(read_file(path)),
-            TemplateSource::Text(name, text) => results.push(read_str(name, text)),
-            TemplateSource::Directory(directory) => match template_files(directory) {
-                Ok(files) => results.extend(files.iter().map(read_file)),
-                Err(source) => {
-                    let directory = directory.display().to_string();
-                    faults.push(BuildFault::Directory { directory, source });
-                }
-            },
-        }
-    }
+    let results = read(sources, faults);
     let mut loaded: Vec<LoadedTemplate> = Vec::new();
     let mut seen: HashMap<String, String> = HashMap::new();
     for result in results {

@@ -1,37 +1,37 @@
-//! How large and how deeply nested a context or a result may be.
+//! Payload limits: how large, and how deeply nested, a context or a result may be.
 
 use tasker_store::Json;
 
-/// Readers of JSON refuse what is nested deeper, so that a limit above this would be none.
+/// Readers of JSON refuse what is nested deeper, so that a limit above this would have no effect.
 pub(crate) const DEEPEST: usize = 127;
 
-/// What the builder decides about sizes.
+/// How large, and how deeply nested, contexts and results may be in this process.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// Of a task's context, in bytes.
+pub(crate) struct PayloadLimits {
+    /// The largest size of a task's context, in bytes.
     pub(crate) context_bytes: usize,
-    /// Of a step's result, in bytes.
+    /// The largest size of a step's result, in bytes.
     pub(crate) result_bytes: usize,
-    /// Of both, in nested lists and objects.
+    /// How many levels of lists and objects both may have.
     pub(crate) depth: usize,
 }
 
-impl Default for Limits {
+impl Default for PayloadLimits {
     fn default() -> Self {
         Self { context_bytes: 1 << 20, result_bytes: 1 << 20, depth: 64 }
     }
 }
 
-/// Which limit a JSON text breaks: what it has, and what it may have.
+/// The payload limit that a JSON text exceeds: what the text has, and the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Excess {
-    /// In bytes.
+    /// The size, both in bytes.
     Bytes(usize, usize),
-    /// In levels.
+    /// The depth, both in levels.
     Depth(usize, usize),
 }
 
-impl Limits {
+impl PayloadLimits {
     pub(crate) fn context(&self, context: &Json) -> Result<(), Excess> {
         within(context.get(), self.context_bytes, self.depth)
     }
@@ -41,16 +41,16 @@ impl Limits {
     }
 }
 
-fn within(text: &str, most_bytes: usize, most_levels: usize) -> Result<(), Excess> {
-    if text.len() > most_bytes {
-        return Err(Excess::Bytes(text.len(), most_bytes));
+fn within(text: &str, max_bytes: usize, max_depth: usize) -> Result<(), Excess> {
+    if text.len() > max_bytes {
+        return Err(Excess::Bytes(text.len(), max_bytes));
     }
     // Every level takes two brackets: most texts are too short to be too deep.
-    if text.len() / 2 <= most_levels {
+    if text.len() / 2 <= max_depth {
         return Ok(());
     }
     let depth = depth(text);
-    if depth > most_levels { Err(Excess::Depth(depth, most_levels)) } else { Ok(()) }
+    if depth > max_depth { Err(Excess::Depth(depth, max_depth)) } else { Ok(()) }
 }
 
 /// How deeply lists and objects are nested in a JSON text; 0 for a text, a number, `true`, `false` or

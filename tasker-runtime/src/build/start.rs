@@ -2,17 +2,25 @@
 
 use std::sync::Arc;
 
-use tasker_template::{Diagnostics, LoadedTemplate, Plan};
+use tasker_template::{Diagnostics, LoadedTemplate, Plan, TemplateDraft};
 
 use crate::build::bind::{self, BoundTemplate, Templates};
 use crate::build::builder::{Builder, StoreSource};
 use crate::build::fault::{BuildError, BuildFault};
-use crate::build::load::{check_namespaces, check_states, load};
+use crate::build::load::{self, check_namespaces, check_states};
 use crate::build::location::Location;
 use crate::client::tasker::Tasker;
 use crate::engine::Engine;
 
 impl Builder {
+    /// Reads its templates, each file once; the error is a directory that cannot be read.
+    #[doc(hidden)]
+    pub fn read_templates(&self) -> Result<Vec<Result<TemplateDraft, Diagnostics>>, BuildError> {
+        let mut faults = Vec::new();
+        let templates = load::read(&self.templates, &mut faults);
+        if faults.is_empty() { Ok(templates) } else { Err(BuildError::new(faults)) }
+    }
+
     /// Checks everything, opens the store, and starts the engine.
     ///
     /// # Errors
@@ -28,7 +36,7 @@ impl Builder {
         let served = self.settings.namespaces.clone();
         let runs =
             |namespace: &str| self.works && served.as_ref().is_none_or(|served| served.contains(namespace));
-        let loaded = load(&self.templates, &registry, runs, &mut faults);
+        let loaded = load::load(&self.templates, &registry, runs, &mut faults);
         if let (true, true, Some(served)) = (self.works, faults.is_empty(), &served) {
             check_namespaces(&loaded, served, &mut faults);
         }

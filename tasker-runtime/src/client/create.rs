@@ -69,7 +69,7 @@ fn record(engine: &Engine, task: NewTask) -> Result<NewTaskRecord, Error> {
     if !(-100..=100).contains(&task.priority) {
         return Err(Error::InvalidPriority(task.priority));
     }
-    engine.settings.limits.context(&context).map_err(|excess| match excess {
+    engine.settings.payload_limits.context(&context).map_err(|excess| match excess {
         Excess::Bytes(bytes, limit) => ContextError::TooLarge { bytes, limit },
         Excess::Depth(depth, limit) => ContextError::TooDeep { depth, limit },
     })?;
@@ -89,7 +89,7 @@ fn record(engine: &Engine, task: NewTask) -> Result<NewTaskRecord, Error> {
         run_at: task.run_at.filter(|run_at| *run_at > created_at),
         priority: task.priority,
         origin: task.origin,
-        starts: bound.plan.starts().collect(),
+        graph: Arc::clone(bound.plan.graph()),
     })
 }
 

@@ -247,7 +247,7 @@ mod tests {
             details.status = status;
             ActionRecord {
                 action: action.to_owned(),
-                steps: Vec::new(),
+                runs: Vec::new(),
                 by: format!("{minute}"),
                 reason: "why not".to_owned(),
                 at: at(minute),

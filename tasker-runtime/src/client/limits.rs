@@ -1,5 +1,5 @@
-//! Limits that hold for all workers of a store together: set, read and removed by operators, from any
-//! process that has the store open.
+//! Fleet limits, which hold for all workers of a store together: set, read and removed by operators, from
+//! any process that has the store open.
 
 use tasker_store::{FleetLimit, LimitRecord, LimitScope};
 
@@ -7,9 +7,9 @@ use crate::client::error::{Error, LimitError};
 use crate::client::tasker::Tasker;
 
 impl Tasker {
-    /// Sets a limit that holds for all workers of the store together; it replaces the limit on the same
-    /// scope. Workers learn of it within about a [`poll_interval`](crate::Builder::poll_interval). When it is
-    /// lowered, attempts that are running go on to their end.
+    /// Sets a fleet limit: it holds for all workers of the store together, and replaces the limit that its
+    /// scope had. Workers keep to it within about a [`poll_interval`](crate::Builder::poll_interval).
+    /// Attempts that run when it is lowered go on to their end.
     ///
     /// A limit counts the workers that are alive. A worker that stalls for longer than its lease counts as
     /// dead: its attempts may still run beside those that others start in their place.
@@ -22,8 +22,8 @@ impl Tasker {
     /// ```
     /// # use tasker::{Tasker, limits::{FleetLimit, LimitScope}};
     /// async fn spare_the_bank(tasker: &Tasker) -> Result<(), Box<dyn std::error::Error>> {
-    ///     let kind = LimitScope::Callable("Billing::Charge".to_owned());
-    ///     let limit = FleetLimit::new(kind).concurrency(10).rate("100/s".parse()?);
+    ///     let scope = LimitScope::Callable("Billing::Charge".to_owned());
+    ///     let limit = FleetLimit::new(scope).concurrency(10).rate("100/s".parse()?);
     ///     tasker.set_limit(limit).await?;
     ///     Ok(())
     /// }
@@ -35,7 +35,7 @@ impl Tasker {
         Ok(self.engine().store.set_limit(limit).await?)
     }
 
-    /// The limits of the store, by kind and name, and what is used of them.
+    /// The fleet limits of the store, by scope and name, and how much of each is in use.
     ///
     /// # Errors
     ///
@@ -51,12 +51,12 @@ impl Tasker {
         Ok(self.engine().store.limits().await?)
     }
 
-    /// Removes a limit. Workers go on without it within about a
+    /// Removes a fleet limit. Workers go on without it within about a
     /// [`poll_interval`](crate::Builder::poll_interval).
     ///
     /// # Errors
     ///
-    /// [`LimitError::Unknown`](crate::error::LimitError::Unknown) when there is no limit on this. When the
+    /// [`LimitError::Unknown`](crate::error::LimitError::Unknown) when the scope has no limit. When the
     /// store fails.
     ///
     /// ```

@@ -105,10 +105,10 @@ impl Tasker {
         let (record, bound) = self.look_up(id).await?;
         let steps = retried(&record, &bound, scope)?;
         let numbered = steps.iter().map(|step| {
-            let attempts = record.attempts.iter().filter(|attempt| attempt.step == *step);
-            (*step, attempts.map(|attempt| attempt.attempt).max().unwrap_or_default())
+            let attempts = record.attempts.iter().filter(|attempt| attempt.key == (*step).into());
+            ((*step).into(), attempts.map(|attempt| attempt.attempt).max().unwrap_or_default())
         });
-        self.act(id, &bound, OperatorAction::Retry { steps: numbered.collect() }, operator).await
+        self.act(id, &bound, OperatorAction::Retry { runs: numbered.collect() }, operator).await
     }
 
     /// What [`retry`](Self::retry) would do; changes nothing.
@@ -137,7 +137,7 @@ impl Tasker {
     pub async fn retry_now(&self, id: TaskId, step: &str, operator: &Operator) -> Result<Task, Error> {
         let (_, bound) = self.look_up(id).await?;
         let step = index(&bound, id, step)?;
-        self.act(id, &bound, OperatorAction::RetryNow { step }, operator).await
+        self.act(id, &bound, OperatorAction::RetryNow { run: step.into() }, operator).await
     }
 
     /// Completes a step with a result that was made by hand; the steps that wait for it read that. A
@@ -160,13 +160,10 @@ impl Tasker {
         let refused = |reason: String| Error::ResultRefused { task: id, step: step.to_owned(), reason };
         let result = Json::from_value(result).map_err(|error| refused(error.to_string()))?;
         let own = &bound.steps[index as usize];
-        own.check_result(&result, self.engine().settings.limits).map_err(|error| refused(error.message()))?;
-        let action = OperatorAction::Complete {
-            step: index,
-            result,
-            dependents: Arc::clone(&own.dependents),
-            ends: bound.ends(index),
-        };
+        own.check_result(&result, self.engine().settings.payload_limits)
+            .map_err(|error| refused(error.message()))?;
+        let action =
+            OperatorAction::Complete { run: index.into(), result, graph: Arc::clone(bound.plan.graph()) };
         self.act(id, &bound, action, operator).await
     }
 
@@ -180,8 +177,8 @@ impl Tasker {
     pub async fn resolve_step(&self, id: TaskId, step: &str, operator: &Operator) -> Result<Task, Error> {
         let (_, bound) = self.look_up(id).await?;
         let step = index(&bound, id, step)?;
-        let dependents = Arc::clone(&bound.steps[step as usize].dependents);
-        let action = OperatorAction::Resolve { step, dependents, ends: bound.ends(step) };
+        let graph = Arc::clone(bound.plan.graph());
+        let action = OperatorAction::Resolve { run: step.into(), graph };
         self.act(id, &bound, action, operator).await
     }
 
@@ -272,8 +269,8 @@ impl Tasker {
         match engine.act(ActionRequest { task, action, by, reason, at }).await? {
             Acted::Done { .. } => self.get_task(task).await,
             Acted::NoTask => Err(Error::UnknownTask(task)),
-            Acted::Refused(Refusal { step, state }) => {
-                let step = step.map(|step| bound.template.steps[step as usize].name.clone());
+            Acted::Refused(Refusal { run, state }) => {
+                let step = run.map(|run| bound.template.steps[run.step as usize].name.clone());
                 Err(not_possible(task, verb, step, state))
             }
         }

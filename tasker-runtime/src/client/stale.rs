@@ -46,7 +46,7 @@ const RETRY: u32 = 30;
 const WORKER: u32 = 60;
 
 /// Whether the template says how long a task may stay where it is.
-pub(crate) fn has_limits(template: &TaskTemplate) -> bool {
+pub(crate) fn has_thresholds(template: &TaskTemplate) -> bool {
     let lifecycle = &template.lifecycle;
     lifecycle.max_steps_in_process_minutes.is_some()
         || lifecycle.max_waiting_for_retry_minutes.is_some()

@@ -7,10 +7,9 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tasker_store::{
-    ActionDetails, AttemptOutcome, ErrorRecord, Json, JsonError, Origin, StepState, TaskId, TaskRecord,
-    TaskState, WorkerId,
+    ActionDetails, AttemptOutcome, ErrorRecord, Json, JsonError, Origin, StepKey, StepState, TaskId,
+    TaskRecord, TaskState, WorkerId,
 };
-use tasker_template::StepIndex;
 use uuid::Uuid;
 
 use crate::build::bind::BoundTemplate;
@@ -181,14 +180,14 @@ impl Task {
             })
             .collect();
         for row in record.steps {
-            let Some(step) = steps.get_mut(row.step as usize) else { continue };
+            let Some(step) = steps.get_mut(row.key.step as usize) else { continue };
             step.state = row.state;
             step.claimed_at = row.claimed_at;
             step.next_attempt_at = row.due_at;
             step.max_attempts = step.max_attempts.saturating_add(row.attempts_before_reset);
         }
         for row in record.attempts {
-            let Some(step) = steps.get_mut(row.step as usize) else { continue };
+            let Some(step) = steps.get_mut(row.key.step as usize) else { continue };
             if row.outcome.is_done() {
                 step.state = match row.outcome {
                     AttemptOutcome::ResolvedManually => StepState::ResolvedManually,
@@ -220,9 +219,9 @@ impl Task {
                 };
             }
         }
-        let named = |step: &StepIndex| template.steps.get(*step as usize).map(|step| step.name.clone());
+        let named = |run: &StepKey| template.steps.get(run.step as usize).map(|step| step.name.clone());
         let actions = record.actions.into_iter().map(|action| Action {
-            steps: action.steps.iter().filter_map(named).collect(),
+            steps: action.runs.iter().filter_map(named).collect(),
             action: action.action,
             by: action.by,
             reason: action.reason,

@@ -59,7 +59,7 @@ struct Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.engine.abandon();
+        self.engine.abort();
     }
 }
 

@@ -15,12 +15,12 @@ pub(crate) async fn wait(engine: &Engine, id: TaskId) -> Result<Task, Error> {
         // From here on the end of a task that is under way here is not missed. For any other task the store
         // is asked.
         settled.as_mut().enable();
-        if (stopped || !engine.is_under_way(id))
+        if (stopped || !engine.is_active(id))
             && let Some(task) = settled_task(look::task(engine, id).await?)?
         {
             return Ok(task);
         }
-        if stopped && !engine.is_under_way(id) {
+        if stopped && !engine.is_active(id) {
             return Err(Error::ShutDown);
         }
         tokio::select! {

@@ -258,13 +258,14 @@ pub(crate) mod private {
         }
     }
 
-    /// Runs a function that is not async where it may block.
+    /// Runs a function that is not async where it may block, inside the caller's span.
     ///
     /// # Panics
     ///
     /// When the function does.
     pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-        match tokio::task::spawn_blocking(work).await {
+        let span = tracing::Span::current();
+        match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
             Ok(value) => value,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),

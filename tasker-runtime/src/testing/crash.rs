@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
-    LimitRecord, LimitScope, MemoryStore, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, Store,
-    StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId, TemplateRecord, WorkerId,
-    WorkerInfo, WorkerRecord,
+    LimitRecord, LimitScope, MemoryStore, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, StepKey,
+    Store, StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId, TemplateRecord,
+    WorkerId, WorkerInfo, WorkerRecord,
 };
 use tasker_template::StepIndex;
 use tokio_util::sync::CancellationToken;
@@ -202,8 +202,8 @@ impl Store for MortalStore {
         self.alive()?.set_limit(limit).await
     }
 
-    async fn remove_limit(&self, kind: LimitScope) -> Result<bool, StoreError> {
-        self.alive()?.remove_limit(kind).await
+    async fn remove_limit(&self, scope: LimitScope) -> Result<bool, StoreError> {
+        self.alive()?.remove_limit(scope).await
     }
 
     async fn limits(&self) -> Result<Vec<LimitRecord>, StoreError> {
@@ -226,8 +226,13 @@ impl Store for MortalStore {
         self.alive()?.orphaned().await
     }
 
-    async fn inputs(&self, task: TaskId, steps: &[StepIndex]) -> Result<Option<TaskInputs>, StoreError> {
-        self.alive()?.inputs(task, steps).await
+    async fn inputs(
+        &self,
+        task: TaskId,
+        run: StepKey,
+        steps: &[StepIndex],
+    ) -> Result<Option<TaskInputs>, StoreError> {
+        self.alive()?.inputs(task, run, steps).await
     }
 
     async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {

@@ -4,27 +4,27 @@ use std::sync::Arc;
 
 use crate::attempt::Finished;
 use crate::claim::Claim;
-use crate::conformance::{Fixture, Graph, at, failed, steps};
+use crate::conformance::{Fixture, Shape, at, failed, steps};
 use crate::id::{TaskId, WorkerId};
 use crate::state::{StepState, TaskState};
 use crate::store::Store;
 
 pub async fn a_task_starts_with_its_first_steps(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let graph = Graph::new(vec![vec![], vec![0], vec![]]);
+    let graph = Shape::new(vec![vec![], vec![0], vec![]]);
     let (id, claims) = fixture.create(&graph, 1).await;
     assert_eq!(steps(&claims), [0]);
     assert_eq!((claims[0].task, claims[0].attempt, claims[0].worker), (id, 1, fixture.worker));
     let record = fixture.task(id).await;
     assert_eq!(record.head.state, TaskState::InProgress);
     assert_eq!((record.head.created_at, record.head.settled_at), (at(0), None));
-    let states: Vec<_> = record.steps.iter().map(|step| (step.step, step.state, step.attempts)).collect();
+    let states: Vec<_> = record.steps.iter().map(|step| (step.key.step, step.state, step.attempts)).collect();
     assert_eq!(states, [(0, StepState::InProgress, 1), (2, StepState::Ready, 0)]);
 }
 
 pub async fn a_chain_runs_in_one_claim_a_stage(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let graph = Graph::new(vec![vec![], vec![0], vec![1]]);
+    let graph = Shape::new(vec![vec![], vec![0], vec![1]]);
     let (id, mut claims) = fixture.create(&graph, 1).await;
     for step in 0..3 {
         assert_eq!(steps(&claims), [step]);
@@ -40,7 +40,7 @@ pub async fn a_chain_runs_in_one_claim_a_stage(store: Arc<dyn Store>) {
 
 pub async fn a_diamond_converges_once(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let graph = Graph::diamond();
+    let graph = Shape::diamond();
     let (_, claims) = fixture.create(&graph, 1).await;
     let (branches, _) = fixture.complete(&graph, claims[0], 2, 1).await;
     assert_eq!(steps(&branches), [1, 2]);
@@ -55,7 +55,7 @@ pub async fn a_diamond_converges_once(store: Arc<dyn Store>) {
 
 pub async fn several_ends_complete_the_task_together(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let graph = Graph::new(vec![vec![], vec![], vec![]]);
+    let graph = Shape::new(vec![vec![], vec![], vec![]]);
     let (id, claims) = fixture.create(&graph, 3).await;
     for (index, claim) in claims.iter().enumerate() {
         let (_, settled) = fixture.complete(&graph, *claim, 0, 1).await;
@@ -66,20 +66,20 @@ pub async fn several_ends_complete_the_task_together(store: Arc<dyn Store>) {
 
 pub async fn a_stale_answer_changes_nothing(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let graph = Graph::new(vec![vec![], vec![0]]);
+    let graph = Shape::new(vec![vec![], vec![0]]);
     let (id, claims) = fixture.create(&graph, 1).await;
     let claim = claims[0];
     for stale in [
         Claim { attempt: 2, ..claim },
         Claim { worker: WorkerId::random(), ..claim },
-        Claim { step: 1, ..claim },
+        Claim { key: 1.into(), ..claim },
         Claim { task: TaskId::random(), ..claim },
     ] {
-        let finished = fixture.finish(stale, graph.complete(stale.step, "9"), 1, 1).await;
+        let finished = fixture.finish(stale, graph.complete("9"), 1, 1).await;
         assert!(matches!(finished, Finished::Stale), "{stale:?}");
     }
     fixture.complete(&graph, claim, 0, 1).await;
-    let again = fixture.finish(claim, graph.complete(0, "9"), 1, 2).await;
+    let again = fixture.finish(claim, graph.complete("9"), 1, 2).await;
     assert!(matches!(again, Finished::Stale));
     let record = fixture.task(id).await;
     let results: Vec<_> =
@@ -89,7 +89,7 @@ pub async fn a_stale_answer_changes_nothing(store: Arc<dyn Store>) {
 
 pub async fn a_retry_waits_until_it_is_due(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let graph = Graph::new(vec![vec![]]);
+    let graph = Shape::new(vec![vec![]]);
     let (id, claims) = fixture.create(&graph, 1).await;
     let finished = fixture.finish(claims[0], failed(Some(at(10))), 1, 1).await;
     assert_eq!(Fixture::recorded(finished), (vec![], None));
@@ -105,7 +105,7 @@ pub async fn a_retry_waits_until_it_is_due(store: Arc<dyn Store>) {
 
 pub async fn a_final_failure_blocks_when_nothing_moves(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let graph = Graph::diamond();
+    let graph = Shape::diamond();
     let (id, claims) = fixture.create(&graph, 1).await;
     let finished = fixture.finish(claims[0], failed(None), 1, 1).await;
     assert_eq!(Fixture::recorded(finished), (vec![], Some(TaskState::BlockedByFailures)));
@@ -117,7 +117,7 @@ pub async fn a_final_failure_blocks_when_nothing_moves(store: Arc<dyn Store>) {
 pub async fn other_branches_go_on_after_a_failure(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
     // 0 -> 1 -> 3, and 2 beside it, which waits for a retry in between.
-    let graph = Graph::new(vec![vec![], vec![0], vec![0], vec![1]]);
+    let graph = Shape::new(vec![vec![], vec![0], vec![0], vec![1]]);
     let (id, claims) = fixture.create(&graph, 1).await;
     let (branches, _) = fixture.complete(&graph, claims[0], 2, 1).await;
     let finished = fixture.finish(branches[0], failed(None), 1, 2).await;
@@ -136,7 +136,7 @@ pub async fn a_wide_fan_out_converges(store: Arc<dyn Store>) {
     let mut parents = vec![vec![]];
     parents.extend((0..WIDTH).map(|_| vec![0]));
     parents.push((1..=WIDTH).collect());
-    let graph = Graph::new(parents);
+    let graph = Shape::new(parents);
     let (_, claims) = fixture.create(&graph, 1).await;
     let (branches, _) = fixture.complete(&graph, claims[0], 300, 1).await;
     assert_eq!(branches.len(), WIDTH as usize);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::attempt::Ending;
-use crate::conformance::{Fixture, Graph, at, error, failed, new, new_task, template};
+use crate::conformance::{Fixture, Shape, at, error, failed, new, new_task, template};
 use crate::error::StoreError;
 use crate::id::{TaskId, TemplateId};
 use crate::json::Json;
@@ -13,7 +13,7 @@ use crate::task::{Created, NewTaskRecord, Origin, PruneRequest, TaskFilter};
 
 pub async fn a_task_needs_its_template(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let mut task = new_task(&Graph::diamond(), 0);
+    let mut task = new_task(&Shape::diamond(), 0);
     task.template = TemplateId::of("another");
     let id = task.id;
     let error = fixture.store.create_task(task, fixture.request(1, 0)).await.unwrap_err();
@@ -24,7 +24,7 @@ pub async fn a_task_needs_its_template(store: Arc<dyn Store>) {
 
 pub async fn every_attempt_is_kept(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let graph = Graph::new(vec![vec![]]);
+    let graph = Shape::new(vec![vec![]]);
     let (id, claims) = fixture.create(&graph, 1).await;
     fixture.finish(claims[0], failed(Some(at(1))), 0, 1).await;
     let second = fixture.claim(1, 1).await.claims[0];
@@ -51,20 +51,20 @@ pub async fn every_attempt_is_kept(store: Arc<dyn Store>) {
 
 pub async fn inputs_are_the_context_and_the_results(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let graph = Graph::new(vec![vec![], vec![0], vec![1]]);
+    let graph = Shape::new(vec![vec![], vec![0], vec![1]]);
     let (id, claims) = fixture.create(&graph, 1).await;
     let (next, _) = fixture.complete(&graph, claims[0], 1, 1).await;
     fixture.complete(&graph, next[0], 0, 2).await;
-    let inputs = fixture.store.inputs(id, &[1, 2, 0]).await.unwrap().unwrap();
+    let inputs = fixture.store.inputs(id, 0.into(), &[1, 2, 0]).await.unwrap().unwrap();
     assert_eq!((inputs.context.get(), inputs.correlation_id), (r#"{"k":1}"#, id.0));
     let results: Vec<_> = inputs.results.iter().map(|result| result.as_ref().map(Json::get)).collect();
     assert_eq!(results, [Some("1"), None, Some("0")]);
-    assert!(fixture.store.inputs(TaskId::random(), &[]).await.unwrap().is_none());
+    assert!(fixture.store.inputs(TaskId::random(), 0.into(), &[]).await.unwrap().is_none());
 }
 
 pub async fn lists_are_newest_first_and_paged(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let graph = Graph::new(vec![vec![]]);
+    let graph = Shape::new(vec![vec![]]);
     let mut ids = Vec::new();
     for _ in 0..5 {
         let (id, claims) = fixture.create(&graph, 1).await;
@@ -101,7 +101,7 @@ pub async fn a_template_is_kept_once(store: Arc<dyn Store>) {
 
 pub async fn a_task_of_the_same_identity_is_not_created(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let task = |number: u8| NewTaskRecord { identity: Some([number; 32]), ..new_task(&Graph::diamond(), 0) };
+    let task = |number: u8| NewTaskRecord { identity: Some([number; 32]), ..new_task(&Shape::diamond(), 0) };
     let first = task(1);
     let id = first.id;
     new(fixture.store.create_task(first, fixture.request(0, 0)).await.unwrap());
@@ -123,7 +123,7 @@ pub async fn lists_can_be_filtered(store: Arc<dyn Store>) {
     };
     let mut ids = Vec::new();
     for origin in [tags(&["red"]), tags(&["red", "blue"]), Origin::default()] {
-        let task = NewTaskRecord { origin, ..new_task(&Graph::diamond(), 0) };
+        let task = NewTaskRecord { origin, ..new_task(&Shape::diamond(), 0) };
         ids.push(task.id);
         fixture.store.create_task(task, fixture.request(0, 0)).await.unwrap();
     }
@@ -149,7 +149,7 @@ pub async fn lists_can_be_filtered(store: Arc<dyn Store>) {
 
 pub async fn old_tasks_are_pruned_with_all_that_is_theirs(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let graph = Graph::new(vec![vec![]]);
+    let graph = Shape::new(vec![vec![]]);
     let identity = Some([3; 32]);
     let mut ids = Vec::new();
     for second in 0..4 {
@@ -159,7 +159,7 @@ pub async fn old_tasks_are_pruned_with_all_that_is_theirs(store: Arc<dyn Store>)
         let claimed = new(fixture.store.create_task(task, fixture.request(1, second)).await.unwrap());
         match second {
             3 => fixture.finish(claimed.claims[0], failed(None), 0, second).await,
-            _ => fixture.finish(claimed.claims[0], graph.complete(0, "0"), 0, second).await,
+            _ => fixture.finish(claimed.claims[0], graph.complete("0"), 0, second).await,
         };
     }
     let prune = |limit, second| PruneRequest {

@@ -1,5 +1,5 @@
-//! Limits that hold for all workers together. What a store grants by a clock of its own is asked for with
-//! times between starts so long that no test takes a hundredth of one.
+//! Fleet limits. Some stores grant starts by a clock of their own: the tests' rates leave so much time
+//! between two starts that no test takes a hundredth of it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,10 +40,11 @@ async fn ask(store: &Arc<dyn Store>, worker: WorkerId, wanted: PermitDemand, now
     granted.into_iter().next().unwrap()
 }
 
-/// Keeps so many permits, and wants so many in all: how many count as the worker's, and how many it may use.
+/// Asks for `wanted` permits in all, of which `keep` are in use. Answers how many count as the worker's, and
+/// how many attempts it may run.
 async fn hold(store: &Arc<dyn Store>, worker: WorkerId, keep: u32, wanted: u32) -> (u32, u32) {
     let granted = ask(store, worker, PermitDemand { scope: scope(), keep, wanted, starts: 0 }, at(0)).await;
-    (granted.held, granted.most.unwrap())
+    (granted.held, granted.max_running.unwrap())
 }
 
 async fn start(store: &Arc<dyn Store>, worker: WorkerId, starts: u32, now: Timestamp) -> (u32, Duration) {
@@ -69,7 +70,7 @@ pub async fn limits_are_kept_and_removed(store: Arc<dyn Store>) {
     assert_eq!(store.permits(nothing.clone()).await.unwrap().limits, [both, odd.clone()]);
     assert!(store.remove_limit(scope()).await.unwrap());
     assert!(!store.remove_limit(scope()).await.unwrap());
-    // Of the same name, and another kind.
+    // A namespace of the callable's name is another scope.
     assert!(!store.remove_limit(LimitScope::Namespace("Billing::Charge".to_owned())).await.unwrap());
     assert_eq!(store.permits(nothing).await.unwrap().limits, [odd]);
 }
@@ -87,13 +88,13 @@ pub async fn permits_are_never_more_than_the_limit(store: Arc<dyn Store>) {
     assert_eq!(hold(&store, three, 0, 1).await, (1, 1));
     assert_eq!(hold(&store, two, 2, 9).await, (3, 3));
     assert_eq!(hold(&store, one, 1, 9).await, (1, 1));
-    // A kind that is not limited is passed over.
+    // A scope without a limit is left out of the answer.
     let other =
         PermitDemand { scope: LimitScope::Callable("other".to_owned()), keep: 0, wanted: 1, starts: 1 };
     let request = PermitRequest { worker: one, wanted: vec![other], now: at(0) };
     assert_eq!(store.permits(request).await.unwrap().granted, []);
-    for (worker, most) in [(one, 0), (two, 0), (three, 0)] {
-        assert_eq!(hold(&store, worker, 0, 0).await, (most, most));
+    for (worker, held) in [(one, 0), (two, 0), (three, 0)] {
+        assert_eq!(hold(&store, worker, 0, 0).await, (held, held));
     }
     assert_eq!(record(&store).await.held, 0);
 }
@@ -103,7 +104,7 @@ pub async fn who_has_none_is_left_a_part(store: Arc<dyn Store>) {
     let (one, two) = (worker(&store).await, worker(&store).await);
     assert_eq!(hold(&store, one, 0, 9).await, (4, 4));
     assert_eq!(hold(&store, two, 0, 9).await, (0, 0));
-    // It keeps what runs, and starts no other.
+    // It keeps what runs, and may start no other.
     assert_eq!(hold(&store, one, 4, 9).await, (4, 2));
     assert_eq!(hold(&store, two, 0, 9).await, (0, 0));
     assert_eq!(hold(&store, one, 3, 9).await, (3, 2));
@@ -158,7 +159,7 @@ pub async fn a_limit_that_is_set_again_counts_from_nothing(store: Arc<dyn Store>
     store.set_limit(at_most(1)).await.unwrap();
     assert_eq!(record(&store).await.held, 0);
     assert_eq!(hold(&store, two, 0, 1).await, (1, 1));
-    // What runs already is counted once it is told.
+    // What runs already counts once its worker has told the store.
     assert_eq!(hold(&store, one, 1, 1).await, (1, 0));
 }
 
@@ -171,7 +172,7 @@ pub async fn starts_are_spaced_and_granted_once(store: Arc<dyn Store>) {
         let (starts, first_in) = start(&store, worker, 5, at(0)).await;
         assert!(starts == 0 && first_in <= HOUR && first_in > HOUR - HOUR / 10, "{starts} in {first_in:?}");
     }
-    // A start that was far off by the old rate is not by the new one.
+    // The next start was an hour away by the old rate. By the new one it is not.
     let fast = FleetLimit::new(scope()).rate(rate("1000/s"));
     store.set_limit(fast.clone()).await.unwrap();
     assert_eq!(start(&store, one, 5, at(0)).await, (1, Duration::from_secs(1)));
@@ -190,11 +191,11 @@ pub async fn starts_are_spaced_and_granted_once(store: Arc<dyn Store>) {
         last = first_in + Duration::from_millis(u64::from(starts));
         granted += starts;
     }
-    // What falls within a second, but for what passes meanwhile.
+    // As many as fall within a second, and those that become due while the test runs.
     assert!((900..=1_400).contains(&granted), "{granted}");
 }
 
-pub async fn a_paused_kind_uses_no_starts(store: Arc<dyn Store>) {
+pub async fn a_paused_scope_uses_no_starts(store: Arc<dyn Store>) {
     store.set_limit(at_most(0).rate(rate("1/h"))).await.unwrap();
     let one = worker(&store).await;
     assert_eq!(start(&store, one, 1, at(0)).await.0, 0);
@@ -202,18 +203,18 @@ pub async fn a_paused_kind_uses_no_starts(store: Arc<dyn Store>) {
     assert_eq!(start(&store, one, 1, at(0)).await, (1, Duration::ZERO));
 }
 
-/// Workers that ask and run at random, as the engine does: what they run is never more than the limit.
+/// Workers ask and run at random, as the engine does: together they never run more than the limit.
 pub async fn any_history_of_asking_keeps_to_the_limit(store: Arc<dyn Store>) {
     #[derive(Default)]
     struct Known {
         running: u32,
-        most: u32,
+        max_running: u32,
     }
     let mut random = fastrand::Rng::with_seed(7);
     let mut limit = 6;
     store.set_limit(at_most(limit)).await.unwrap();
     let mut workers: HashMap<WorkerId, Known> = HashMap::new();
-    // Attempts of before the limit was lowered that still run.
+    // More may run than the limit says while attempts end that began before it was lowered.
     let mut allowed = limit;
     for _ in 0..150 {
         while workers.len() < 3 {
@@ -226,12 +227,13 @@ pub async fn any_history_of_asking_keeps_to_the_limit(store: Arc<dyn Store>) {
         match random.u32(..20) {
             0..8 => {
                 let wanted = random.u32(..8).max(known.running);
-                known.most = known.most.min(wanted);
-                let (held, most) = hold(&store, id, known.running.max(known.most), wanted).await;
-                assert!(held >= known.running.max(most));
-                known.most = most;
+                known.max_running = known.max_running.min(wanted);
+                let (held, max_running) =
+                    hold(&store, id, known.running.max(known.max_running), wanted).await;
+                assert!(held >= known.running.max(max_running));
+                known.max_running = max_running;
             }
-            8..13 => known.running = known.running.max(known.most),
+            8..13 => known.running = known.running.max(known.max_running),
             13..18 => known.running -= random.u32(..=known.running),
             18 => {
                 store.retire_worker(id).await.unwrap();
@@ -245,8 +247,8 @@ pub async fn any_history_of_asking_keeps_to_the_limit(store: Arc<dyn Store>) {
         }
         let running: u32 = workers.values().map(|known| known.running).sum();
         assert!(running <= allowed, "{running} run under {allowed}");
-        // PermitGrants that are in hand may still be used; none is granted beyond the limit.
-        let in_hand: u32 = workers.values().map(|known| known.running.max(known.most)).sum();
+        // Permits that a worker holds may still be used; no more are granted beyond the limit.
+        let in_hand: u32 = workers.values().map(|known| known.running.max(known.max_running)).sum();
         allowed = limit.max(in_hand);
     }
 }

@@ -14,14 +14,15 @@ mod course;
 mod keeping;
 mod limits;
 mod operators;
+mod runs;
 mod workers;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tasker_template::StepIndex;
+use tasker_template::{Graph, StepIndex};
 
-use crate::attempt::{Dependent, Ending, Finished, FinishedAttempt};
+use crate::attempt::{Ending, Finished, FinishedAttempt, Spawned};
 use crate::claim::{Claim, ClaimRequest, Claimed};
 use crate::error_record::{ErrorKind, ErrorRecord};
 use crate::id::{TaskId, TemplateId, WorkerId};
@@ -37,6 +38,7 @@ pub use course::*;
 pub use keeping::*;
 pub use limits::*;
 pub use operators::*;
+pub use runs::*;
 pub use workers::*;
 
 /// Makes a test of every function of the suite. `$make` is an expression that gives a new, empty
@@ -84,6 +86,14 @@ macro_rules! store_conformance {
             a_step_completed_by_hand_counts_as_complete,
             a_resolved_step_lets_the_others_go_on,
             what_cannot_be_done_changes_nothing,
+            a_step_with_several_runs_is_done_with_the_last_of_them,
+            each_of_several_runs_has_its_own_input,
+            several_runs_wait_for_all_that_their_step_waits_for,
+            a_step_without_runs_is_done_at_once,
+            a_claim_of_one_run_is_none_of_another,
+            one_of_several_runs_can_fail_and_be_retried,
+            one_of_several_runs_can_be_ended_by_hand,
+            several_runs_outlive_the_end_of_their_task,
             lists_can_be_filtered,
             old_tasks_are_pruned_with_all_that_is_theirs,
             workers_are_listed_with_what_they_have_claimed,
@@ -95,7 +105,7 @@ macro_rules! store_conformance {
             a_lowered_limit_lets_what_runs_end,
             a_limit_that_is_set_again_counts_from_nothing,
             starts_are_spaced_and_granted_once,
-            a_paused_kind_uses_no_starts,
+            a_paused_scope_uses_no_starts,
             any_history_of_asking_keeps_to_the_limit,
         }
     };
@@ -110,16 +120,14 @@ macro_rules! store_conformance {
     };
 }
 
-/// A graph for a store: who waits for whom.
+/// The graph of a task in the suite: who waits for whom.
 #[derive(Clone, Debug)]
-pub struct Graph {
-    parents: Vec<Vec<StepIndex>>,
-}
+pub struct Shape(Arc<Graph>);
 
-impl Graph {
+impl Shape {
     #[must_use]
     pub fn new(parents: Vec<Vec<StepIndex>>) -> Self {
-        Self { parents }
+        Self(Arc::new(Graph::new(parents)))
     }
 
     /// create -> (billing, preferences) -> welcome -> activate
@@ -128,33 +136,31 @@ impl Graph {
         Self::new(vec![vec![], vec![0], vec![0], vec![1, 2], vec![3]])
     }
 
-    /// How many steps it has.
     #[must_use]
-    #[allow(clippy::len_without_is_empty, reason = "no graph is empty")]
-    pub fn len(&self) -> usize {
-        self.parents.len()
+    pub fn graph(&self) -> &Arc<Graph> {
+        &self.0
     }
 
+    /// The ending of a completed run.
     #[must_use]
-    pub fn starts(&self) -> Vec<StepIndex> {
-        (0..).zip(&self.parents).filter(|(_, parents)| parents.is_empty()).map(|(step, _)| step).collect()
-    }
-
-    /// The ending of a completed step.
-    #[must_use]
-    pub fn complete(&self, step: StepIndex, result: &str) -> Ending {
-        let dependents: Vec<_> = (0..)
-            .zip(&self.parents)
-            .filter(|(_, parents)| parents.contains(&step))
-            .map(|(step, parents)| Dependent { step, parents: parents.as_slice().into() })
-            .collect();
-        let has_dependents = |step| self.parents.iter().any(|parents| parents.contains(&step));
-        let ends = (0..).zip(&self.parents).map(|(step, _)| step).filter(|step| !has_dependents(*step));
+    pub fn complete(&self, result: &str) -> Ending {
         Ending::Complete {
             result: Json::from_text(result.to_owned()).unwrap(),
-            ends: dependents.is_empty().then(|| ends.collect()),
-            dependents: dependents.into(),
+            graph: Arc::clone(&self.0),
+            spawned: None,
             writes: Arc::default(),
+        }
+    }
+
+    /// The ending of a run that asks for several of a step which waits for it, with their numbers as inputs.
+    #[must_use]
+    pub fn spawn(&self, step: StepIndex, runs: u32) -> Ending {
+        let inputs = (1..=runs).map(|number| Json::from_value(&number).unwrap()).collect();
+        match self.complete(&runs.to_string()) {
+            Ending::Complete { result, graph, writes, .. } => {
+                Ending::Complete { result, graph, spawned: Some(Spawned { step, inputs }), writes }
+            }
+            failed @ Ending::Failed { .. } => failed,
         }
     }
 }
@@ -178,7 +184,7 @@ pub fn template() -> TemplateRecord {
 }
 
 #[must_use]
-pub fn new_task(graph: &Graph, second: i64) -> NewTaskRecord {
+pub fn new_task(shape: &Shape, second: i64) -> NewTaskRecord {
     let id = TaskId::at(at(second));
     NewTaskRecord {
         id,
@@ -190,7 +196,7 @@ pub fn new_task(graph: &Graph, second: i64) -> NewTaskRecord {
         correlation_id: id.0,
         context: Json::from_text(r#"{"k":1}"#.to_owned()).unwrap(),
         created_at: at(second),
-        starts: graph.starts(),
+        graph: Arc::clone(shape.graph()),
     }
 }
 
@@ -237,8 +243,8 @@ impl Fixture {
         }
     }
 
-    async fn create(&self, graph: &Graph, limit: usize) -> (TaskId, Vec<Claim>) {
-        let task = new_task(graph, 0);
+    async fn create(&self, shape: &Shape, limit: usize) -> (TaskId, Vec<Claim>) {
+        let task = new_task(shape, 0);
         let id = task.id;
         (id, new(self.store.create_task(task, self.request(limit, 0)).await.unwrap()).claims)
     }
@@ -264,12 +270,13 @@ impl Fixture {
     /// Completes a step with its own number as the result.
     async fn complete(
         &self,
-        graph: &Graph,
+        shape: &Shape,
         claim: Claim,
         limit: usize,
         second: i64,
     ) -> (Vec<Claim>, Option<TaskState>) {
-        let ending = graph.complete(claim.step, &claim.step.to_string());
+        let own = if claim.key.is_only() { claim.key.to_string() } else { format!("\"{}\"", claim.key) };
+        let ending = shape.complete(&own);
         Self::recorded(self.finish(claim, ending, limit, second).await)
     }
 
@@ -279,5 +286,5 @@ impl Fixture {
 }
 
 fn steps(claims: &[Claim]) -> Vec<StepIndex> {
-    claims.iter().map(|claim| claim.step).collect()
+    claims.iter().map(|claim| claim.key.step).collect()
 }

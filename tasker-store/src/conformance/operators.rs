@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use tasker_template::StepIndex;
-
 use crate::action::{Acted, ActionRequest, OperatorAction};
-use crate::attempt::{Ending, Finished};
+use crate::attempt::Finished;
 use crate::claim::Claim;
-use crate::conformance::{Fixture, Graph, at, failed, steps};
+use crate::conformance::{Fixture, Shape, at, failed, steps};
 use crate::id::TaskId;
+use crate::json::Json;
+use crate::key::StepKey;
 use crate::state::{AttemptOutcome, DeadLetterReason, DeadLetterStatus, TaskState};
 use crate::store::Store;
 use crate::task::TaskFilter;
@@ -17,12 +17,17 @@ use crate::waiting::WaitingFor;
 const GIVE_UP: OperatorAction = OperatorAction::GiveUp { reason: DeadLetterReason::ManualDlq };
 
 impl Fixture {
-    async fn act(&self, task: TaskId, action: OperatorAction, second: i64) -> Acted {
+    pub(super) async fn act(&self, task: TaskId, action: OperatorAction, second: i64) -> Acted {
         let (by, reason) = ("ada".to_owned(), "a test".to_owned());
         self.store.act(ActionRequest { task, action, by, reason, at: at(second) }).await.unwrap()
     }
 
-    async fn done(&self, task: TaskId, action: OperatorAction, second: i64) -> (TaskState, Vec<Claim>) {
+    pub(super) async fn done(
+        &self,
+        task: TaskId,
+        action: OperatorAction,
+        second: i64,
+    ) -> (TaskState, Vec<Claim>) {
         match self.act(task, action, second).await {
             Acted::Done { state, revoked } => (state, revoked),
             other => panic!("{other:?}"),
@@ -30,25 +35,22 @@ impl Fixture {
     }
 }
 
-fn by_hand(graph: &Graph, step: StepIndex, result: Option<&str>) -> OperatorAction {
-    let Ending::Complete { result: made, dependents, ends, .. } = graph.complete(step, result.unwrap_or("0"))
-    else {
-        unreachable!()
-    };
-    match result {
-        Some(_) => OperatorAction::Complete { step, result: made, dependents, ends },
-        None => OperatorAction::Resolve { step, dependents, ends },
+pub(super) fn by_hand(shape: &Shape, run: impl Into<StepKey>, result: Option<&str>) -> OperatorAction {
+    let (run, graph) = (run.into(), Arc::clone(shape.graph()));
+    match result.map(|result| Json::from_text(result.to_owned()).unwrap()) {
+        Some(result) => OperatorAction::Complete { run, result, graph },
+        None => OperatorAction::Resolve { run, graph },
     }
 }
 
 pub async fn a_cancelled_task_loses_its_claims(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let graph = Graph::new(vec![vec![], vec![], vec![0]]);
+    let graph = Shape::new(vec![vec![], vec![], vec![0]]);
     let (id, claims) = fixture.create(&graph, 1).await;
     assert!(fixture.store.revoked(claims.clone()).await.unwrap().is_empty());
     assert_eq!(fixture.done(id, OperatorAction::Cancel, 3).await, (TaskState::Cancelled, claims.clone()));
     assert_eq!(fixture.store.revoked(claims.clone()).await.unwrap(), claims);
-    assert!(matches!(fixture.finish(claims[0], graph.complete(0, "0"), 9, 4).await, Finished::Stale));
+    assert!(matches!(fixture.finish(claims[0], graph.complete("0"), 9, 4).await, Finished::Stale));
     assert!(fixture.claim(9, 9).await.claims.is_empty());
     let record = fixture.task(id).await;
     assert_eq!((record.head.state, record.head.settled_at), (TaskState::Cancelled, Some(at(3))));
@@ -61,10 +63,10 @@ pub async fn a_cancelled_task_loses_its_claims(store: Arc<dyn Store>) {
 
 pub async fn a_retried_step_has_a_fresh_budget(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let graph = Graph::new(vec![vec![], vec![0]]);
+    let graph = Shape::new(vec![vec![], vec![0]]);
     let (id, claims) = fixture.create(&graph, 1).await;
     fixture.finish(claims[0], failed(None), 1, 1).await;
-    let (state, revoked) = fixture.done(id, OperatorAction::Retry { steps: vec![(0, 1)] }, 2).await;
+    let (state, revoked) = fixture.done(id, OperatorAction::Retry { runs: vec![(0.into(), 1)] }, 2).await;
     assert_eq!((state, revoked.len()), (TaskState::InProgress, 0));
     assert_eq!(fixture.task(id).await.head.settled_at, None);
     let claims = fixture.claim(1, 2).await.claims;
@@ -76,20 +78,20 @@ pub async fn a_retried_step_has_a_fresh_budget(store: Arc<dyn Store>) {
 
 pub async fn a_task_that_was_given_up_can_be_retried(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let graph = Graph::new(vec![vec![], vec![0]]);
+    let graph = Shape::new(vec![vec![], vec![0]]);
     let (id, claims) = fixture.create(&graph, 1).await;
     assert_eq!(fixture.done(id, GIVE_UP, 1).await.0, TaskState::Error);
-    fixture.done(id, OperatorAction::Retry { steps: vec![(0, 1)] }, 2).await;
+    fixture.done(id, OperatorAction::Retry { runs: vec![(0.into(), 1)] }, 2).await;
     let again = fixture.claim(1, 2).await.claims;
     assert_eq!((again[0].attempt, again[0].attempts_before_reset), (2, 1));
-    assert!(matches!(fixture.finish(claims[0], graph.complete(0, "9"), 1, 3).await, Finished::Stale));
+    assert!(matches!(fixture.finish(claims[0], graph.complete("9"), 1, 3).await, Finished::Stale));
     let (next, _) = fixture.complete(&graph, again[0], 1, 3).await;
     assert_eq!(fixture.complete(&graph, next[0], 1, 4).await.1, Some(TaskState::Complete));
 }
 
 pub async fn what_is_given_up_says_where_it_was(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let graph = Graph::new(vec![vec![]]);
+    let graph = Shape::new(vec![vec![]]);
     let retry_at = Some(at(3_600));
     use TaskState::{BlockedByFailures, InProgress};
     for (room, ending, state, waiting_for) in [
@@ -112,7 +114,7 @@ pub async fn what_is_given_up_says_where_it_was(store: Arc<dyn Store>) {
 
 pub async fn an_investigation_changes_nothing_but_is_recorded(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let graph = Graph::new(vec![vec![], vec![0]]);
+    let graph = Shape::new(vec![vec![], vec![0]]);
     let (id, claims) = fixture.create(&graph, 1).await;
     let investigate = |status| OperatorAction::Investigate { status };
     let pending = || investigate(DeadLetterStatus::Pending);
@@ -128,9 +130,9 @@ pub async fn an_investigation_changes_nothing_but_is_recorded(store: Arc<dyn Sto
     assert_eq!((noted.action.as_str(), noted.by.as_str(), noted.at), ("investigate", "ada", at(3)));
     assert_eq!(noted.details.status, Some(DeadLetterStatus::PermanentlyFailed));
     // It is given up as before: it can be reopened, and then there is nothing to investigate.
-    fixture.done(id, OperatorAction::Retry { steps: vec![(0, 1)] }, 4).await;
+    fixture.done(id, OperatorAction::Retry { runs: vec![(0.into(), 1)] }, 4).await;
     assert!(matches!(fixture.act(id, pending(), 5).await, Acted::Refused(_)));
-    assert!(matches!(fixture.finish(claims[0], graph.complete(0, "0"), 0, 6).await, Finished::Stale));
+    assert!(matches!(fixture.finish(claims[0], graph.complete("0"), 0, 6).await, Finished::Stale));
     // What was given up once is found whatever has become of it.
     let (other, _) = fixture.create(&graph, 0).await;
     let given_up = TaskFilter { given_up: true, ..TaskFilter::default() };
@@ -144,9 +146,9 @@ pub async fn an_investigation_changes_nothing_but_is_recorded(store: Arc<dyn Sto
 
 pub async fn a_step_can_be_run_before_its_backoff_ends(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let (id, claims) = fixture.create(&Graph::diamond(), 1).await;
+    let (id, claims) = fixture.create(&Shape::diamond(), 1).await;
     fixture.finish(claims[0], failed(Some(at(3_600))), 1, 1).await;
-    fixture.done(id, OperatorAction::RetryNow { step: 0 }, 2).await;
+    fixture.done(id, OperatorAction::RetryNow { run: 0.into() }, 2).await;
     let claimed = fixture.claim(1, 2).await;
     assert_eq!((claimed.claims[0].attempt, claimed.claims[0].attempts_before_reset), (2, 0));
     assert_eq!(claimed.next_due, None);
@@ -154,21 +156,21 @@ pub async fn a_step_can_be_run_before_its_backoff_ends(store: Arc<dyn Store>) {
 
 pub async fn a_step_completed_by_hand_counts_as_complete(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let graph = Graph::new(vec![vec![], vec![], vec![0, 1]]);
+    let graph = Shape::new(vec![vec![], vec![], vec![0, 1]]);
     let (id, claims) = fixture.create(&graph, 2).await;
     fixture.finish(claims[0], failed(None), 0, 1).await;
     fixture.done(id, by_hand(&graph, 0, Some("7")), 2).await;
     // The other is running: its claim is lost, and recorded as such.
     let (state, revoked) = fixture.done(id, by_hand(&graph, 1, Some("8")), 3).await;
     assert_eq!((state, revoked), (TaskState::InProgress, vec![claims[1]]));
-    let inputs = fixture.store.inputs(id, &[0, 1]).await.unwrap().unwrap();
+    let inputs = fixture.store.inputs(id, 0.into(), &[0, 1]).await.unwrap().unwrap();
     let results: Vec<_> = inputs.results.iter().map(|result| result.as_ref().unwrap().get()).collect();
     assert_eq!(results, ["7", "8"]);
     let join = fixture.claim(9, 3).await.claims;
     assert_eq!(steps(&join), [2]);
     assert_eq!(fixture.complete(&graph, join[0], 1, 4).await.1, Some(TaskState::Complete));
     let outcomes: Vec<_> =
-        fixture.task(id).await.attempts.iter().map(|one| (one.step, one.attempt, one.outcome)).collect();
+        fixture.task(id).await.attempts.iter().map(|one| (one.key.step, one.attempt, one.outcome)).collect();
     use AttemptOutcome::{Cancelled, Complete, CompletedManually, Failed};
     let expected = [
         (0, 0, CompletedManually),
@@ -182,13 +184,13 @@ pub async fn a_step_completed_by_hand_counts_as_complete(store: Arc<dyn Store>) 
 
 pub async fn a_resolved_step_lets_the_others_go_on(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let graph = Graph::new(vec![vec![], vec![0]]);
+    let graph = Shape::new(vec![vec![], vec![0]]);
     let (id, claims) = fixture.create(&graph, 1).await;
     fixture.finish(claims[0], failed(None), 0, 1).await;
     assert_eq!(fixture.done(id, by_hand(&graph, 0, None), 2).await.0, TaskState::InProgress);
     let next = fixture.claim(1, 2).await.claims;
     assert_eq!(steps(&next), [1]);
-    assert_eq!(fixture.store.inputs(id, &[0]).await.unwrap().unwrap().results, [None]);
+    assert_eq!(fixture.store.inputs(id, 0.into(), &[0]).await.unwrap().unwrap().results, [None]);
     // The last step of all can be ended by hand as well.
     let (state, _) = fixture.done(id, by_hand(&graph, 1, None), 3).await;
     assert_eq!(state, TaskState::Complete);
@@ -196,13 +198,13 @@ pub async fn a_resolved_step_lets_the_others_go_on(store: Arc<dyn Store>) {
 
 pub async fn what_cannot_be_done_changes_nothing(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let graph = Graph::new(vec![vec![], vec![0]]);
+    let graph = Shape::new(vec![vec![], vec![0]]);
     let (id, claims) = fixture.create(&graph, 1).await;
     let refused = |acted: &Acted| matches!(acted, Acted::Refused(_));
     let before = format!("{:?}", fixture.task(id).await);
     for action in [
-        OperatorAction::Retry { steps: vec![(0, 0)] },
-        OperatorAction::RetryNow { step: 0 },
+        OperatorAction::Retry { runs: vec![(0.into(), 0)] },
+        OperatorAction::RetryNow { run: 0.into() },
         by_hand(&graph, 1, Some("1")),
         by_hand(&graph, 1, None),
     ] {
@@ -212,7 +214,7 @@ pub async fn what_cannot_be_done_changes_nothing(store: Arc<dyn Store>) {
     assert_eq!(fixture.act(TaskId::random(), OperatorAction::Cancel, 1).await, Acted::NoTask);
     let (next, _) = fixture.complete(&graph, claims[0], 1, 2).await;
     fixture.complete(&graph, next[0], 1, 3).await;
-    for action in [OperatorAction::Cancel, GIVE_UP, OperatorAction::Retry { steps: vec![(1, 1)] }] {
+    for action in [OperatorAction::Cancel, GIVE_UP, OperatorAction::Retry { runs: vec![(1.into(), 1)] }] {
         assert!(refused(&fixture.act(id, action, 4).await));
     }
     assert!(fixture.task(id).await.actions.is_empty());

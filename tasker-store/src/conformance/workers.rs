@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::conformance::{Fixture, Graph, at};
+use crate::conformance::{Fixture, Shape, at};
 use crate::id::WorkerId;
 use crate::store::Store;
 use crate::worker::{WorkerInfo, WorkerRecord};
@@ -19,7 +19,7 @@ pub async fn workers_are_listed_with_what_they_have_claimed(store: Arc<dyn Store
     let namespaces = Some(vec!["billing".to_owned(), "it's, {odd}".to_owned()]);
     let info = WorkerInfo { namespaces, handlers: 7, concurrency: 3, ..WorkerInfo::here() };
     fixture.store.register_worker(other, info.clone(), at(0)).await.unwrap();
-    let graph = Graph::new(vec![vec![], vec![]]);
+    let graph = Shape::new(vec![vec![], vec![]]);
     let (_, claims) = fixture.create(&graph, 2).await;
     let known = fixture.known(other).await.unwrap();
     assert_eq!((&known.info, known.running, known.alive), (&info, 0, true));
@@ -34,7 +34,7 @@ pub async fn workers_are_listed_with_what_they_have_claimed(store: Arc<dyn Store
 
 pub async fn a_dead_worker_is_listed_while_something_is_claimed_in_its_name(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
-    let (_, claims) = fixture.create(&Graph::new(vec![vec![]]), 1).await;
+    let (_, claims) = fixture.create(&Shape::new(vec![vec![]]), 1).await;
     fixture.store.worker_died(fixture.worker);
     assert_eq!(fixture.store.orphaned().await.unwrap(), claims);
     assert!(!fixture.known(fixture.worker).await.unwrap().alive);

@@ -1,0 +1,115 @@
+//! The command line of an application: what it works with, and what it calls itself.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use tasker_runtime::Builder;
+
+use crate::cli::commands::{Command, Commands};
+use crate::cli::output::{USAGE, fail, log_to_stderr};
+use crate::cli::program::Program;
+use crate::cli::{graph, limit, migrate, run, task, validate, worker};
+
+/// Runs workflows that YAML task templates declare.
+///
+/// A path in the place of a command is short for `run PATH`.
+///
+/// Exit codes: 0 all went well, 1 a task did not complete or a template is wrong, 2 wrong arguments,
+/// 3 the runtime cannot start, 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: CommandOrPath,
+}
+
+#[derive(Debug, Subcommand)]
+enum CommandOrPath {
+    #[command(flatten)]
+    Command(Commands),
+    /// What is no command is a path to run.
+    #[command(external_subcommand)]
+    Path(Vec<OsString>),
+}
+
+/// An application on the command line: its builder, its name and its version.
+///
+/// ```no_run
+/// # async fn example() -> std::process::ExitCode {
+/// let builder = tasker::Tasker::builder().templates("templates").store_url("sqlite://shop.db");
+/// tasker::cli::App::new(builder).name("shop").version(env!("CARGO_PKG_VERSION")).main().await
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct App {
+    builder: Builder,
+    program: Program,
+}
+
+impl App {
+    /// An application with what this builder has: the states that its handlers take, and the store and the
+    /// templates that commands work with unless their arguments name others.
+    #[must_use]
+    pub fn new(builder: Builder) -> Self {
+        Self { builder, program: Program::started() }
+    }
+
+    /// What it is called in help and messages; the name of the program's file unless this is said.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.program.name = name.into();
+        self
+    }
+
+    /// Its version, for `--version` and for what a worker prints first: `env!("CARGO_PKG_VERSION")`.
+    /// Without it only Tasker's own version is known.
+    #[must_use]
+    pub fn version(mut self, version: &'static str) -> Self {
+        self.program.version = Some(version);
+        self
+    }
+
+    /// Runs the command that the process's arguments name.
+    ///
+    /// Ends the process when they are wrong, or ask for help or for the version.
+    pub async fn main(self) -> ExitCode {
+        let mut parser = self.parser();
+        let parsed = Cli::from_arg_matches(&parser.get_matches_mut());
+        match parsed.unwrap_or_else(|error| error.format(&mut parser).exit()).command {
+            CommandOrPath::Command(commands) => self.run(commands).await,
+            CommandOrPath::Path(words) => match run::Options::from_words(words, &self.program) {
+                Ok(options) => self.run(Commands(Command::Run(options))).await,
+                Err(message) => fail(USAGE, message),
+            },
+        }
+    }
+
+    /// Runs a command that the application's own parser has read; see [`Commands`].
+    pub async fn run(self, commands: Commands) -> ExitCode {
+        log_to_stderr();
+        let (mut parser, Self { builder, program }) = (self.parser(), self);
+        match commands.0 {
+            Command::Validate(options) => validate::run(builder, &options, &program),
+            Command::Graph(options) => graph::run(builder, &options, &program),
+            Command::Run(options) if options.asks_for_help() => {
+                parser.build();
+                if let Some(run) = parser.find_subcommand_mut("run") {
+                    // A reader that has gone away is no error.
+                    let _ = run.print_long_help();
+                }
+                ExitCode::SUCCESS
+            }
+            Command::Run(options) => run::run(builder, options, &program).await,
+            Command::Task(options) => task::run(builder, options, &program).await,
+            Command::Worker(options) => worker::run(builder, options, &program).await,
+            Command::Limit(options) => limit::run(builder, options, &program).await,
+            Command::Migrate(options) => migrate::run(builder, &options).await,
+        }
+    }
+
+    fn parser(&self) -> clap::Command {
+        let Program { name, .. } = &self.program;
+        Cli::command().display_name(name).bin_name(name).version(self.program.version_text())
+    }
+}

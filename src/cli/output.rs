@@ -1,0 +1,80 @@
+//! What the commands print, and the codes they exit with.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::{fmt, io};
+
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+/// The task did not complete, or a template is wrong.
+pub(super) const FAILED: u8 = 1;
+/// The arguments are wrong.
+pub(super) const USAGE: u8 = 2;
+/// A runtime could not be built.
+pub(super) const CANNOT_START: u8 = 3;
+/// Ended by ctrl-C; shells use the same code.
+pub(super) const INTERRUPTED: u8 = 130;
+
+/// How a run is shown: as JSON, as a live picture on a terminal, or as lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Display {
+    /// A JSON object a line, and nothing else on standard output.
+    Json,
+    /// For people: live on a terminal.
+    Person,
+}
+
+impl Display {
+    /// JSON when asked for.
+    #[must_use]
+    pub fn new(json: bool) -> Self {
+        if json { Self::Json } else { Self::Person }
+    }
+}
+
+/// Sends the log to standard error: errors, and warnings about templates, unless `RUST_LOG` says otherwise.
+pub fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("error,tasker_runtime::build=warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // The application may have a log already; then that one stays.
+    let _ = log.with_ansi(console::colors_enabled_stderr()).try_init();
+}
+
+/// The path as one would type it here: relative to the current directory where it lies below that.
+#[must_use]
+pub fn short(path: &Path) -> PathBuf {
+    let below =
+        std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned));
+    below.unwrap_or_else(|| path.to_owned())
+}
+
+/// Prints to standard error why a runtime cannot start.
+#[must_use]
+pub fn cannot_start(error: &tasker_runtime::BuildError) -> ExitCode {
+    say(&format!("{error}\n"));
+    ExitCode::from(CANNOT_START)
+}
+
+pub(super) fn fail(code: u8, message: impl fmt::Display) -> ExitCode {
+    say(&format!("error: {message}"));
+    ExitCode::from(code)
+}
+
+/// The one place that writes to standard error.
+#[allow(clippy::print_stderr, reason = "a command line talks to a person")]
+pub(super) fn say(message: &str) {
+    eprintln!("{message}");
+}
+
+/// The one place that writes to standard output. A reader that has gone away, as `| head` does, is no error.
+pub(super) fn print(text: &str) {
+    use io::Write as _;
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
+/// Prints one value as JSON, in a line.
+pub(super) fn print_json(value: &impl Serialize) {
+    print(&serde_json::to_string(value).unwrap_or_else(|error| error.to_string()));
+}

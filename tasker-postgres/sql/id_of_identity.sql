@@ -1,0 +1,1 @@
+SELECT task_id FROM {schema}.identity WHERE hash = $1

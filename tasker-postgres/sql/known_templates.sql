@@ -1,0 +1,3 @@
+SELECT id
+FROM {schema}.template
+WHERE id = ANY ($1)

@@ -1,0 +1,2 @@
+DELETE FROM {schema}.permit
+WHERE scope = $1 AND name = $2

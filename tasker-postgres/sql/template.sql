@@ -1,0 +1,3 @@
+SELECT namespace, name, version, snapshot
+FROM {schema}.template
+WHERE id = $1

@@ -1,0 +1,113 @@
+//! What operators do to a task, and what is recorded of it.
+
+use jiff::Timestamp;
+
+use crate::action::{ActionRequest, OperatorAction, Refusal};
+use crate::attempt::AttemptRecord;
+use crate::key::StepKey;
+use crate::progress::task::{Moved, Progress};
+use crate::state::{StepState, TaskState};
+use crate::waiting::WaitingFor;
+
+impl Progress {
+    /// Does what an operator asks for. What becomes ready is left to whoever claims it.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be done to the task or a run in its state; nothing has changed then.
+    pub fn act(&mut self, request: &ActionRequest) -> Result<Moved, Refusal> {
+        let (action, now) = (&request.action, request.at);
+        let may = match action {
+            OperatorAction::Retry { .. } => self.state != TaskState::Complete,
+            OperatorAction::Investigate { .. } => self.state == TaskState::Error,
+            _ => !self.state.is_over(),
+        };
+        if !may {
+            return Err(Refusal { run: None, state: self.state.as_str() });
+        }
+        let mut moved = Moved::default();
+        match action {
+            OperatorAction::Cancel => self.end_task(TaskState::Cancelled, &mut moved),
+            OperatorAction::GiveUp { reason } => {
+                moved.details.dead_letter = Some(*reason);
+                moved.details.original_state = Some(self.state);
+                moved.details.waiting_for = self.waiting_for(now);
+                self.end_task(TaskState::Error, &mut moved);
+            }
+            OperatorAction::Investigate { status } => moved.details.status = Some(*status),
+            OperatorAction::Retry { runs } => self.retry(runs, now)?,
+            OperatorAction::RetryNow { run } => match self.state_of(*run) {
+                StepState::WaitingForRetry | StepState::Ready => self.queue(*run, now),
+                state => return Err(Refusal { run: Some(*run), state: state.as_str() }),
+            },
+            OperatorAction::Complete { run, graph, .. } | OperatorAction::Resolve { run, graph } => {
+                let state = self.state_of(*run);
+                if matches!(state, StepState::Complete | StepState::ResolvedManually | StepState::Pending) {
+                    return Err(Refusal { run: Some(*run), state: state.as_str() });
+                }
+                moved.revoked = self.runs.get(run).and_then(|run| run.claim).into_iter().collect();
+                self.end_run(*run, graph, now, None, &mut moved);
+            }
+        }
+        if !self.state.is_over() {
+            self.settle(&mut moved);
+        }
+        let revoked = moved.revoked.iter().map(|claim| AttemptRecord::ended_by(claim, request));
+        let by_hand = AttemptRecord::by_hand(request);
+        let records = revoked.chain(by_hand).collect::<Vec<_>>();
+        moved.records.splice(..0, records);
+        Ok(moved)
+    }
+
+    /// Ends the task: no run of it is claimed, or waits for anybody.
+    fn end_task(&mut self, state: TaskState, moved: &mut Moved) {
+        moved.revoked = self.claims().collect();
+        let keys: Vec<StepKey> = self.runs.keys().copied().collect();
+        for key in keys {
+            match self.runs.get(&key) {
+                // Should the task be reopened, nobody else knows what it was to work on.
+                Some(run) if run.is_kept && run.state != StepState::Pending => {
+                    self.let_go(key);
+                    self.set(key, StepState::Cancelled);
+                }
+                Some(run) if run.is_kept => {}
+                _ => self.remove_run(key),
+            }
+        }
+        self.nodes.retain(|_, node| node.runs_left > 0);
+        self.state = state;
+        moved.state = Some(state);
+    }
+
+    /// Makes runs ready with a fresh budget of attempts.
+    fn retry(&mut self, runs: &[(StepKey, u32)], now: Timestamp) -> Result<(), Refusal> {
+        for (key, _) in runs {
+            let state = self.state_of(*key);
+            if state != StepState::Error && !self.is_reopened(*key) {
+                return Err(Refusal { run: Some(*key), state: state.as_str() });
+            }
+        }
+        if self.state.is_over() {
+            self.state = TaskState::BlockedByFailures;
+        }
+        for (key, attempts) in runs {
+            let run = self.run(*key);
+            // A task that was ended keeps no rows of ordinary steps: its attempts tell how many there were.
+            run.attempts = run.attempts.max(*attempts);
+            run.attempts_before_reset = run.attempts;
+            self.queue(*key, now);
+        }
+        Ok(())
+    }
+
+    fn waiting_for(&self, now: Timestamp) -> Option<WaitingFor> {
+        let runs = self.runs.values();
+        WaitingFor::of(runs.map(|run| (run.state, run.due_at.is_none_or(|due_at| due_at <= now))))
+    }
+
+    /// Whether the task was ended before the run was done, so that it has nothing left to lose.
+    fn is_reopened(&self, key: StepKey) -> bool {
+        matches!(self.state, TaskState::Cancelled | TaskState::Error)
+            && self.state_of(key) != StepState::Complete
+    }
+}

@@ -1,0 +1,111 @@
+//! Where a task is, from what was written down of it.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use tasker_template::StepIndex;
+
+use crate::claim::Claim;
+use crate::id::{TaskId, TemplateId, WorkerId};
+use crate::key::StepKey;
+use crate::progress::run::RunProgress;
+use crate::progress::task::Progress;
+use crate::state::{AttemptOutcome, StepState, TaskState};
+
+/// What is kept of the task itself.
+#[derive(Clone, Debug)]
+pub struct TaskRow {
+    /// The task.
+    pub task: TaskId,
+    /// The snapshot that it runs by.
+    pub template: TemplateId,
+    /// Where it is.
+    pub state: TaskState,
+    /// Its place among others.
+    pub priority: i32,
+    /// Who claimed steps in passing with its creation, and when that was.
+    pub creator: Option<WorkerId>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// The steps that were claimed with its creation.
+    pub claimed: Vec<StepIndex>,
+}
+
+/// What is needed of an attempt that has ended.
+#[derive(Clone, Debug)]
+pub struct EndedAttempt {
+    /// The run.
+    pub key: StepKey,
+    /// The number of the attempt; 0 where no worker made one.
+    pub attempt: u32,
+    /// How it ended.
+    pub outcome: AttemptOutcome,
+    /// Who made it.
+    pub worker: WorkerId,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// The steps that were claimed in passing when it was recorded.
+    pub claimed: Vec<StepIndex>,
+}
+
+impl Progress {
+    /// Where a task is whose rows are these: of the task, of its runs, and of its attempts.
+    #[must_use]
+    pub fn restored(
+        row: &TaskRow,
+        runs: impl IntoIterator<Item = (StepKey, RunProgress)>,
+        attempts: &[EndedAttempt],
+    ) -> Self {
+        let mut progress = Self::new(row.task, row.template, row.priority);
+        progress.state = row.state;
+        runs.into_iter().for_each(|(key, run)| progress.restore_run(key, run));
+        for attempt in attempts.iter().filter(|attempt| attempt.outcome.is_done()) {
+            if attempt.key.is_only() {
+                progress.done.insert(attempt.key.step);
+            } else {
+                progress.done_runs.insert(attempt.key);
+            }
+        }
+        // All of a node's runs have rows from the moment at which there are any.
+        for key in &progress.done_runs {
+            if !progress.nodes.contains_key(&key.step) {
+                progress.done.insert(key.step);
+            }
+        }
+        // Nothing of a task that is over is claimed.
+        if row.state == TaskState::InProgress {
+            progress.restore_claims(row, attempts);
+        }
+        progress
+    }
+
+    fn restore_run(&mut self, key: StepKey, mut run: RunProgress) {
+        run.is_kept = !key.is_only() || run.state == StepState::Pending;
+        if !key.is_only() {
+            self.nodes.entry(key.step).or_default().runs_left += 1;
+        }
+        self.moving += usize::from(run.is_moving());
+        self.claimed += usize::from(run.claim.is_some());
+        self.runs.insert(key, run);
+    }
+
+    /// A step that was claimed in passing and has neither an attempt nor a row is still claimed.
+    fn restore_claims(&mut self, row: &TaskRow, attempts: &[EndedAttempt]) {
+        let attempted: BTreeSet<StepKey> = attempts.iter().map(|attempt| attempt.key).collect();
+        let creation = row.creator.map(|worker| (worker, row.created_at, &row.claimed));
+        let later = attempts.iter().map(|one| (one.worker, one.finished_at, &one.claimed));
+        for (worker, claimed_at, steps) in creation.into_iter().chain(later) {
+            for key in steps.iter().map(|step| StepKey::from(*step)) {
+                if attempted.contains(&key) || self.runs.contains_key(&key) {
+                    continue;
+                }
+                let (task, template) = (self.task, self.template);
+                let claim =
+                    Claim { task, template, key, attempt: 1, attempts_before_reset: 0, worker, claimed_at };
+                let new = RunProgress::new(StepState::InProgress);
+                let run = RunProgress { attempts: 1, claim: Some(claim), in_passing: true, ..new };
+                self.restore_run(key, run);
+            }
+        }
+    }
+}

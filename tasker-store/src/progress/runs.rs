@@ -1,0 +1,159 @@
+//! What moves a run: it is made ready, claimed, handed back, ended.
+
+use jiff::Timestamp;
+
+use crate::attempt::{Ending, FinishedAttempt};
+use crate::claim::{Claim, ClaimRequest};
+use crate::id::WorkerId;
+use crate::key::StepKey;
+use crate::progress::rank::rank;
+use crate::progress::run::RunProgress;
+use crate::progress::task::{Moved, Progress};
+use crate::state::StepState;
+
+impl Progress {
+    /// Ends an attempt; `None` when its claim does not hold.
+    pub fn finish(&mut self, attempt: &FinishedAttempt, request: &ClaimRequest) -> Option<Moved> {
+        if !self.holds(&attempt.claim) {
+            return None;
+        }
+        let key = attempt.claim.key;
+        let mut moved = Moved::default();
+        match &attempt.ending {
+            Ending::Complete { graph, spawned, .. } => {
+                if let Some(spawned) = spawned {
+                    self.spawn(spawned);
+                }
+                // What is claimed in passing is written down in the name of the attempt's own worker.
+                let taker = Some(request).filter(|request| request.worker == attempt.claim.worker);
+                self.end_run(key, graph, attempt.finished_at, taker, &mut moved);
+            }
+            Ending::Failed { retry_at, .. } => {
+                self.let_go(key);
+                match retry_at {
+                    Some(retry_at) => self.wait(key, StepState::WaitingForRetry, *retry_at),
+                    None => self.set(key, StepState::Error),
+                }
+            }
+        }
+        self.settle(&mut moved);
+        Some(moved)
+    }
+
+    /// Hands a claim back; whether it held.
+    pub fn release(&mut self, claim: &Claim, due_at: Option<Timestamp>, now: Timestamp) -> bool {
+        if !self.holds(claim) {
+            return false;
+        }
+        self.let_go(claim.key);
+        if let Some(run) = self.runs.get_mut(&claim.key) {
+            run.attempts -= 1;
+        }
+        match due_at {
+            Some(due_at) => self.wait(claim.key, StepState::Ready, due_at),
+            None => self.queue(claim.key, now),
+        }
+        true
+    }
+
+    /// Claims a run that can start.
+    pub fn claim(&mut self, key: StepKey, worker: WorkerId, claimed_at: Timestamp) -> Claim {
+        let (task, template) = (self.task, self.template);
+        let run = self.run(key);
+        run.attempts += 1;
+        let (attempt, attempts_before_reset) = (run.attempts, run.attempts_before_reset);
+        let claim = Claim { task, template, key, attempt, attempts_before_reset, worker, claimed_at };
+        run.claim = Some(claim);
+        self.claimed += 1;
+        self.set(key, StepState::InProgress);
+        claim
+    }
+
+    /// A run that waited has become due. Nothing is to be written down: whoever finds it due does that.
+    pub fn due(&mut self, key: StepKey) {
+        if let Some(run) = self.runs.get_mut(&key) {
+            run.due_at = None;
+        }
+    }
+
+    /// The run can start: it is claimed in passing, or waits in the queue.
+    pub(super) fn make_ready(
+        &mut self,
+        key: StepKey,
+        now: Timestamp,
+        request: Option<&ClaimRequest>,
+        moved: &mut Moved,
+    ) {
+        let claimed = &mut moved.claimed;
+        let wanted = request.filter(|request| request.takes(self.template, key.step));
+        match wanted.filter(|request| claimed.claims.len() < request.limit) {
+            Some(request) => {
+                claimed.claims.push(self.claim(key, request.worker, now));
+                if let Some(run) = self.runs.get_mut(&key) {
+                    run.in_passing = true;
+                }
+            }
+            None => {
+                claimed.more |= wanted.is_some();
+                self.queue(key, now);
+            }
+        }
+    }
+
+    /// The run can start now.
+    pub(super) fn queue(&mut self, key: StepKey, now: Timestamp) {
+        let rank = rank(now, self.priority);
+        self.run(key).rank = Some(rank);
+        self.set(key, StepState::Ready);
+    }
+
+    /// The run can start when `due_at` has come.
+    pub(super) fn wait(&mut self, key: StepKey, state: StepState, due_at: Timestamp) {
+        let rank = rank(due_at, self.priority);
+        self.run(key);
+        self.set(key, state);
+        let run = self.run(key);
+        (run.due_at, run.rank) = (Some(due_at), Some(rank));
+    }
+
+    /// The run's claim ends.
+    pub(super) fn let_go(&mut self, key: StepKey) {
+        if let Some(run) = self.runs.get_mut(&key)
+            && run.claim.take().is_some()
+        {
+            self.claimed -= 1;
+            run.in_passing = false;
+        }
+    }
+
+    pub(super) fn set(&mut self, key: StepKey, state: StepState) {
+        if let Some(run) = self.runs.get_mut(&key) {
+            self.moving -= usize::from(run.is_moving());
+            run.state = state;
+            self.moving += usize::from(run.is_moving());
+            run.due_at = None;
+            if state != StepState::Ready {
+                run.rank = None;
+            }
+            self.changed.insert(key);
+        }
+    }
+
+    /// The run, which is implied until now if it is not there.
+    pub(super) fn run(&mut self, key: StepKey) -> &mut RunProgress {
+        self.runs.entry(key).or_insert_with(|| RunProgress::new(StepState::Pending))
+    }
+
+    /// The run is over: it is no longer kept here.
+    pub(super) fn remove_run(&mut self, key: StepKey) {
+        self.let_go(key);
+        if let Some(run) = self.runs.remove(&key) {
+            self.moving -= usize::from(run.is_moving());
+            if run.has_row {
+                self.changed.insert(key);
+            } else {
+                self.changed.remove(&key);
+            }
+        }
+    }
+}
