@@ -1,6 +1,7 @@
 //! Why a task was not created: it exists already, or another of the same identity does.
 
-use tasker_store::{Claim, ClaimRequest, Claimed, Created, NewTaskRecord, TaskId};
+use tasker_store::{Claim, ClaimRequest, Claimed, Created, Identity, Json, NewTaskRecord, TaskId};
+use tokio_postgres::GenericClient;
 use tokio_postgres::types::Type;
 
 use crate::connection::Connection;
@@ -24,9 +25,19 @@ pub(crate) async fn existing(
         let claims = itself?.progress.claims().filter(in_passing).collect();
         return Ok(Some(Created::New(Claimed { claims, ..Claimed::default() })));
     }
-    let hash: &[u8] = task.identity.as_ref().map_or(&[], |identity| identity.as_slice());
+    let Some(identity) = &task.identity else { return Ok(None) };
+    let other = task_of_identity(client, schema, identity).await?;
+    Ok(other.map(|(id, context)| Created::Duplicate { id, context }))
+}
+
+/// The task of this identity, and its context.
+pub(crate) async fn task_of_identity(
+    client: &impl GenericClient,
+    schema: &str,
+    identity: &Identity,
+) -> PgResult<Option<(TaskId, Json)>> {
     let sql = statement!("task_of_identity", schema);
-    let rows = client.query_typed(&sql, &[(&hash, Type::BYTEA)]).await?;
+    let rows = client.query_typed(&sql, &[(&identity.as_slice(), Type::BYTEA)]).await?;
     let Some(row) = rows.first() else { return Ok(None) };
-    Ok(Some(Created::Duplicate { id: TaskId(get(row, "id")?), context: json(get(row, "context")?)? }))
+    Ok(Some((TaskId(get(row, "id")?), json(get(row, "context")?)?)))
 }

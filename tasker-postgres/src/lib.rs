@@ -58,9 +58,9 @@ use deadpool_postgres::{Object, Pool, PoolError};
 use jiff::Timestamp;
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
-    Identity, LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, StepKey,
-    Store, StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId, TemplateRecord,
-    WorkerId, WorkerInfo, WorkerRecord,
+    Identity, Json, LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest,
+    StepKey, Store, StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId,
+    TemplateRecord, WorkerId, WorkerInfo, WorkerRecord,
 };
 use tasker_template::StepIndex;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -278,9 +278,9 @@ impl Store for PostgresStore {
         in_transaction::create_task_sql(&self.schema, &notices::channel(&self.settings.schema), task)
     }
 
-    async fn task_of_identity(&self, identity: &Identity) -> Result<Option<TaskId>, StoreError> {
+    async fn task_of_identity(&self, identity: &Identity) -> Result<Option<(TaskId, Json)>, StoreError> {
         let connection = self.connection().await?;
-        let task = read::task_of_identity(&**connection, &self.schema, identity).await;
+        let task = existing::task_of_identity(&**connection, &self.schema, identity).await;
         task.map_err(|error| self.store_error(error))
     }
 

@@ -1,8 +1,8 @@
 //! Reads tasks as people look at them.
 
 use tasker_store::{
-    ActionRecord, AttemptRecord, Identity, StepRecord, TaskFilter, TaskHead, TaskId, TaskRecord, TaskState,
-    TemplateId, WorkerId, chain,
+    ActionRecord, AttemptRecord, StepRecord, TaskFilter, TaskHead, TaskId, TaskRecord, TaskState, TemplateId,
+    WorkerId, chain,
 };
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{GenericClient, Row};
@@ -39,17 +39,6 @@ pub(crate) async fn task(
     let attempts = attempts.iter().map(attempt).collect::<Result<_>>()?;
     let actions = actions.iter().map(action).collect::<Result<_>>()?;
     Ok(Some(TaskRecord { head, steps, attempts, actions }))
-}
-
-/// The task that was created under this identity.
-pub(crate) async fn task_of_identity(
-    client: &impl GenericClient,
-    schema: &str,
-    identity: &Identity,
-) -> PgResult<Option<TaskId>> {
-    let sql = statement!("id_of_identity", schema);
-    let rows = client.query_typed(&sql, &[(&identity.as_slice(), Type::BYTEA)]).await?;
-    Ok(rows.first().map(|row| get(row, "task_id").map(TaskId)).transpose()?)
 }
 
 fn head(row: &Row) -> Result<TaskHead> {

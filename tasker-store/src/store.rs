@@ -15,6 +15,7 @@ use crate::attempt::{Finished, FinishedAttempt};
 use crate::claim::{Claim, ClaimRequest, Claimed};
 use crate::error::StoreError;
 use crate::id::{TaskId, TemplateId, WorkerId};
+use crate::json::Json;
 use crate::key::StepKey;
 use crate::limit::{FleetLimit, LimitScope};
 use crate::permit::{LimitRecord, PermitGrants, PermitRequest};
@@ -70,8 +71,9 @@ pub trait Store: Sealed + Debug + Send + Sync + 'static {
         Err(StoreError::NoTransactions)
     }
 
-    /// The task of this identity, on a store whose [`create_task_sql`](Self::create_task_sql) cannot tell it.
-    async fn task_of_identity(&self, identity: &Identity) -> Result<Option<TaskId>, StoreError> {
+    /// The task of this identity, and its context; for stores that offer
+    /// [`create_task_sql`](Self::create_task_sql), which tells only that there is one.
+    async fn task_of_identity(&self, identity: &Identity) -> Result<Option<(TaskId, Json)>, StoreError> {
         let _ = identity;
         Err(StoreError::NoTransactions)
     }

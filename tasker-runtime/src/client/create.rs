@@ -45,10 +45,6 @@ pub(crate) async fn create_in(
         Some(identity) => store.task_of_identity(identity).await?,
         None => None,
     };
-    let other = match other {
-        Some(id) => store.task(id).await?.map(|task| (id, task.head.context)),
-        None => None,
-    };
     Err(already_exists(strategy, &record.context, other))
 }
 

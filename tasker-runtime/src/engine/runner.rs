@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tasker_store::Claim;
+use tasker_store::{Claim, chain};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
@@ -67,7 +67,7 @@ async fn run_one(engine: &Arc<Engine>, job: Job) -> Option<Job> {
     let prepared = match retry_until_ok(&engine.aborting, claim, || job.prepare(engine)).await {
         Some(Ok(prepared)) => prepared?,
         Some(Err(error)) => {
-            let reason = error.to_string();
+            let reason = chain(&error);
             let end = || completion::cannot_run(engine, claim, &reason);
             retry_until_ok(&engine.aborting, claim, end).await;
             return None;

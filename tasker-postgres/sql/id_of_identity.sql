@@ -1,1 +1,0 @@
-SELECT task_id FROM {schema}.identity WHERE hash = $1
