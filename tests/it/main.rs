@@ -28,6 +28,7 @@ mod plans;
 #[path = "../postgres/mod.rs"]
 mod postgres;
 mod program;
+mod runs;
 mod schema;
 mod simulation;
 mod spans;

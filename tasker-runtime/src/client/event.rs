@@ -20,6 +20,9 @@ pub enum Event {
         task: TaskId,
         /// The step's name.
         step: String,
+        /// Which of the step's runs, from 1; 0 for the only run of an ordinary step.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        instance: u32,
         /// The number of the attempt, from 1.
         attempt: u32,
         /// When it happened.
@@ -32,6 +35,9 @@ pub enum Event {
         task: TaskId,
         /// The step's name.
         step: String,
+        /// Which of the step's runs, from 1; 0 for the only run of an ordinary step.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        instance: u32,
         /// The number of the attempt, from 1.
         attempt: u32,
         /// How it ended.
@@ -53,6 +59,11 @@ pub enum Event {
         /// The state that it is in.
         state: TaskState,
     },
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Events as they happen, for one listener. See [`Tasker::subscribe`](crate::Tasker::subscribe).

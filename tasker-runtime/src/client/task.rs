@@ -1,6 +1,6 @@
 //! A task as one looks at it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -10,6 +10,7 @@ use tasker_store::{
     ActionDetails, AttemptOutcome, ErrorRecord, Json, JsonError, Origin, StepKey, StepState, TaskId,
     TaskRecord, TaskState, WorkerId,
 };
+use tasker_template::StepIndex;
 use uuid::Uuid;
 
 use crate::build::bind::BoundTemplate;
@@ -82,6 +83,9 @@ pub struct Step {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Attempt {
+    /// Which of the step's runs it is of, from 1; 0 for the only run of an ordinary step.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub instance: u32,
     /// Its number, from 1.
     pub attempt: u32,
     /// The worker that made it.
@@ -160,6 +164,29 @@ pub enum OutputError {
     },
 }
 
+/// How much is to come of a run in this state, compared with others of the same step.
+fn has_more_to_come(state: StepState) -> u8 {
+    use StepState::{Error, InProgress, Pending, Ready, Suspended, WaitingForRetry};
+    match state {
+        Pending => 0,
+        Error => 2,
+        Suspended => 3,
+        WaitingForRetry => 4,
+        Ready => 5,
+        InProgress => 6,
+        _ => 1,
+    }
+}
+
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 impl Task {
     pub(crate) fn new(record: TaskRecord, bound: &BoundTemplate) -> Self {
         let template = &bound.template;
@@ -179,33 +206,47 @@ impl Task {
                 result: None,
             })
             .collect();
+        // A step with several runs is where the one is that has most to come, and done when none is left.
+        let mut open = BTreeSet::new();
         for row in record.steps {
             let Some(step) = steps.get_mut(row.key.step as usize) else { continue };
-            step.state = row.state;
-            step.claimed_at = row.claimed_at;
-            step.next_attempt_at = row.due_at;
+            open.insert(row.key.step);
+            if has_more_to_come(row.state) > has_more_to_come(step.state) {
+                step.state = row.state;
+            }
+            step.claimed_at = earlier(step.claimed_at, row.claimed_at);
+            step.next_attempt_at = earlier(step.next_attempt_at, row.due_at);
             step.max_attempts = step.max_attempts.saturating_add(row.attempts_before_reset);
         }
+        let mut results: BTreeMap<StepIndex, Vec<Json>> = BTreeMap::new();
         for row in record.attempts {
             let Some(step) = steps.get_mut(row.key.step as usize) else { continue };
-            if row.outcome.is_done() {
+            if row.outcome.is_done() && !row.key.is_only() {
+                results.entry(row.key.step).or_default().extend(row.result);
+            } else if row.outcome.is_done() {
                 step.state = match row.outcome {
                     AttemptOutcome::ResolvedManually => StepState::ResolvedManually,
+                    AttemptOutcome::Skipped => StepState::Skipped,
                     _ => StepState::Complete,
                 };
                 step.result = row.result;
             }
-            if row.outcome.is_manual() {
-                continue;
+            // Nobody made the attempt 0.
+            if row.attempt > 0 {
+                step.attempts.push(Attempt {
+                    instance: row.key.instance,
+                    attempt: row.attempt,
+                    worker: row.worker,
+                    started_at: row.started_at,
+                    finished_at: row.finished_at,
+                    outcome: row.outcome,
+                    error: row.error,
+                });
             }
-            step.attempts.push(Attempt {
-                attempt: row.attempt,
-                worker: row.worker,
-                started_at: row.started_at,
-                finished_at: row.finished_at,
-                outcome: row.outcome,
-                error: row.error,
-            });
+        }
+        for (index, results) in results.into_iter().filter(|(index, _)| !open.contains(index)) {
+            let step = &mut steps[index as usize];
+            (step.state, step.result) = (StepState::Complete, Some(Json::list(&results)));
         }
         if matches!(record.head.state, TaskState::Cancelled | TaskState::Error) {
             // Of a task that was ended no step keeps a row: where each was follows from its attempts.

@@ -17,7 +17,7 @@ use crate::engine::job::Prepared;
 use crate::engine::panics;
 use crate::engine::shared::Engine;
 use crate::handler::step_error::StepError;
-use crate::handler::{StepContext, StepFuture, StepOutcome};
+use crate::handler::{RunFacts, StepContext, StepFuture, StepOutcome};
 
 /// How an attempt ended in this worker.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ pub(super) async fn call(
     let context = StepContext::new(
         Arc::clone(&prepared.task.facts),
         Arc::clone(&step.facts),
-        (claim.attempt, claim.attempts_before_reset),
+        RunFacts::from(claim),
         Arc::clone(&prepared.inputs),
         Arc::clone(&engine.states),
         cancellation.clone(),

@@ -194,6 +194,7 @@ fn publish(
     engine.emit(|| Event::StepFinished {
         task: claim.task,
         step: name(),
+        instance: claim.key.instance,
         attempt: claim.attempt,
         outcome,
         error: error.map(ToString::to_string),

@@ -109,6 +109,7 @@ async fn run_prepared(engine: &Arc<Engine>, prepared: &Prepared, job: Job) -> Op
     engine.emit(|| Event::StepStarted {
         task: claim.task,
         step: prepared.declared().name.clone(),
+        instance: claim.key.instance,
         attempt: claim.attempt,
         at: started.at,
     });

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use tasker_store::{Json, JsonError, TaskId, read_json};
+use tasker_store::{Claim, Json, JsonError, TaskId, read_json};
 use tasker_template::{StepIndex, TaskTemplate};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -31,9 +31,7 @@ use crate::handler::step_error::StepError;
 pub struct StepContext {
     task: Arc<TaskFacts>,
     step: Arc<StepFacts>,
-    attempt: u32,
-    /// Attempts before an operator renewed the budget.
-    attempts_before_reset: u32,
+    run: RunFacts,
     inputs: StepInputs,
     states: Arc<States>,
     cancellation: CancellationToken,
@@ -62,6 +60,24 @@ pub(crate) struct StepFacts {
     pub(crate) reads: Vec<(String, StepIndex)>,
 }
 
+/// Which run of the step the attempt is of, and which attempt it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RunFacts {
+    /// Which of several runs, from 1; 0 for the only one of an ordinary step.
+    pub(crate) instance: u32,
+    /// The number of the attempt, from 1.
+    pub(crate) attempt: u32,
+    /// Attempts before an operator renewed the budget.
+    pub(crate) attempts_before_reset: u32,
+}
+
+impl From<&Claim> for RunFacts {
+    fn from(claim: &Claim) -> Self {
+        let Claim { key, attempt, attempts_before_reset, .. } = *claim;
+        Self { instance: key.instance, attempt, attempts_before_reset }
+    }
+}
+
 /// The results that the handler can read, in the order of [`StepFacts::reads`].
 pub(crate) type StepInputs = Arc<[Option<Json>]>;
 
@@ -69,14 +85,14 @@ impl StepContext {
     pub(crate) fn new(
         task: Arc<TaskFacts>,
         step: Arc<StepFacts>,
-        (attempt, attempts_before_reset): (u32, u32),
+        run: RunFacts,
         inputs: StepInputs,
         states: Arc<States>,
         cancellation: CancellationToken,
         runtime: Runtime,
     ) -> Self {
         let writes = ResultWrites::default();
-        Self { task, step, attempt, attempts_before_reset, inputs, states, cancellation, writes, runtime }
+        Self { task, step, run, inputs, states, cancellation, writes, runtime }
     }
 
     /// The task.
@@ -110,27 +126,31 @@ impl StepContext {
     /// The number of this attempt, from 1.
     #[must_use]
     pub fn attempt(&self) -> u32 {
-        self.attempt
+        self.run.attempt
     }
 
     /// How many attempts the step has in all; more than the template says once an operator has
     /// renewed its budget.
     #[must_use]
     pub fn max_attempts(&self) -> u32 {
-        self.attempts_before_reset.saturating_add(self.step().retry.attempts())
+        self.run.attempts_before_reset.saturating_add(self.step().retry.attempts())
     }
 
     /// Whether a failure of this attempt is final.
     #[must_use]
     pub fn is_last_attempt(&self) -> bool {
-        self.attempt >= self.max_attempts()
+        self.run.attempt >= self.max_attempts()
     }
 
-    /// The same for every attempt of this step, and for no other step of any task: hand it to
-    /// services outside, so that a repeated call is recognized.
+    /// The same for every attempt of this run of the step, and for no other run of any step of any task:
+    /// hand it to services outside, so that a repeated call is recognized.
     #[must_use]
     pub fn idempotency_key(&self) -> String {
-        format!("{}/{}", self.task.id, self.step().name)
+        let (task, step) = (self.task.id, &self.step().name);
+        match self.run.instance {
+            0 => format!("{task}/{step}"),
+            instance => format!("{task}/{step}#{instance:03}"),
+        }
     }
 
     /// A value of `handler.initialization` in the template.

@@ -19,7 +19,7 @@ pub use cancelled::Cancelled;
 #[cfg(feature = "testing")]
 pub(crate) use context::Runtime;
 pub use context::StepContext;
-pub(crate) use context::{StepFacts, StepInputs, TaskFacts};
+pub(crate) use context::{RunFacts, StepFacts, StepInputs, TaskFacts};
 pub(crate) use convert::private;
 pub use convert::{DependencyOutput, HandlerError, OptionalDependencyOutput};
 pub(crate) use extract::States;

@@ -15,7 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::tasker::Tasker;
 use crate::handler::step_error::StepError;
-use crate::handler::{Runtime, States, StepContext, StepFacts, StepHandler, StepOutcome, TaskFacts};
+use crate::handler::{
+    RunFacts, Runtime, States, StepContext, StepFacts, StepHandler, StepOutcome, TaskFacts,
+};
 use crate::testing::{block_on, short_name};
 
 /// Begins to describe a call of the handler `H`. What is not said is as at the first attempt of a step
@@ -457,7 +459,7 @@ impl<H: StepHandler> Call<H> {
         StepContext::new(
             Arc::new(task),
             Arc::new(facts),
-            (self.attempt, 0),
+            RunFacts { instance: 0, attempt: self.attempt, attempts_before_reset: 0 },
             self.results.into(),
             Arc::new(self.states),
             self.cancellation,
