@@ -60,7 +60,7 @@ pub struct Spawned {
     pub inputs: Arc<[Json]>,
 }
 
-/// The answer to [`Store::finish`].
+/// The answer to [`Store::finish`](crate::Store::finish).
 #[derive(Clone, Debug)]
 pub enum Finished {
     /// The attempt is recorded.

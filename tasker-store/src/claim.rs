@@ -72,6 +72,6 @@ pub struct Claimed {
     pub claims: Vec<Claim>,
     /// Whether steps that are due now were left for want of room, as far as the operation saw.
     pub more: bool,
-    /// When the next step that is not due yet will be; only [`Store::claim`] tells.
+    /// When the next step that is not due yet will be; only [`Store::claim`](crate::Store::claim) tells.
     pub next_due: Option<Timestamp>,
 }
