@@ -2,8 +2,8 @@
 //! compile and run would have trybuild build and link each case alone, in place of checking all of them at once.
 
 /// The pinned toolchain keeps the messages stable. After a change, `TRYBUILD=overwrite cargo test
-/// --test compile` writes them anew; read each as the person who gets it.
+/// -p tasker-ui --test compile` writes them anew; read each as the person who gets it.
 #[test]
 fn handlers() {
-    trybuild::TestCases::new().compile_fail("tests/ui/fail/*.rs");
+    trybuild::TestCases::new().compile_fail("fail/*.rs");
 }
