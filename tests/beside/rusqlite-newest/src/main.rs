@@ -15,7 +15,7 @@ async fn main() {
 mod tests {
     use std::sync::Arc;
 
-    use tasker_runtime::SqliteStore;
+    use tasker_runtime::store::SqliteStore;
 
     tasker_store::store_conformance!({
         let directory = tempfile::tempdir().expect("a directory for the file");
