@@ -25,5 +25,5 @@ TASKER_TEST_DATABASE_URL=$(tests/postgres/server.sh "$own")
 export TASKER_TEST_DATABASE_URL
 
 # The processes that the tests kill and restart.
-cargo build --example user_registration --example greeting --bin tasker
+cargo build --example user_registration --example greeting --example shop --bin tasker
 cargo test --workspace "$@"
