@@ -189,7 +189,7 @@ mod tests {
     fn the_database_of_another_program_is_left_alone() {
         let (mut connection, path) = file();
         connection.execute_batch("CREATE TABLE task (id INTEGER)").unwrap();
-        let error = migrate(&mut connection, path).unwrap_err().to_string();
+        let error = tasker_store::chain(&migrate(&mut connection, path).unwrap_err());
         assert!(error.contains("another program"), "{error}");
     }
 }
