@@ -143,6 +143,7 @@ impl Session {
             let now = request.map(|request| request.now).unwrap_or_default();
             again.push(Operation::Release(unclaimed.into(), None, now, answer));
         }
+        self.forget_tasks_of(&again);
         match self.answer_existing(not_created, &mut again).await {
             Ok(()) => Ok(again),
             Err(error) => Err((again, error)),
@@ -299,6 +300,13 @@ impl Session {
             known.insert(TemplateId(get(row, "id")?));
         }
         Ok(())
+    }
+
+    /// Forgets the tasks of operations that are done once more, so that all of them are read under their
+    /// locks. Else an operation on two tasks of which only one was read might never end: the other one is
+    /// read the next time, when what was learned of the first is too little again.
+    fn forget_tasks_of(&mut self, again: &[Operation]) {
+        again.iter().flat_map(Operation::tasks).for_each(|task| drop(self.tasks.remove(&task)));
     }
 
     /// Keeps what is known of the tasks that a worker of this process has claimed steps of.

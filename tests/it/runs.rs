@@ -26,14 +26,8 @@ async fn analyze(store: &MemoryStore, runs: u32) {
     let worker = WorkerId::random();
     store.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
     let now = jiff::Timestamp::now();
-    let request = ClaimRequest {
-        worker,
-        limit: 1,
-        any: true,
-        now,
-        excluded: Arc::default(),
-        namespaces: None,
-    };
+    let request =
+        ClaimRequest { worker, limit: 1, any: true, now, excluded: Arc::default(), namespaces: None };
     let claim = store.claim(request.clone()).await.unwrap().claims[0];
     let inputs = (1..=runs).map(|number| Json::from_value(&json!({ "part": number })).unwrap()).collect();
     let ending = Ending::Complete {

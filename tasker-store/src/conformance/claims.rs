@@ -68,6 +68,27 @@ pub async fn a_completion_takes_other_work_when_asked(store: Arc<dyn Store>) {
     assert_eq!(taken, [(first, 1), (second, 0)]);
 }
 
+pub async fn stale_claims_of_several_tasks_are_told_apart(store: Arc<dyn Store>) {
+    let fixture = Fixture::new(store).await;
+    let graph = Shape::new(vec![vec![]]);
+    // Some are claimed with their creation, and others from the queue: a store may know them differently.
+    let mut claims = Vec::new();
+    for number in 0..16 {
+        claims.extend(fixture.create(&graph, number % 2).await.1);
+    }
+    claims.extend(fixture.claim(16, 0).await.claims);
+    assert_eq!(claims.len(), 16);
+    let stale: Vec<Claim> = claims.iter().map(|claim| Claim { attempt: 7, ..*claim }).collect();
+    let by_task = |mut claims: Vec<Claim>| {
+        claims.sort_by_key(|claim| claim.task);
+        claims
+    };
+    let revoked = fixture.store.revoked([&stale[..], &claims].concat()).await.unwrap();
+    assert_eq!(by_task(revoked), by_task(stale.clone()));
+    fixture.store.release(stale, None, at(1)).await.unwrap();
+    assert!(fixture.store.revoked(claims).await.unwrap().is_empty());
+}
+
 pub async fn what_is_handed_back_does_not_count(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
     let graph = Shape::new(vec![vec![]]);

@@ -61,6 +61,7 @@ macro_rules! store_conformance {
             a_retry_waits_until_it_is_due,
             a_final_failure_blocks_when_nothing_moves,
             other_branches_go_on_after_a_failure,
+            stale_claims_of_several_tasks_are_told_apart,
             what_is_handed_back_does_not_count,
             every_attempt_is_kept,
             inputs_are_the_context_and_the_results,
