@@ -4,11 +4,12 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::json;
-use tasker_runtime::store::MemoryStore;
+use tasker_runtime::store::{MemoryStore, SqliteStore};
 use tasker_runtime::worker::{WorkerId, WorkerInfo};
 use tasker_runtime::{Builder, StepContext, StepResult, StepState, Tasker};
-use tasker_store::conformance::at;
-use tasker_store::{ClaimRequest, Ending, FinishedAttempt, Json, Spawned, Store};
+
+use tasker_store::conformance::{self, Shape, at};
+use tasker_store::{ClaimRequest, Ending, Finished, FinishedAttempt, Json, Spawned, Store};
 use tasker_template::Graph;
 
 use crate::support::{new_task, template};
@@ -90,4 +91,38 @@ async fn a_step_without_runs_is_complete_with_an_empty_list() {
     assert_eq!((work.state, work.attempts.len()), (StepState::Complete, 0));
     assert!(task.step_output::<Vec<u32>>("work").unwrap().is_empty());
     assert_eq!(task.step("gather").unwrap().state, StepState::Ready);
+}
+
+/// A step of which one run is done is not done itself, also for a process that reads the task anew.
+#[tokio::test]
+async fn what_waits_for_several_runs_waits_for_all_of_them_in_another_process_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || SqliteStore::open(directory.path().join("tasker.db")).unwrap();
+    let (store, other) = (open(), open());
+    let worker = WorkerId::random();
+    store.register_worker(worker, WorkerInfo::here(), at(0)).await.unwrap();
+    store.put_template(conformance::template()).await.unwrap();
+    let shape = Shape::new(vec![vec![], vec![0], vec![], vec![1, 2]]);
+    let request = |second| ClaimRequest {
+        worker,
+        limit: 2,
+        any: false,
+        now: at(second),
+        excluded: Arc::default(),
+        namespaces: None,
+    };
+    let end = async |store: &SqliteStore, claim, ending, second| {
+        let attempt = FinishedAttempt { claim, started_at: at(second), finished_at: at(second), ending };
+        match store.finish(attempt, request(second)).await.unwrap() {
+            Finished::Recorded { claimed, .. } => claimed.claims,
+            Finished::Stale => panic!("the claim was lost"),
+        }
+    };
+    let created = store.create_task(conformance::new_task(&shape, 0), request(0)).await.unwrap();
+    let roots = conformance::new(created).claims;
+    let runs = end(&store, roots[0], shape.spawn(1, 2), 1).await;
+    assert_eq!(runs.len(), 2);
+    assert!(end(&store, runs[0], shape.complete("1"), 2).await.is_empty());
+    assert!(end(&other, roots[1], shape.complete("2"), 3).await.is_empty());
+    assert_eq!(end(&store, runs[1], shape.complete("1"), 4).await.len(), 1);
 }

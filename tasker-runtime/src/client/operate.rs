@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tasker_store::{
-    Acted, ActionRequest, DeadLetterReason, DeadLetterStatus, Json, OperatorAction, Refusal, StepState,
-    TaskFilter, TaskId, TaskRecord, TaskState,
+    Acted, ActionRequest, DeadLetterReason, DeadLetterStatus, Json, OperatorAction, Refusal, StepKey,
+    StepState, TaskFilter, TaskId, TaskRecord, TaskState,
 };
 use tasker_template::{StepIndex, nearest};
 
@@ -104,9 +104,9 @@ impl Tasker {
     pub async fn retry(&self, id: TaskId, scope: &RetryScope, operator: &Operator) -> Result<Task, Error> {
         let (record, bound) = self.look_up(id).await?;
         let steps = retried(&record, &bound, scope)?;
-        let numbered = steps.iter().map(|step| {
-            let attempts = record.attempts.iter().filter(|attempt| attempt.key == (*step).into());
-            ((*step).into(), attempts.map(|attempt| attempt.attempt).max().unwrap_or_default())
+        let numbered = steps.iter().flat_map(|step| runs_to_retry(&record, *step)).map(|run| {
+            let attempts = record.attempts.iter().filter(|attempt| attempt.key == run);
+            (run, attempts.map(|attempt| attempt.attempt).max().unwrap_or_default())
         });
         self.act(id, &bound, OperatorAction::Retry { runs: numbered.collect() }, operator).await
     }
@@ -309,7 +309,7 @@ fn index(bound: &BoundTemplate, task: TaskId, name: &str) -> Result<StepIndex, E
 }
 
 fn is_done(state: StepState) -> bool {
-    matches!(state, StepState::Complete | StepState::ResolvedManually)
+    matches!(state, StepState::Complete | StepState::ResolvedManually | StepState::Skipped)
 }
 
 /// The steps that wait for any of these, directly or not, in the order of the template.
@@ -323,6 +323,18 @@ fn downstream(bound: &BoundTemplate, steps: &[StepIndex]) -> Vec<StepIndex> {
 }
 
 /// The steps of the scope that can be tried again.
+/// The runs of a step that a retry concerns: those of several that have failed or were cancelled, or the
+/// only one.
+fn runs_to_retry(record: &TaskRecord, step: StepIndex) -> Vec<StepKey> {
+    let several = record.steps.iter().filter(|run| run.key.step == step && !run.key.is_only());
+    let several: Vec<_> = several.collect();
+    if several.is_empty() {
+        return vec![step.into()];
+    }
+    let is_over = |state| matches!(state, StepState::Error | StepState::Cancelled);
+    several.into_iter().filter(|run| is_over(run.state)).map(|run| run.key).collect()
+}
+
 fn retried(record: &TaskRecord, bound: &BoundTemplate, scope: &RetryScope) -> Result<Vec<StepIndex>, Error> {
     let (id, state) = (record.head.id, record.head.state);
     let task = Task::new(record.clone(), bound);

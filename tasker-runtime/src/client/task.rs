@@ -216,7 +216,8 @@ impl Task {
             }
             step.claimed_at = earlier(step.claimed_at, row.claimed_at);
             step.next_attempt_at = earlier(step.next_attempt_at, row.due_at);
-            step.max_attempts = step.max_attempts.saturating_add(row.attempts_before_reset);
+            let declared = template.steps[row.key.step as usize].retry.attempts();
+            step.max_attempts = step.max_attempts.max(declared.saturating_add(row.attempts_before_reset));
         }
         let mut results: BTreeMap<StepIndex, Vec<Json>> = BTreeMap::new();
         for row in record.attempts {
@@ -251,10 +252,11 @@ impl Task {
         if matches!(record.head.state, TaskState::Cancelled | TaskState::Error) {
             // Of a task that was ended no step keeps a row: where each was follows from its attempts.
             for step in &mut steps {
-                let failed =
-                    step.attempts.last().is_some_and(|last| last.outcome != AttemptOutcome::Cancelled);
+                let has_failed =
+                    |outcome: AttemptOutcome| outcome != AttemptOutcome::Cancelled && !outcome.is_done();
+                let failed = step.attempts.last().is_some_and(|last| has_failed(last.outcome));
                 step.state = match step.state {
-                    StepState::Complete | StepState::ResolvedManually => step.state,
+                    StepState::Complete | StepState::ResolvedManually | StepState::Skipped => step.state,
                     _ if failed => StepState::Error,
                     _ => StepState::Cancelled,
                 };

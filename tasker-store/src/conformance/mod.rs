@@ -95,6 +95,7 @@ macro_rules! store_conformance {
             one_of_several_runs_can_fail_and_be_retried,
             one_of_several_runs_can_be_ended_by_hand,
             several_runs_outlive_the_end_of_their_task,
+            cancelled_runs_can_be_retried_one_by_one,
             lists_can_be_filtered,
             old_tasks_are_pruned_with_all_that_is_theirs,
             workers_are_listed_with_what_they_have_claimed,

@@ -178,8 +178,14 @@ pub async fn several_runs_outlive_the_end_of_their_task(store: Arc<dyn Store>) {
     let states: Vec<_> = fixture.task(id).await.steps.iter().map(|step| (step.key, step.state)).collect();
     let cancelled = works(2, 3).into_iter().map(|key| (key, StepState::Cancelled));
     assert_eq!(states, cancelled.collect::<Vec<_>>());
-    let done = OperatorAction::Retry { runs: vec![(claims[0].key, 1)] };
-    assert!(matches!(fixture.act(id, done, 4).await, Acted::Refused(_)));
+    // One that is done, the step as if it had one run, and one that it does not have.
+    for none in [claims[0].key, 1.into(), StepKey::instance(1, 4)] {
+        let refused = OperatorAction::Retry { runs: vec![(none, 1)] };
+        assert!(matches!(fixture.act(id, refused, 4).await, Acted::Refused(_)), "{none}");
+    }
+    let nothing = OperatorAction::Retry { runs: vec![] };
+    assert!(matches!(fixture.act(id, nothing, 4).await, Acted::Refused(_)));
+    assert_eq!(fixture.task(id).await.head.state, TaskState::Cancelled);
     let retry = OperatorAction::Retry { runs: works(2, 3).into_iter().map(|key| (key, 1)).collect() };
     fixture.done(id, retry, 4).await;
     let again = fixture.claim(9, 4).await.claims;
@@ -188,4 +194,22 @@ pub async fn several_runs_outlive_the_end_of_their_task(store: Arc<dyn Store>) {
     assert_eq!(inputs.input.unwrap().get(), "3");
     fixture.complete(&shape, again[0], 0, 5).await;
     assert_eq!(keys(&fixture.complete(&shape, again[1], 9, 6).await.0), [StepKey::from(2)]);
+}
+
+pub async fn cancelled_runs_can_be_retried_one_by_one(store: Arc<dyn Store>) {
+    let fixture = Fixture::new(store).await;
+    let shape = batch();
+    let (id, _) = begun(&fixture, &shape, 2, 2).await;
+    fixture.done(id, OperatorAction::Cancel, 2).await;
+    for (instance, second) in [(1, 3), (2, 5)] {
+        let retry = OperatorAction::Retry { runs: vec![(StepKey::instance(1, instance), 1)] };
+        assert_eq!(fixture.done(id, retry, second).await.0, TaskState::InProgress);
+        let again = fixture.claim(9, second).await.claims;
+        assert_eq!(keys(&again), works(instance, instance));
+        let (next, settled) = fixture.complete(&shape, again[0], 9, second + 1).await;
+        match instance {
+            1 => assert_eq!((next.len(), settled), (0, Some(TaskState::BlockedByFailures))),
+            _ => assert_eq!(keys(&next), [StepKey::from(2)]),
+        }
+    }
 }

@@ -81,11 +81,11 @@ impl Progress {
 
     /// Makes runs ready with a fresh budget of attempts.
     fn retry(&mut self, runs: &[(StepKey, u32)], now: Timestamp) -> Result<(), Refusal> {
-        for (key, _) in runs {
-            let state = self.state_of(*key);
-            if state != StepState::Error && !self.is_reopened(*key) {
-                return Err(Refusal { run: Some(*key), state: state.as_str() });
-            }
+        if runs.is_empty() {
+            return Err(Refusal { run: None, state: self.state.as_str() });
+        }
+        if let Some((key, _)) = runs.iter().find(|(key, _)| !self.can_retry(*key)) {
+            return Err(Refusal { run: Some(*key), state: self.state_of(*key).as_str() });
         }
         if self.state.is_over() {
             self.state = TaskState::BlockedByFailures;
@@ -105,9 +105,17 @@ impl Progress {
         WaitingFor::of(runs.map(|run| (run.state, run.due_at.is_none_or(|due_at| due_at <= now))))
     }
 
-    /// Whether the task was ended before the run was done, so that it has nothing left to lose.
-    fn is_reopened(&self, key: StepKey) -> bool {
-        matches!(self.state, TaskState::Cancelled | TaskState::Error)
-            && self.state_of(key) != StepState::Complete
+    /// Whether the run has failed, or was cancelled; in a task that was ended also an ordinary step that is
+    /// not done, of which no row was kept.
+    fn can_retry(&self, key: StepKey) -> bool {
+        match self.runs.get(&key) {
+            Some(run) => matches!(run.state, StepState::Error | StepState::Cancelled),
+            None => {
+                matches!(self.state, TaskState::Cancelled | TaskState::Error)
+                    && key.is_only()
+                    && self.nodes.get(&key.step).is_none_or(|node| node.runs_left == 0)
+                    && self.state_of(key) != StepState::Complete
+            }
+        }
     }
 }
