@@ -24,9 +24,9 @@ pub struct ActionRequest {
     pub action: OperatorAction,
     /// Who asks for it.
     pub by: String,
-    /// Why.
+    /// The operator's reason, as free text.
     pub reason: String,
-    /// When.
+    /// The time of the action.
     pub at: Timestamp,
 }
 
@@ -134,9 +134,9 @@ pub struct ActionRecord {
     pub runs: Vec<StepKey>,
     /// Who asked for it.
     pub by: String,
-    /// Why.
+    /// The operator's reason, as free text.
     pub reason: String,
-    /// When.
+    /// The time of the action.
     pub at: Timestamp,
     /// What else is known of it.
     pub details: ActionDetails,
@@ -152,7 +152,7 @@ pub struct ActionDetails {
     /// Of `give_up`: what the task was waiting for, if for anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<WaitingFor>,
-    /// Of `give_up`: why.
+    /// Of `give_up`: why the task was given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_letter: Option<DeadLetterReason>,
     /// Of `investigate`: what the dead letter has come to.

@@ -29,7 +29,7 @@ pub struct FinishedAttempt {
 /// How an attempt ended, and what follows.
 #[derive(Clone, Debug)]
 pub enum Ending {
-    /// With a result.
+    /// The handler returned a result.
     Complete {
         /// The result.
         result: Json,
@@ -40,11 +40,11 @@ pub enum Ending {
         /// What is written into tables of the application's own, with the result or not at all.
         writes: Arc<[SqlWrite]>,
     },
-    /// Without one.
+    /// There is no result.
     Failed {
-        /// How.
+        /// The way in which it failed: an error, a timeout, a panic, a crash.
         outcome: AttemptOutcome,
-        /// Why.
+        /// The error that is recorded with the attempt.
         error: ErrorRecord,
         /// When the step is tried again; `None` when it has failed for good.
         retry_at: Option<Timestamp>,

@@ -13,17 +13,17 @@ pub struct SqlWrite {
 /// id, JSON.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SqlValue {
-    /// None.
+    /// SQL's `NULL`.
     Null,
     /// A truth value; 0 or 1 in SQLite.
     Bool(bool),
-    /// A whole number.
+    /// A whole number of 64 bits.
     Integer(i64),
-    /// A number.
+    /// A floating-point number of 64 bits.
     Real(f64),
     /// A text.
     Text(String),
-    /// Bytes.
+    /// A sequence of bytes: `BYTEA` in PostgreSQL, a blob in SQLite.
     Bytes(Vec<u8>),
 }
 
