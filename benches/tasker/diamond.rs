@@ -233,7 +233,9 @@ async fn activate(#[depends_on(welcome)] sequence: Sequence) -> Status {
 pub async fn one(tasker: &Tasker, number: usize) {
     let plan = if number.is_multiple_of(2) { "pro" } else { "free" };
     let context = json!({
-        "email": format!("user{number:07}@example.com"), "name": format!("User Number {number:07}"), "plan": plan,
+        "email": format!("user{number:07}@example.com"),
+        "name": format!("User Number {number:07}"),
+        "plan": plan,
     });
     let id = tasker.create_task(NewTask::new("bench", "diamond", &context)).await.unwrap();
     let status = tasker.wait(id).await.unwrap().output::<activate>().unwrap();

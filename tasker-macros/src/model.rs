@@ -123,8 +123,8 @@ impl Handler {
 
 /// Says what is wrong with an item that is no function.
 fn no_function(item: &TokenStream, error: syn::Error, errors: &mut Errors) {
-    const METHODS: &str = "`#[step_handler]` goes on a function of its own; for several entry points of one callable write \
-         functions with `method = \"…\"`, and take the object as `State<T>`";
+    const METHODS: &str = "`#[step_handler]` goes on a function of its own; for several entry points of one \
+         callable write functions with `method = \"…\"`, and take the object as `State<T>`";
     if let Ok(method) = syn::parse2::<syn::TraitItemFn>(item.clone()) {
         return errors.on(method.sig.ident, METHODS);
     }
@@ -150,8 +150,8 @@ fn parameter(argument: &mut FnArg, errors: &mut Errors) -> Parameter {
         FnArg::Receiver(receiver) => {
             errors.on(
                 receiver,
-                "a step handler is a function of its own and has no `self`: move it out of the `impl`, and take \
-                 the object as `State<T>`",
+                "a step handler is a function of its own and has no `self`: move it out of the `impl`, and \
+                 take the object as `State<T>`",
             );
             let (source, written) = (Source::Unknown, syn::parse_quote!(()));
             return Parameter { source, written, attributes: Vec::new() };

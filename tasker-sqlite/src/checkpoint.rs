@@ -5,9 +5,9 @@
 //! rest between two transactions. SQLite syncs the file only with the last page of the log, so that the
 //! thread does that itself: nearly nothing is left for the writer to wait for.
 //!
-//! Versions of SQLite before 3.51.3 can lose what was committed when one connection moves the log and another
-//! begins it anew at the same moment (<https://www.sqlite.org/wal.html#the_wal_reset_bug>). On those, the log is
-//! moved while this process holds the write lock, and the writer waits for it.
+//! Versions of SQLite before 3.51.3 can lose committed data when one connection moves the log and another
+//! begins it anew at the same moment (<https://www.sqlite.org/wal.html#the_wal_reset_bug>). On those, the
+//! log is moved while this process holds the write lock, and the writer waits until that is done.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,8 @@ pub(crate) struct Checkpoints {
     /// Whether the thread has been called, and has not answered.
     waiting: bool,
     mover: Option<Mover>,
-    /// Moves the log while the writer's connection holds the write lock, which one connection cannot do alone.
+    /// A second connection, which moves the log while the writer's connection holds the write lock: one
+    /// connection cannot do both.
     second: Option<Connection>,
 }
 
@@ -104,7 +105,8 @@ impl Checkpoints {
         if let Err(error) = moved {
             tracing::warn!(%error, "the log could not be moved into the file");
         }
-        // Somebody who reads an old state can keep the log from beginning anew: that is not tried all the time.
+        // A reader of an old state can keep the log from beginning anew, so the next try waits until the log
+        // has grown.
         self.due = pages + pages / 4;
     }
 
@@ -292,7 +294,8 @@ mod tests {
         }
     }
 
-    /// Old versions of SQLite may lose something when the log is moved beside a writer: they are not asked to.
+    /// Runs `check` both ways; on old versions of SQLite only under the write lock, because they can lose
+    /// data when the log is moved beside a writer.
     fn both_ways(check: impl Fn(Bench)) {
         let this = is_safe_beside_writers(rusqlite::version_number());
         [true, false]

@@ -13,7 +13,8 @@ use std::path::Path;
 const HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
 
-/// The log, opened beside SQLite's own handle. SQLite holds no locks on this file, which closing it could end.
+/// The log, opened beside SQLite's own handle. Closing this handle releases no lock of SQLite's: those are on
+/// other files.
 #[derive(Debug)]
 pub(crate) struct Log {
     file: File,

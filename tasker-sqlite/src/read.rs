@@ -262,7 +262,8 @@ pub(crate) fn tasks(connection: &Connection, filter: &TaskFilter) -> Result<Vec<
             Ok(head) => heads.push(head),
             // One that cannot be read keeps nobody from seeing the others.
             Err(SqliteError::Store(error)) if error.is_lasting() => {
-                tracing::error!(task = ?uuid(row, 0).ok(), error = %chain(&error), "a task cannot be read; it is left out of the list");
+                let (task, error) = (uuid(row, 0).ok(), chain(&error));
+                tracing::error!(?task, %error, "a task cannot be read; it is left out of the list");
             }
             Err(error) => return Err(error),
         }

@@ -112,15 +112,19 @@ mod tests {
         let (mut connection, path) = file();
         let rows = "
             INSERT INTO template VALUES (x'01', 'n', 't', '1', '{}');
-            INSERT INTO task VALUES (x'00000000000000000000000000000007', x'00000000000000000000000000000001', 'in_progress', x'07', '{}', 5, NULL);
+            INSERT INTO task
+            VALUES (x'00000000000000000000000000000007', x'00000000000000000000000000000001', 'in_progress',
+                x'07', '{}', 5, NULL);
             INSERT INTO step (task_id, step, state, attempts, worker_id, claimed_at)
-            VALUES (x'00000000000000000000000000000007', 1, 'in_progress', 2, x'00000000000000000000000000000009', 6);
+            VALUES (x'00000000000000000000000000000007', 1, 'in_progress', 2,
+                x'00000000000000000000000000000009', 6);
             INSERT INTO step (task_id, step, state, attempts, due_at)
             VALUES (x'00000000000000000000000000000007', 2, 'waiting_for_retry', 1, 99);
             INSERT INTO step (task_id, step, state, waiting_for)
             VALUES (x'00000000000000000000000000000007', 3, 'pending', 1);
             INSERT INTO attempt (task_id, step, attempt, worker_id, started_at, finished_at, outcome, result)
-            VALUES (x'00000000000000000000000000000007', 0, 1, x'00000000000000000000000000000009', 5, 6, 'complete', '1');
+            VALUES (x'00000000000000000000000000000007', 0, 1, x'00000000000000000000000000000009', 5, 6,
+                'complete', '1');
         ";
         connection.execute_batch(MIGRATIONS[0]).unwrap();
         connection.execute_batch(rows).unwrap();
@@ -141,8 +145,10 @@ mod tests {
         let (mut connection, path) = file();
         let rows = "
             INSERT INTO task (id, template_id, state, correlation_id, context, created_at)
-            VALUES (x'00000000000000000000000000000007', x'00000000000000000000000000000001', 'error', x'00000000000000000000000000000007', '{}', 5);
-            INSERT INTO action VALUES (x'00000000000000000000000000000007', 1, 'give_up', '[]', 'ada', 'why', 6);
+            VALUES (x'00000000000000000000000000000007', x'00000000000000000000000000000001', 'error',
+                x'00000000000000000000000000000007', '{}', 5);
+            INSERT INTO action
+            VALUES (x'00000000000000000000000000000007', 1, 'give_up', '[]', 'ada', 'why', 6);
         ";
         connection.execute_batch(MIGRATIONS[0]).unwrap();
         connection.execute_batch(MIGRATIONS[1]).unwrap();

@@ -10,7 +10,8 @@ use crate::id::TemplateId;
 pub enum StoreError {
     /// The URL names no store.
     #[error(
-        "`{url}` is not the URL of a store: write `sqlite://PATH`, `postgres://USER@HOST/DATABASE` or `memory:`"
+        "`{url}` is not the URL of a store: write `sqlite://PATH`, `postgres://USER@HOST/DATABASE` or \
+         `memory:`"
     )]
     Url {
         /// What was given.

@@ -57,7 +57,8 @@ impl Value {
 impl Node {
     /// Reads one YAML document.
     pub(crate) fn parse(source: &Source, text: &str) -> Result<Self, Diagnostics> {
-        // The parser recurses with frames of tens of kilobytes in debug builds; the caller's stack may be small.
+        // The parser recurses, with frames of tens of kilobytes in debug builds; the caller's stack may be
+        // too small for that.
         std::thread::scope(|scope| {
             let parser = std::thread::Builder::new().stack_size(PARSER_STACK);
             let thread = parser.spawn_scoped(scope, || Self::parse_here(source, text));

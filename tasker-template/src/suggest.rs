@@ -47,7 +47,7 @@ impl Names {
         for candidate in candidates.into_iter().filter(named) {
             let folded = fold(candidate);
             let other = folded.chars().count();
-            // A slip changes at most a quarter of the longer name, and lengths that differ by more are no slip.
+            // A slip changes at most a quarter of the longer name: the lengths differ by no more than that.
             let most = length.max(other).div_ceil(4);
             let is_close = length.abs_diff(other) <= most;
             // Folding has its cost too.

@@ -229,10 +229,12 @@ fn unknown_callable(source: &Source, span: Span, step: &StepTemplate, registry: 
     let (message, suggestion) = if methods.is_empty() {
         let suggestion = match nearest(callable, registry.callables()) {
             Some(near) => format!(
-                "did you mean `{near}`? or is the crate that has `{callable}` not linked in? `use the_crate as _;`"
+                "did you mean `{near}`? or is the crate that has `{callable}` not linked in? \
+                 `use the_crate as _;`"
             ),
             None => format!(
-                "annotate a function with `#[step_handler(\"{callable}\")]`; when a crate has one, link it in: `use the_crate as _;`"
+                "annotate a function with `#[step_handler(\"{callable}\")]`; when a crate has one, link it \
+                 in: `use the_crate as _;`"
             ),
         };
         (format!("no handler is registered for callable `{callable}` of step `{}`", step.name), suggestion)
@@ -295,7 +297,8 @@ fn check_dependency(
         let is_known = registry.get(&bound.callable, bound.method.as_deref()).is_some();
         if !is_same && is_known {
             let message = format!(
-                "{} of step `{}` reads step `{wanted}` as the result of `{callable}`, but this template runs another callable for it",
+                "{} of step `{}` reads step `{wanted}` as the result of `{callable}`, but this template runs \
+                 another callable for it",
                 handler.described(),
                 step.name
             );
@@ -379,8 +382,8 @@ impl Templates {
                 namespace,
                 template = name,
                 version,
-                "a stored template has schemas that this program cannot check; its steps wait for a program with \
-                 the feature `schemas` of tasker"
+                "a stored template has schemas that this program cannot check; its steps wait for a program \
+                 with the feature `schemas` of tasker"
             );
         }
         Ok(bound)

@@ -51,7 +51,8 @@ pub enum BuildFault {
     },
     /// A handler takes a state that the builder was not given.
     #[error(
-        "{handler} takes `State<{state}>`, but the builder was given none: add `.state(…)` with a value of that type"
+        "{handler} takes `State<{state}>`, but the builder was given none: add `.state(…)` with a value of \
+         that type"
     )]
     MissingState {
         /// The handler and where it is.

@@ -204,7 +204,10 @@ mod tests {
     fn a_schema_that_refers_to_itself_is_followed_as_deep_as_the_value() {
         let schema = json!({
             "allOf": [{"anyOf": [{"$ref": "#/$defs/node"}]}],
-            "$defs": {"node": {"if": true, "then": {"properties": {"next": {"$ref": "#"}, "v": {"type": "integer"}}}}},
+            "$defs": {"node": {
+                "if": true,
+                "then": {"properties": {"next": {"$ref": "#"}, "v": {"type": "integer"}}},
+            }},
         });
         let mut value = json!({"v": "x"});
         for _ in 1..crate::build::payload_limits::DEEPEST {
@@ -225,7 +228,10 @@ mod tests {
         for schema in [
             json!({"$ref": "#"}),
             json!({"allOf": [{"$ref": "#"}]}),
-            json!({"$ref": "#/$defs/a", "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/b"}]}, "b": {"not": {"$ref": "#/$defs/a"}}}}),
+            json!({
+                "$ref": "#/$defs/a",
+                "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/b"}]}, "b": {"not": {"$ref": "#/$defs/a"}}},
+            }),
             json!({"properties": {"x": {"$ref": "#/properties/x"}}}),
             json!({"if": {"$ref": "#"}, "then": false}),
         ] {

@@ -154,7 +154,8 @@ impl Tasker {
                     Ok(None) => {}
                     // One that cannot be read keeps nobody from seeing the others.
                     Err(error) if error.is_lasting() => {
-                        tracing::error!(task = %head.id, error = %chain(&error), "a task cannot be read; it is left out of the list");
+                        let (task, error) = (head.id, chain(&error));
+                        tracing::error!(%task, %error, "a task cannot be read; it is left out of the list");
                     }
                     Err(error) => return Err(error.into()),
                 }

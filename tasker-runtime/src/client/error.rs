@@ -150,7 +150,8 @@ fn already_exists(task: Option<TaskId>, same_context: Option<bool>, key: Option<
         task.map_or_else(|| "another task of the same transaction".to_owned(), |id| format!("task {id}"));
     match (key, same_context) {
         (Some(key), Some(false)) => format!(
-            "{what} has the idempotency key `{key}` already, and another context; use another key for another task"
+            "{what} has the idempotency key `{key}` already, and another context; use another key for \
+             another task"
         ),
         (Some(key), _) => {
             format!("{what} is the same: it has the idempotency key `{key}`; nothing was created")

@@ -375,7 +375,9 @@ impl Step {
 /// # use tasker::{Error, Tasker, TaskId};
 /// async fn first_failure(tasker: &Tasker, id: TaskId) -> Result<Option<String>, Error> {
 ///     match tasker.wait(id).await {
-///         Err(Error::Failed(failure)) => Ok(failure.task().failed_steps().next().map(|step| step.name.clone())),
+///         Err(Error::Failed(failure)) => {
+///             Ok(failure.task().failed_steps().next().map(|step| step.name.clone()))
+///         }
 ///         other => other.map(|_| None),
 ///     }
 /// }

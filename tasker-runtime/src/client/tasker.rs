@@ -37,7 +37,8 @@ use crate::engine::Engine;
 /// ";
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// let tasker = Tasker::builder().template_str("greeting.yaml", TEMPLATE).store_url("memory:").build().await?;
+/// let builder = Tasker::builder().template_str("greeting.yaml", TEMPLATE).store_url("memory:");
+/// let tasker = builder.build().await?;
 /// let context = serde_json::json!({ "name": "Ada" });
 /// let id = tasker.create_task(NewTask::new("docs", "greeting", &context)).await?;
 /// let task = tasker.wait(id).await?;
@@ -208,7 +209,8 @@ impl Tasker {
     /// builder's grace period, hands the rest back. What was handed back does not count as an attempt.
     pub async fn shutdown(&self) {
         if let Err(error) = self.engine().shutdown(self.handle.grace).await {
-            tracing::warn!(error = %chain(&error), "the worker could not sign off; others take its work over all the same");
+            let error = chain(&error);
+            tracing::warn!(%error, "the worker could not sign off; others take its work over all the same");
         }
     }
 

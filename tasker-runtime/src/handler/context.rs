@@ -225,8 +225,8 @@ impl StepContext {
 
     /// Completes when the attempt should end early:
     ///
-    /// - The worker is shutting down. When the handler then returns a retryable error, its step is handed back
-    ///   and the attempt does not count.
+    /// - The worker is shutting down. When the handler then returns a retryable error, its step is handed
+    ///   back and the attempt does not count.
     /// - The step's time is over, or an operator has cancelled the task or ended the step by hand. What the
     ///   handler returns is dropped, and the handler itself is ended after the builder's grace period.
     ///

@@ -6,7 +6,8 @@ use tasker_store::BoxError;
 #[diagnostic::on_unimplemented(
     message = "dependency `{H}` returns `{O}`, but this parameter expects `{Self}`",
     label = "expected `{O}`",
-    note = "take `{O}`, or name the step in quotes to read another view of its result: `#[depends_on(\"step\")]`"
+    note = "take `{O}`, or name the step in quotes to read another view of its result: \
+            `#[depends_on(\"step\")]`"
 )]
 pub trait DependencyOutput<H, O> {
     /// Asks the compiler.
@@ -20,7 +21,8 @@ impl<H, O> DependencyOutput<H, O> for O {}
 #[diagnostic::on_unimplemented(
     message = "dependency `{H}` returns `{O}`, but this parameter expects `{Self}`",
     label = "expected `Option<{O}>`",
-    note = "take `Option<{O}>`, or name the step in quotes to read another view of its result: `#[depends_on(\"step\")]`"
+    note = "take `Option<{O}>`, or name the step in quotes to read another view of its result: \
+            `#[depends_on(\"step\")]`"
 )]
 pub trait OptionalDependencyOutput<H, O> {
     /// Asks the compiler.

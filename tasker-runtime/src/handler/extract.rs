@@ -35,7 +35,8 @@ use crate::handler::step_error::StepError;
 #[diagnostic::on_unimplemented(
     message = "a step handler cannot take a parameter of type `{Self}`",
     label = "where does this come from?",
-    note = "mark it `#[input]` (the task's context), `#[input(\"field\")]`, or `#[depends_on(handler)]` (another step's result), or take `State<{Self}>` or `StepContext`"
+    note = "mark it `#[input]` (the task's context), `#[input(\"field\")]`, or `#[depends_on(handler)]` \
+            (another step's result), or take `State<{Self}>` or `StepContext`"
 )]
 pub trait FromStep: Sized {
     /// Takes the value for one attempt.

@@ -43,7 +43,8 @@ pub use tasker_store::SqlValue;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a step handler",
     label = "not a step handler",
-    note = "name the function that has `#[step_handler(\"…\")]`, or the step itself in quotes: `#[depends_on(\"step\")]`"
+    note = "name the function that has `#[step_handler(\"…\")]`, or the step itself in quotes: \
+            `#[depends_on(\"step\")]`"
 )]
 pub trait StepHandler: 'static {
     /// What a template's `handler.callable` says to get this handler.

@@ -14,9 +14,10 @@ use validator::Validate;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be validated: it does not implement the `Validate` that Tasker knows",
     label = "does not implement `tasker::validator::Validate`",
-    note = "write `#[derive(tasker::validator::Validate)]` and `#[validate(crate = \"tasker::validator\")]` on the type",
-    note = "a `Validate` of another version of the crate `validator` is another trait; `cargo tree --duplicates` lists \
-            crates that are there in several versions"
+    note = "write `#[derive(tasker::validator::Validate)]` and `#[validate(crate = \"tasker::validator\")]` \
+            on the type",
+    note = "a `Validate` of another version of the crate `validator` is another trait; \
+            `cargo tree --duplicates` lists crates that are there in several versions"
 )]
 pub trait ValidInput: Validate {}
 
@@ -31,8 +32,8 @@ impl<T: Validate> ValidInput for T {}
     message = "is `{Self}` to be validated? Its `Validate`, if it has one, is not the one that Tasker knows",
     label = "does not implement `tasker::validator::Validate`, and would pass unvalidated",
     note = "this program has several versions of the crate `validator`; `cargo tree --duplicates` lists them",
-    note = "to validate it, derive `Validate` of the version that Tasker has: `#[derive(tasker::validator::Validate)]` \
-            and `#[validate(crate = \"tasker::validator\")]`",
+    note = "to validate it, derive `Validate` of the version that Tasker has: \
+            `#[derive(tasker::validator::Validate)]` and `#[validate(crate = \"tasker::validator\")]`",
     note = "if there is nothing to validate, say so: `#[input(validate = false)]`"
 )]
 pub trait PlainInput {}

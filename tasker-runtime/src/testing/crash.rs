@@ -45,7 +45,8 @@ impl fmt::Display for CrashPoint {
 ///
 /// ```
 /// use tasker::testing::{CrashPoint, TestEngine};
-/// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
+/// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+/// #     steps: [{name: a, handler: {callable: a}}]}";
 /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1);
 /// let run = engine.run_with_crash_blocking(serde_json::json!({}), CrashPoint::After(3));
 /// let crash = run.crash().unwrap();

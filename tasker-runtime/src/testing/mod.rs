@@ -79,6 +79,7 @@ fn require_virtual_time() {
     }
     assert!(
         Instant::now() == begun,
-        "time is not paused: write `#[tokio::test(start_paused = true)]`, or a plain `#[test]` that calls the method whose name ends in `_blocking`"
+        "time is not paused: write `#[tokio::test(start_paused = true)]`, or a plain `#[test]` that calls \
+         the method whose name ends in `_blocking`"
     );
 }

@@ -324,13 +324,18 @@ impl<H: StepHandler> Call<H> {
     ///     Ok(())
     /// }
     ///
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
     /// # async fn a_test() {
-    /// let tasker = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).builder().build().await.unwrap();
+    /// let tasker = TestEngine::template_str("t.yaml", TEMPLATE)
+    ///     .returns("a", &1)
+    ///     .builder()
+    ///     .build().await.unwrap();
     /// call::<ask>().tasker(&tasker).run().await.unwrap();
     /// assert_eq!(tasker.list(TaskFilter::new()).await.unwrap().len(), 1);
     /// # }
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(a_test());
+    /// # let mut runtime = tokio::runtime::Builder::new_current_thread();
+    /// # runtime.enable_all().start_paused(true).build().unwrap().block_on(a_test());
     /// ```
     pub fn tasker(mut self, tasker: &Tasker) -> Self {
         self.runtime = Some(tasker.runtime());
@@ -398,7 +403,8 @@ impl<H: StepHandler> Call<H> {
         for requirement in H::requires() {
             assert!(
                 self.states.has(requirement),
-                "handler `{}` takes `State<{}>`, but the call was given none: add `.state(…)` with a value of that type",
+                "handler `{}` takes `State<{}>`, but the call was given none: add `.state(…)` with a value \
+                 of that type",
                 short_name::<H>(),
                 requirement.name
             );

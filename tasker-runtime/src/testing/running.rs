@@ -21,11 +21,12 @@ impl TestEngine {
     ///
     /// ```
     /// # use tasker::testing::TestEngine;
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
     /// // #[tokio::test(start_paused = true)]
     /// async fn a_test() {
-    ///     let run = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).run(serde_json::json!({})).await;
-    ///     run.assert_complete();
+    ///     let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1);
+    ///     engine.run(serde_json::json!({})).await.assert_complete();
     /// }
     /// ```
     ///
@@ -44,7 +45,9 @@ impl TestEngine {
     ///
     /// ```
     /// # use tasker::testing::TestEngine;
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}, \
+    /// #     {name: b, handler: {callable: b}, dependencies: [a]}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
     /// engine.run_blocking(serde_json::json!({})).assert_complete();
     /// ```
@@ -61,14 +64,16 @@ impl TestEngine {
     ///
     /// ```
     /// # use tasker::testing::{CrashPoint, TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
     /// # async fn a_test() {
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1);
     /// let run = engine.run_with_crash(serde_json::json!({}), CrashPoint::Before(4)).await;
     /// // The handler had run, and its answer was lost.
     /// assert_eq!(run.order(), ["a#1", "a#2"]);
     /// # }
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(a_test());
+    /// # let mut runtime = tokio::runtime::Builder::new_current_thread();
+    /// # runtime.enable_all().start_paused(true).build().unwrap().block_on(a_test());
     /// ```
     ///
     /// # Panics
@@ -83,7 +88,9 @@ impl TestEngine {
     ///
     /// ```
     /// # use tasker::testing::{CrashPoint, TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}, \
+    /// #     {name: b, handler: {callable: b}, dependencies: [a]}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
     /// let run = engine.run_with_crash_blocking(serde_json::json!({}), CrashPoint::After(4));
     /// assert!(run.crash().is_some());
@@ -119,7 +126,8 @@ impl TestEngine {
     ///     charged.lock().unwrap().insert(context.idempotency_key());
     /// }
     ///
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: pay, handler: {callable: 'Docs::PayOnce'}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: pay, handler: {callable: 'Docs::PayOnce'}}]}";
     /// # async fn a_test() {
     /// let engine = TestEngine::template_str("orders.yaml", TEMPLATE).state_of_run(Bank::default);
     /// let crashes = engine
@@ -130,7 +138,8 @@ impl TestEngine {
     ///     .await;
     /// assert!(crashes > 0);
     /// # }
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(a_test());
+    /// # let mut runtime = tokio::runtime::Builder::new_current_thread();
+    /// # runtime.enable_all().start_paused(true).build().unwrap().block_on(a_test());
     /// ```
     ///
     /// # Panics
@@ -163,7 +172,9 @@ impl TestEngine {
     ///
     /// ```
     /// # use tasker::testing::TestEngine;
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}, \
+    /// #     {name: b, handler: {callable: b}, dependencies: [a]}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
     /// engine.crash_everywhere_blocking(serde_json::json!({}), |run| run.assert_complete());
     /// ```
@@ -185,14 +196,19 @@ impl TestEngine {
     ///
     /// ```
     /// # use tasker::{NewTask, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
     /// # async fn a_test() {
-    /// let tasker = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).builder().build().await.unwrap();
+    /// let tasker = TestEngine::template_str("t.yaml", TEMPLATE)
+    ///     .returns("a", &1)
+    ///     .builder()
+    ///     .build().await.unwrap();
     /// let id = tasker.create_task(NewTask::new("docs", "t", &serde_json::json!({}))).await.unwrap();
     /// assert_eq!(tasker.wait(id).await.unwrap().step_output::<u64>("a").unwrap(), 1);
     /// tasker.shutdown().await;
     /// # }
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(a_test());
+    /// # let mut runtime = tokio::runtime::Builder::new_current_thread();
+    /// # runtime.enable_all().start_paused(true).build().unwrap().block_on(a_test());
     /// ```
     ///
     /// # Panics

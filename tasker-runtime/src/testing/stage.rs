@@ -48,7 +48,8 @@ impl From<&str> for Target {
 /// #[step_handler("Docs::Letter")]
 /// async fn mail() -> u32 { 1 }
 ///
-/// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: mail, handler: {callable: 'Docs::Letter'}}]}";
+/// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+/// #     steps: [{name: mail, handler: {callable: 'Docs::Letter'}}]}";
 /// let run = TestEngine::template_str("mails.yaml", TEMPLATE)
 ///     .returns(handler::<mail>(), &1)
 ///     .run_blocking(serde_json::json!({}));

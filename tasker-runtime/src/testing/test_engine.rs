@@ -158,8 +158,10 @@ impl TestEngine {
     /// ```
     /// # use tasker::testing::TestEngine;
     /// # use tasker::{StepContext, StepResult};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: double, handler: {callable: a}}]}";
-    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).replace("double", |context: StepContext| async move {
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: double, handler: {callable: a}}]}";
+    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE);
+    /// let engine = engine.replace("double", |context: StepContext| async move {
     ///     let number: u64 = context.input_field("number")?;
     ///     StepResult::Ok(number * 2)
     /// });
@@ -189,7 +191,8 @@ impl TestEngine {
     ///
     /// ```
     /// # use tasker::testing::TestEngine;
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: charge, handler: {callable: a}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: charge, handler: {callable: a}}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("charge", "receipt 7");
     /// let run = engine.run_blocking(serde_json::json!({}));
     /// assert_eq!(run.step_output::<String>("charge"), "receipt 7");
@@ -215,11 +218,14 @@ impl TestEngine {
     ///
     /// ```
     /// # use tasker::{step_handler, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: pay, handler: {callable: 'Docs::Pay'}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: pay, handler: {callable: 'Docs::Pay'}}]}";
     /// #[step_handler("Docs::Pay")]
     /// async fn pay() -> u64 { 100 }
     ///
-    /// let run = TestEngine::template_str("t.yaml", TEMPLATE).result_of::<pay>(&5).run_blocking(serde_json::json!({}));
+    /// let run = TestEngine::template_str("t.yaml", TEMPLATE)
+    ///     .result_of::<pay>(&5)
+    ///     .run_blocking(serde_json::json!({}));
     /// assert_eq!(run.output::<pay>(), 5);
     /// ```
     ///
@@ -236,7 +242,8 @@ impl TestEngine {
     ///
     /// ```
     /// # use tasker::{StepError, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: charge, handler: {callable: a}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: charge, handler: {callable: a}}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE)
     ///     .fails("charge", [StepError::retryable("503"), StepError::permanent("declined")])
     ///     .returns("charge", "receipt 7");
@@ -267,7 +274,8 @@ impl TestEngine {
     ///
     /// ```
     /// # use tasker::{State, step_handler, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: wave, handler: {callable: 'Docs::Signal'}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: wave, handler: {callable: 'Docs::Signal'}}]}";
     /// #[derive(Clone)]
     /// struct Greeting(&'static str);
     ///
@@ -287,7 +295,8 @@ impl TestEngine {
     /// ```
     /// use std::sync::{Arc, Mutex};
     /// use tasker::{State, step_handler, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: ring, handler: {callable: 'Docs::Ring'}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: ring, handler: {callable: 'Docs::Ring'}}]}";
     ///
     /// #[derive(Clone, Default)]
     /// struct Bell(Arc<Mutex<u32>>);
@@ -317,7 +326,8 @@ impl TestEngine {
     ///
     /// ```
     /// # use tasker::{StepContext, StepResult, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).configure(|builder| {
     ///     builder
     ///         .only_listed_handlers()
@@ -344,7 +354,9 @@ impl TestEngine {
     /// steps: [{name: poll, handler: {callable: Poll}, retry: {max_attempts: 100}}]
     /// ";
     /// TestEngine::template_str("t.yaml", TEMPLATE)
-    ///     .replace("poll", |_: StepContext| async { StepResult::<()>::Err(StepError::retryable("not yet")) })
+    ///     .replace("poll", |_: StepContext| async {
+    ///         StepResult::<()>::Err(StepError::retryable("not yet"))
+    ///     })
     ///     .max_calls(20)
     ///     .run_blocking(serde_json::json!({}));
     /// ```
@@ -359,7 +371,8 @@ impl TestEngine {
     /// ```should_panic
     /// # use std::time::Duration;
     /// # use tasker::{StepError, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
     /// let tomorrow = StepError::retryable("closed").with_retry_after(Duration::from_secs(86_400));
     /// TestEngine::template_str("t.yaml", TEMPLATE)
     ///     .fails("a", [tomorrow])

@@ -18,7 +18,8 @@ use crate::testing::stage::unknown_step;
 ///
 /// ```
 /// use tasker::testing::TestEngine;
-/// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
+/// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+/// #     steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
 /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
 /// let run = engine.run_blocking(serde_json::json!({}));
 /// run.assert_complete();
@@ -39,8 +40,11 @@ impl TestRun {
     ///
     /// ```
     /// # use tasker::{TaskState, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
-    /// # let run = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).run_blocking(serde_json::json!({}));
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
+    /// # let run = TestEngine::template_str("t.yaml", TEMPLATE)
+    /// #     .returns("a", &1)
+    /// #     .run_blocking(serde_json::json!({}));
     /// assert_eq!(run.task().state, TaskState::Complete);
     /// ```
     #[must_use]
@@ -52,7 +56,9 @@ impl TestRun {
     ///
     /// ```
     /// # use tasker::testing::TestEngine;
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}, \
+    /// #     {name: b, handler: {callable: b}, dependencies: [a]}]}";
     /// # let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
     /// let run = engine.run_blocking(serde_json::json!({}));
     /// assert!(run.crash().is_none());
@@ -67,8 +73,13 @@ impl TestRun {
     ///
     /// ```
     /// # use tasker::testing::TestEngine;
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
-    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2).state(5_u8);
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}, \
+    /// #     {name: b, handler: {callable: b}, dependencies: [a]}]}";
+    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE)
+    ///     .returns("a", &1)
+    ///     .returns("b", &2)
+    ///     .state(5_u8);
     /// let run = engine.run_blocking(serde_json::json!({}));
     /// assert_eq!(*run.state::<u8>(), 5);
     /// ```
@@ -87,8 +98,11 @@ impl TestRun {
     ///
     /// ```
     /// # use tasker::{StepError, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
-    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).fails("a", [StepError::retryable("503")]).returns("a", &1);
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
+    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE)
+    ///     .fails("a", [StepError::retryable("503")])
+    ///     .returns("a", &1);
     /// assert_eq!(engine.run_blocking(serde_json::json!({})).order(), ["a#1", "a#2"]);
     /// ```
     #[must_use]
@@ -104,8 +118,11 @@ impl TestRun {
     ///
     /// ```
     /// # use tasker::{StepError, testing::TestEngine, task::AttemptOutcome};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
-    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).fails("a", [StepError::retryable("503")]).returns("a", &1);
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
+    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE)
+    ///     .fails("a", [StepError::retryable("503")])
+    ///     .returns("a", &1);
     /// let run = engine.run_blocking(serde_json::json!({}));
     /// let first = &run.attempts("a")[0];
     /// assert_eq!(first.outcome, AttemptOutcome::Failed);
@@ -125,8 +142,11 @@ impl TestRun {
     ///
     /// ```
     /// # use tasker::{StepState, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
-    /// # let run = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).run_blocking(serde_json::json!({}));
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
+    /// # let run = TestEngine::template_str("t.yaml", TEMPLATE)
+    /// #     .returns("a", &1)
+    /// #     .run_blocking(serde_json::json!({}));
     /// assert_eq!(run.step("a").state, StepState::Complete);
     /// ```
     ///
@@ -144,7 +164,8 @@ impl TestRun {
     ///
     /// ```
     /// # use tasker::{step_handler, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: seven, handler: {callable: 'Docs::Lucky'}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: seven, handler: {callable: 'Docs::Lucky'}}]}";
     /// #[step_handler("Docs::Lucky")]
     /// async fn seven() -> u64 { 7 }
     ///
@@ -165,8 +186,11 @@ impl TestRun {
     ///
     /// ```
     /// # use tasker::testing::TestEngine;
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
-    /// # let run = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).run_blocking(serde_json::json!({}));
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
+    /// # let run = TestEngine::template_str("t.yaml", TEMPLATE)
+    /// #     .returns("a", &1)
+    /// #     .run_blocking(serde_json::json!({}));
     /// assert_eq!(run.step_output::<u64>("a"), 1);
     /// ```
     ///
@@ -192,7 +216,8 @@ impl TestRun {
     /// ```
     /// # use std::time::Duration;
     /// # use tasker::{StepError, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
     /// let in_an_hour = StepError::retryable("closed").with_retry_after(Duration::from_secs(3600));
     /// let run = TestEngine::template_str("t.yaml", TEMPLATE)
     ///     .fails("a", [in_an_hour])
@@ -213,7 +238,9 @@ impl TestRun {
     ///
     /// ```
     /// # use tasker::testing::TestEngine;
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}, \
+    /// #     {name: b, handler: {callable: b}, dependencies: [a]}]}";
     /// # let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
     /// let run = engine.run_blocking(serde_json::json!({}));
     /// run.assert_complete();
@@ -233,7 +260,8 @@ impl TestRun {
     ///
     /// ```
     /// # use tasker::{StepError, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE)
     ///     .fails("a", [StepError::permanent("declined")])
     ///     .returns("a", &1);
@@ -257,7 +285,9 @@ impl TestRun {
     ///
     /// ```
     /// # use tasker::testing::TestEngine;
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}, \
+    /// #     {name: b, handler: {callable: b}, dependencies: [a]}]}";
     /// # let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
     /// let run = engine.run_blocking(serde_json::json!({}));
     /// run.assert_before("a", "b");
