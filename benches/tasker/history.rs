@@ -23,7 +23,7 @@ pub struct Options {
     /// Pairs of measurements
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// A schema that was filled before, or that is to stay
+    /// A schema that was filled before, or that is kept afterwards
     #[arg(long)]
     schema: Option<String>,
     #[arg(long, default_value = "postgres://postgres@127.0.0.1:5432/postgres")]

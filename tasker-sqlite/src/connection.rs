@@ -1,4 +1,4 @@
-//! Opening the file: what is checked before it is touched, and how each connection is set up.
+//! Opening the file: what is checked before anything is written, and how each connection is set up.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -240,7 +240,7 @@ impl Store for SqliteStore {
         let mut sweep = self.sweep.lock().await;
         let after = sweep.take().filter(|sweep| sweep.goes_on(&prune)).map(|sweep| sweep.last);
         let request = prune.clone();
-        // Looking for them may take long, and holds up nobody.
+        // Looking for them may take long: it is done on a reader's connection, beside the writer.
         let old = self.read(move |connection| operate::old(connection, after, &request)).await?;
         let last = old.last().filter(|_| old.len() == prune.limit).copied();
         let next = last.map(|last| Sweep { of: prune.clone(), last });
@@ -253,8 +253,8 @@ impl Store for SqliteStore {
         self.write(move |session| limits::set(session, &limit)).await
     }
 
-    async fn remove_limit(&self, kind: LimitScope) -> Result<bool, StoreError> {
-        self.write(move |session| limits::remove(session, &kind)).await
+    async fn remove_limit(&self, scope: LimitScope) -> Result<bool, StoreError> {
+        self.write(move |session| limits::remove(session, &scope)).await
     }
 
     async fn limits(&self) -> Result<Vec<LimitRecord>, StoreError> {
@@ -263,7 +263,7 @@ impl Store for SqliteStore {
     }
 
     async fn permits(&self, request: PermitRequest) -> Result<PermitGrants, StoreError> {
-        if request.wanted.is_empty() {
+        if request.demands.is_empty() {
             let limits = self.read(limits::all).await?;
             return Ok(PermitGrants { limits, ..PermitGrants::default() });
         }
@@ -275,11 +275,11 @@ impl Store for SqliteStore {
     async fn orphaned(&self) -> Result<Vec<Claim>, StoreError> {
         self.liveness.renew();
         let workers = self.read(read::workers).await?;
-        let gone: Vec<_> = workers.into_iter().filter(|worker| !self.liveness.is_alive(*worker)).collect();
-        if gone.is_empty() {
+        let dead: Vec<_> = workers.into_iter().filter(|worker| !self.liveness.is_alive(*worker)).collect();
+        if dead.is_empty() {
             return Ok(Vec::new());
         }
-        let claims = self.read(move |connection| read::claims_of(connection, &gone)).await?;
+        let claims = self.read(move |connection| read::claims_of(connection, &dead)).await?;
         self.forget_dead_workers().await?;
         Ok(claims)
     }

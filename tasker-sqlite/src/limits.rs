@@ -67,7 +67,7 @@ pub(crate) fn permits(
     let connection = &session.connection;
     let mut alive = BTreeMap::new();
     let mut granted: Vec<PermitGrant> = Vec::new();
-    for asked in &request.wanted {
+    for asked in &request.demands {
         let (word, name) = (asked.scope.word(), asked.scope.name());
         let sql = "SELECT scope, name, concurrency, every, next_start
             FROM fleet_limit

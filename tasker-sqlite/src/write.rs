@@ -143,7 +143,7 @@ pub(crate) fn claim(session: &mut Session, request: &ClaimRequest) -> Result<Cla
 }
 
 fn claim_ready(session: &mut Session, request: &ClaimRequest, claimed: &mut Claimed) -> Result<()> {
-    let room = request.limit.saturating_sub(claimed.claims.len());
+    let limit = request.limit.saturating_sub(claimed.claims.len());
     let mut ready = Vec::new();
     {
         let served = request.namespaces.as_deref().map(serde_json::to_string).transpose();
@@ -169,7 +169,7 @@ fn claim_ready(session: &mut Session, request: &ClaimRequest, claimed: &mut Clai
             if !request.takes(template, key.step) {
                 continue;
             }
-            if ready.len() == room {
+            if ready.len() == limit {
                 claimed.more = true;
                 break;
             }

@@ -169,7 +169,7 @@ pub struct TaskHead {
 pub struct TaskRecord {
     /// The task itself.
     pub head: TaskHead,
-    /// The runs that are neither complete nor untouched.
+    /// The runs that have been reached and are not done.
     pub steps: Vec<StepRecord>,
     /// The attempts that have ended, by step and number.
     pub attempts: Vec<AttemptRecord>,
@@ -177,7 +177,7 @@ pub struct TaskRecord {
     pub actions: Vec<ActionRecord>,
 }
 
-/// A run that is neither complete nor untouched.
+/// A run that has been reached and is not done.
 #[derive(Clone, Debug)]
 pub struct StepRecord {
     /// The run.

@@ -169,7 +169,7 @@ pub struct Diagnostics {
 }
 
 /// Nobody mends more faults than this at a time, and one slip can make tens of thousands.
-pub(crate) const MOST_KEPT: usize = 50;
+pub(crate) const MAX_KEPT: usize = 50;
 
 impl Diagnostics {
     /// Whether there is none.
@@ -229,7 +229,7 @@ impl Diagnostics {
             Severity::Warning => &mut self.warnings,
         };
         *count += 1;
-        if *count <= MOST_KEPT {
+        if *count <= MAX_KEPT {
             self.kept.push(diagnostic);
         }
     }

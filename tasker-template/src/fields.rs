@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::Map;
 
-use crate::diagnostic::{Code, Diagnostics, MOST_KEPT, Severity, Span};
+use crate::diagnostic::{Code, Diagnostics, MAX_KEPT, Severity, Span};
 use crate::node::{Node, Value};
 use crate::source::Source;
 use crate::suggest::Names;
@@ -30,7 +30,7 @@ struct Found {
 }
 
 /// So many faults are put in order at a time.
-const MOST_FOUND: usize = 10 * MOST_KEPT;
+const MAX_FOUND: usize = 10 * MAX_KEPT;
 
 impl<'a> Report<'a> {
     pub(crate) fn new(source: &'a Source) -> Self {
@@ -68,7 +68,7 @@ impl<'a> Report<'a> {
         suggestion: Option<String>,
     ) {
         self.found.push(Found { severity, span, code, message, suggestion });
-        if self.found.len() >= MOST_FOUND {
+        if self.found.len() >= MAX_FOUND {
             self.sort_out();
         }
     }
@@ -81,10 +81,10 @@ impl<'a> Report<'a> {
         });
         let errors = self.found.partition_point(|one| one.severity == Severity::Error);
         let mut warnings = self.found.split_off(errors);
-        self.more_errors += errors.saturating_sub(MOST_KEPT);
-        self.more_warnings += warnings.len().saturating_sub(MOST_KEPT);
-        self.found.truncate(MOST_KEPT);
-        warnings.truncate(MOST_KEPT);
+        self.more_errors += errors.saturating_sub(MAX_KEPT);
+        self.more_warnings += warnings.len().saturating_sub(MAX_KEPT);
+        self.found.truncate(MAX_KEPT);
+        warnings.truncate(MAX_KEPT);
         self.found.append(&mut warnings);
     }
 

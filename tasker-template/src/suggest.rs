@@ -16,7 +16,7 @@ pub fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>)
 const LONGEST: usize = 300;
 /// So many pairs of characters are compared for all names of a file together: enough for the faults that
 /// are shown of a template with 10 000 steps.
-const MOST_PAIRS: usize = 40_000_000;
+const MAX_PAIRS: usize = 40_000_000;
 
 /// Compares names until it has done enough of it; from then on it finds nothing.
 pub(crate) struct Names {
@@ -25,7 +25,7 @@ pub(crate) struct Names {
 
 impl Default for Names {
     fn default() -> Self {
-        Self { pairs_left: MOST_PAIRS }
+        Self { pairs_left: MAX_PAIRS }
     }
 }
 
@@ -48,8 +48,8 @@ impl Names {
             let folded = fold(candidate);
             let other = folded.chars().count();
             // A slip changes at most a quarter of the longer name: the lengths differ by no more than that.
-            let most = length.max(other).div_ceil(4);
-            let is_close = length.abs_diff(other) <= most;
+            let max_distance = length.max(other).div_ceil(4);
+            let is_close = length.abs_diff(other) <= max_distance;
             // Folding has its cost too.
             self.pairs_left = self.pairs_left.saturating_sub(if is_close { length * other } else { other });
             if self.pairs_left == 0 {
@@ -60,7 +60,7 @@ impl Names {
                 continue;
             }
             let distance = strsim::osa_distance(&written, &folded);
-            if distance <= most && best.is_none_or(|(least, _)| distance < least) {
+            if distance <= max_distance && best.is_none_or(|(least, _)| distance < least) {
                 best = Some((distance, candidate));
             }
         }

@@ -278,7 +278,7 @@ async fn workers_share_a_limit_that_all_of_them_want() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_scope_without_a_limit_is_not_held_up_by_one_that_has_one() {
+async fn a_scope_without_a_limit_is_not_delayed_by_one_that_has_one() {
     let (fleet, gauge, free) = (Fleet::new(), Gauge::default(), Gauge::default());
     let client = fleet.client().await;
     client.set_limit(charge().concurrency(1)).await.unwrap();
@@ -413,11 +413,11 @@ async fn a_file_that_two_processes_have_open_grants_what_memory_grants() {
             }
             3..8 => now += ms(random.u64(..900)),
             _ => {
-                let wanted = scopes.iter().map(|scope| {
+                let demands = scopes.iter().map(|scope| {
                     let (keep, wanted, starts) = (random.u32(..2), random.u32(..5), random.u32(..3));
                     PermitDemand { scope: scope.clone(), keep, wanted: wanted.max(keep), starts }
                 });
-                let request = PermitRequest { worker: workers[index], wanted: wanted.collect(), now };
+                let request = PermitRequest { worker: workers[index], demands: demands.collect(), now };
                 let expected = memory.permits(request.clone()).await.unwrap();
                 assert_eq!(format!("{expected:?}"), format!("{:?}", file.permits(request).await.unwrap()));
             }
@@ -436,8 +436,8 @@ async fn a_worker_that_is_taken_for_dead_starts_nothing_new_until_it_is_heard_of
         store.register_worker(worker, WorkerInfo::here(), Timestamp::UNIX_EPOCH).await.unwrap();
     }
     let hold = async |worker, keep, wanted, heard_of| {
-        let wanted = vec![PermitDemand { scope: charge().scope, keep, wanted, starts: 0 }];
-        let request = PermitRequest { worker, wanted, now: Timestamp::UNIX_EPOCH };
+        let demands = vec![PermitDemand { scope: charge().scope, keep, wanted, starts: 0 }];
+        let request = PermitRequest { worker, demands, now: Timestamp::UNIX_EPOCH };
         let answer = store.permits(request).await.unwrap();
         // For as long as others count what it holds.
         let is_heard_of = answer.lasts.is_some_and(|lasts| !lasts.is_zero());

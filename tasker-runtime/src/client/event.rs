@@ -94,7 +94,7 @@ impl Events {
         Self { receiver, missed: 0 }
     }
 
-    /// The next event, once it has happened; `None` when the runtime is gone. To stop waiting and call it
+    /// The next event, once it has happened; `None` when the runtime has ended. To stop waiting and call it
     /// again loses nothing.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
@@ -106,7 +106,7 @@ impl Events {
         }
     }
 
-    /// The next event that has happened already; `None` when there is none yet, or the runtime is gone.
+    /// The next event that has happened already; `None` when there is none yet, or the runtime has ended.
     pub fn try_next(&mut self) -> Option<Event> {
         loop {
             match self.receiver.try_recv() {

@@ -101,8 +101,8 @@ pub(crate) mod private {
         Validated(input).check_input(what)
     }
 
-    /// Validates a type that derives `Validate`. An inherent method wins over a trait's: every other type
-    /// is passed by the trait that is in scope.
+    /// Validates a type that derives `Validate`. An inherent method takes precedence over a trait's method:
+    /// for every other type, the trait that is in scope accepts any value.
     #[derive(Debug)]
     pub struct Validated<'a, T>(pub &'a T);
 

@@ -327,10 +327,8 @@ impl<H: StepHandler> Call<H> {
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
     /// #     steps: [{name: a, handler: {callable: a}}]}";
     /// # async fn a_test() {
-    /// let tasker = TestEngine::template_str("t.yaml", TEMPLATE)
-    ///     .returns("a", &1)
-    ///     .builder()
-    ///     .build().await.unwrap();
+    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1);
+    /// let tasker = engine.builder().build().await.unwrap();
     /// call::<ask>().tasker(&tasker).run().await.unwrap();
     /// assert_eq!(tasker.list(TaskFilter::new()).await.unwrap().len(), 1);
     /// # }

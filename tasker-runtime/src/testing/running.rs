@@ -199,10 +199,8 @@ impl TestEngine {
     /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
     /// #     steps: [{name: a, handler: {callable: a}}]}";
     /// # async fn a_test() {
-    /// let tasker = TestEngine::template_str("t.yaml", TEMPLATE)
-    ///     .returns("a", &1)
-    ///     .builder()
-    ///     .build().await.unwrap();
+    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1);
+    /// let tasker = engine.builder().build().await.unwrap();
     /// let id = tasker.create_task(NewTask::new("docs", "t", &serde_json::json!({}))).await.unwrap();
     /// assert_eq!(tasker.wait(id).await.unwrap().step_output::<u64>("a").unwrap(), 1);
     /// tasker.shutdown().await;

@@ -87,7 +87,7 @@ impl Engine {
         &self,
         demands: Vec<PermitDemand>,
     ) -> Result<(), StoreError> {
-        let request = PermitRequest { worker: self.worker, wanted: demands, now: self.clock.now() };
+        let request = PermitRequest { worker: self.worker, demands, now: self.clock.now() };
         let grants = self.store.permits(request).await?;
         if !grants.granted.is_empty() {
             tracing::debug!(worker = %self.worker, granted = ?grants.granted, "permits were asked for");
