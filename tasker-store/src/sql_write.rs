@@ -9,8 +9,8 @@ pub struct SqlWrite {
     pub values: Vec<SqlValue>,
 }
 
-/// A value of a statement. PostgreSQL reads a text as whatever type stands there: a number, a time, an
-/// id, JSON.
+/// A value of a statement. PostgreSQL converts a text to the type that the statement expects there: a number,
+/// a time, an id, JSON.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SqlValue {
     /// SQL's `NULL`.
@@ -28,7 +28,8 @@ pub enum SqlValue {
 }
 
 impl SqlWrite {
-    /// Whether it would end the transaction that it runs in.
+    /// Whether the statement controls transactions (`COMMIT`, `SAVEPOINT` and the like). Such a statement is
+    /// refused.
     pub fn controls_transaction(&self) -> bool {
         const WORDS: [&str; 9] =
             ["abort", "begin", "commit", "end", "prepare", "release", "rollback", "savepoint", "start"];

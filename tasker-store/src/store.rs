@@ -1,4 +1,4 @@
-//! The contract between the engine and the place where tasks are kept. **Exempt from semantic versioning.**
+//! The contract between the engine and a store that keeps tasks. **Exempt from semantic versioning.**
 //!
 //! A store knows no handler. Each operation is atomic, and is answered only once its effect is durable.
 

@@ -32,10 +32,9 @@ impl TestEngine {
     ///
     /// # Panics
     ///
-    /// When the program has no handler for a step, or lacks something else that keeps a runtime from
-    /// starting; when the context is no JSON object; when time is not paused. With the history, when the
-    /// run calls handlers more than [`max_calls`](Self::max_calls) times or takes longer than
-    /// [`max_elapsed`](Self::max_elapsed).
+    /// When a runtime cannot start, for instance because a step has no handler; when the context is not a
+    /// JSON object; when time is not paused. With the history, when the run calls handlers more than
+    /// [`max_calls`](Self::max_calls) times or takes longer than [`max_elapsed`](Self::max_elapsed).
     pub async fn run(&self, context: impl Serialize) -> TestRun {
         require_virtual_time();
         World::new(self).run(&self.new_task(&context), None).await
@@ -59,8 +58,8 @@ impl TestEngine {
         block_on(self.run(context))
     }
 
-    /// As [`run`](Self::run), with a worker that dies at `point`, and another that ends the task. For
-    /// the one crash in which [`crash_everywhere`](Self::crash_everywhere) has found something.
+    /// As [`run`](Self::run), with a worker that dies at `point`, and another that ends the task. Use it to
+    /// repeat the crash at which [`crash_everywhere`](Self::crash_everywhere) has failed.
     ///
     /// ```
     /// # use tasker::testing::{CrashPoint, TestEngine};
@@ -104,13 +103,13 @@ impl TestEngine {
         block_on(self.run_with_crash(context, point))
     }
 
-    /// Runs the task again and again: the worker dies before, then after each of its commits in turn,
-    /// and another ends the task. `assertions` is called for each run, the last two of which have no
-    /// crash. How many crashes there were.
+    /// Runs the task again and again: the worker dies before, then after each of its commits in turn, and
+    /// another ends the task. `assertions` is called for each run; two of the runs have no crash. Returns the
+    /// number of crashes.
     ///
-    /// A crash counts as an attempt of every step that the worker had claimed, so that a step with one
-    /// attempt may fail of it. A function that is not async goes on in its thread after the worker's
-    /// death, which no test can end.
+    /// A crash counts as an attempt of every step that the worker had claimed, so that a step with a single
+    /// attempt fails. A handler that is not async continues in its thread after the worker's death, because a
+    /// thread cannot be ended.
     ///
     /// ```
     /// use std::collections::BTreeSet;
@@ -225,7 +224,7 @@ impl TestEngine {
     }
 }
 
-/// What a panic says.
+/// The message of a panic.
 fn text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("an assertion failed")

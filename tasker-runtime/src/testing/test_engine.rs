@@ -16,25 +16,25 @@ use crate::handler::step_error::StepError;
 use crate::handler::{States, StepContext, StepHandler, StepOutcome};
 use crate::testing::stage::{Replacement, Target};
 
-/// What a test adds to the builder of each worker.
+/// A change that a test makes to the builder of each worker.
 pub(super) type Configure = Arc<dyn Fn(Builder) -> Builder + Send + Sync>;
-/// Makes it anew for each run.
+/// Makes such a change for each run, with states of its own.
 pub(super) type Prepare = Arc<dyn Fn(&mut States) -> Configure + Send + Sync>;
 
-/// A run with more calls of handlers than this goes round in circles.
+/// The default limit of calls: a run with more is taken for an endless loop.
 const MAX_CALLS: usize = 10_000;
-/// So does one that takes longer, in virtual time.
+/// The default limit of a run's duration, in virtual time.
 const MAX_ELAPSED: Duration = Duration::from_secs(7 * 86_400);
 
 /// A template to be run in virtual time, on a store in memory that is new for each run.
 ///
-/// The handlers are those that the program has, as in production, but for the steps that the test
-/// replaces. A replaced step asks for no state, and its replacement may read the results of all steps
-/// before it.
+/// Steps run the program's handlers, as in production, except those that the test replaces. A replaced step
+/// needs no state, and its replacement may read the results of all ancestors.
 ///
-/// Time goes on only while nothing runs, and then jumps: backoffs and timeouts pass at once. So should
-/// every wait of a handler, as with `tokio::time::sleep`; one that waits for a real socket would see its
-/// timeout first, and belongs behind a [`State`](crate::State) that the test fakes.
+/// Virtual time stands still while something runs, and otherwise jumps to the next timer: backoffs and
+/// timeouts pass at once. A handler should wait by this clock only, as with `tokio::time::sleep`. A handler
+/// that waits for a real socket would run into its timeout; put the connection behind a
+/// [`State`](crate::State) that the test replaces by a fake.
 ///
 /// ```
 /// use std::time::Duration;
@@ -237,8 +237,8 @@ impl TestEngine {
         self.returns(super::handler::<H>(), value)
     }
 
-    /// Fails a step's first attempts with these errors, one each. The later attempts are made by what
-    /// [`replace`](Self::replace) or [`returns`](Self::returns) say, or by the step's own handler.
+    /// Fails a step's first attempts with these errors, one each. Later attempts use the replacement of
+    /// [`replace`](Self::replace) or [`returns`](Self::returns), or the step's own handler.
     ///
     /// ```
     /// # use tasker::{StepError, testing::TestEngine};
@@ -269,8 +269,8 @@ impl TestEngine {
         self
     }
 
-    /// A value that handlers can take as [`State<T>`](crate::State). All runs share it; for one that
-    /// begins anew with each see [`state_of_run`](Self::state_of_run).
+    /// A value that handlers can take as [`State<T>`](crate::State). All runs share it; for a new value in
+    /// each run see [`state_of_run`](Self::state_of_run).
     ///
     /// ```
     /// # use tasker::{State, step_handler, testing::TestEngine};
@@ -289,8 +289,8 @@ impl TestEngine {
         self.state_of_run(move || value.clone())
     }
 
-    /// A state that is made anew for each run, and outlives the crashes in it: a fake of what lies
-    /// outside the program. [`TestRun::state`](crate::testing::TestRun::state) gives it to the assertions.
+    /// A state that is made for each run, and survives the crashes in it: the fake of an external system.
+    /// [`TestRun::state`](crate::testing::TestRun::state) gives it to the assertions.
     ///
     /// ```
     /// use std::sync::{Arc, Mutex};
@@ -322,7 +322,8 @@ impl TestEngine {
         self
     }
 
-    /// Whatever else the builder can do. Called for each worker; its store and clock stay the test's.
+    /// Applies any other settings of the builder. Called for each worker; the store and the clock are always
+    /// those of the test.
     ///
     /// ```
     /// # use tasker::{StepContext, StepResult, testing::TestEngine};

@@ -1,4 +1,4 @@
-//! What came of a run, and assertions about it.
+//! The outcome of a run, and assertions about it.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use crate::testing::crash::Crash;
 use crate::testing::history::Entry;
 use crate::testing::stage::unknown_step;
 
-/// What came of a run of a [`TestEngine`](crate::testing::TestEngine). Its `Display` is the whole
-/// history, which every failed assertion shows.
+/// The outcome of a run of a [`TestEngine`](crate::testing::TestEngine). Its `Display` is the whole history,
+/// which every failed assertion shows.
 ///
 /// ```
 /// use tasker::testing::TestEngine;
@@ -52,7 +52,7 @@ impl TestRun {
         &self.task
     }
 
-    /// The crash in it, where there was one.
+    /// The crash of the run; `None` when there was none.
     ///
     /// ```
     /// # use tasker::testing::TestEngine;
@@ -234,7 +234,7 @@ impl TestRun {
         Duration::try_from(time.duration_since(self.task.created_at)).unwrap_or_default()
     }
 
-    /// The task is complete.
+    /// Asserts that the task is complete.
     ///
     /// ```
     /// # use tasker::testing::TestEngine;
@@ -256,7 +256,7 @@ impl TestRun {
         }
     }
 
-    /// The step has failed for good, so that the task is blocked.
+    /// Asserts that the step has failed for good, so that the task is blocked. Returns the error.
     ///
     /// ```
     /// # use tasker::{StepError, testing::TestEngine};
@@ -281,7 +281,7 @@ impl TestRun {
         }
     }
 
-    /// The step `first` was complete before the handler of `second` was called.
+    /// Asserts that the step `first` was complete before the handler of `second` was called.
     ///
     /// ```
     /// # use tasker::testing::TestEngine;
@@ -316,7 +316,7 @@ impl TestRun {
         panic!("{what}\n\n{self}")
     }
 
-    /// The attempts that a worker claimed, and died before it called the handler.
+    /// The attempts that a worker had claimed when it died, before it called the handler.
     fn never_called(&self) -> Vec<(String, String)> {
         let called = self.order();
         let of_step = |step: &Step| -> Vec<_> {
@@ -341,10 +341,10 @@ impl TestRun {
     }
 }
 
-/// Of a long history, this many calls are shown from its begin and from its end.
+/// The number of calls that are shown from the beginning and from the end of a long history.
 const SHOWN: usize = 50;
 
-/// A result need not be shown whole.
+/// The beginning of a result that is too long to be shown.
 fn shortened(text: &str) -> String {
     const LONGEST: usize = 80;
     match text.char_indices().nth(LONGEST) {

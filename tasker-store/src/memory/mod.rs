@@ -31,7 +31,7 @@ use crate::template::TemplateRecord;
 use crate::worker::{WorkerInfo, WorkerRecord};
 use queues::Queues;
 
-/// Keeps tasks in memory, and loses them with the process.
+/// Keeps tasks in memory. They are gone when the process ends.
 ///
 /// ```
 /// # tokio_test(async {
@@ -78,7 +78,7 @@ struct TaskEntry {
     progress: Progress,
     attempts: Vec<AttemptRecord>,
     results: BTreeMap<StepKey, Json>,
-    /// What each of several runs is to work on.
+    /// The inputs of runs that are among several.
     inputs: HashMap<StepKey, Json>,
     actions: Vec<ActionRecord>,
 }

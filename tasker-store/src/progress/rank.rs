@@ -6,7 +6,8 @@ use jiff::Timestamp;
 /// for a bounded time.
 const WORTH_OF_A_POINT: i64 = 60_000_000;
 
-/// The rank of a run that can start at `at`. Runs are claimed in the order of their ranks, the smallest first.
+/// The rank of a run that can start at `at`. Runs are claimed in the order of their ranks, the smallest
+/// first.
 #[must_use]
 pub fn rank(at: Timestamp, priority: i32) -> i64 {
     at.as_microsecond().saturating_sub(WORTH_OF_A_POINT.saturating_mul(i64::from(priority)))
