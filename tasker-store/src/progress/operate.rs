@@ -105,7 +105,7 @@ impl Progress {
         WaitingFor::of(runs.map(|run| (run.state, run.due_at.is_none_or(|due_at| due_at <= now))))
     }
 
-    /// Whether the task was cancelled or given up before the run was done, so that the run may begin again.
+    /// Whether the task was ended before the run was done, so that it has nothing left to lose.
     fn is_reopened(&self, key: StepKey) -> bool {
         matches!(self.state, TaskState::Cancelled | TaskState::Error)
             && self.state_of(key) != StepState::Complete
