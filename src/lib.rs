@@ -31,8 +31,10 @@
 //!
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), tasker::Report> {
-//! let tasker = Tasker::builder().template_str("greeting.yaml", TEMPLATE).store_url("memory:").build().await?;
-//! let id = tasker.create_task(NewTask::new("docs", "greeting", &serde_json::json!({ "name": "Ada" }))).await?;
+//! let builder = Tasker::builder().template_str("greeting.yaml", TEMPLATE).store_url("memory:");
+//! let tasker = builder.build().await?;
+//! let context = serde_json::json!({ "name": "Ada" });
+//! let id = tasker.create_task(NewTask::new("docs", "greeting", &context)).await?;
 //! let task = tasker.wait(id).await?;
 //! assert_eq!(task.output::<shout>()?, "HELLO, ADA!");
 //! # tasker.shutdown().await;

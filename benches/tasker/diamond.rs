@@ -41,13 +41,13 @@ pub struct Options {
     /// Tasks before the measurement
     #[arg(long, default_value_t = 64)]
     warmup: usize,
-    /// A database that is there already, or that is to stay
+    /// A database that exists already, or that is kept afterwards
     #[arg(long)]
     file: Option<PathBuf>,
     /// The PostgreSQL database; the measurement has a schema of its own in it
     #[arg(long, default_value = "postgres://postgres@127.0.0.1:5432/postgres")]
     database: String,
-    /// A schema of it that is there already, or that is to stay
+    /// A schema of it that exists already, or that is kept afterwards
     #[arg(long)]
     schema: Option<String>,
     /// Where the database is written; a directory on the disk that is to be measured
@@ -233,7 +233,9 @@ async fn activate(#[depends_on(welcome)] sequence: Sequence) -> Status {
 pub async fn one(tasker: &Tasker, number: usize) {
     let plan = if number.is_multiple_of(2) { "pro" } else { "free" };
     let context = json!({
-        "email": format!("user{number:07}@example.com"), "name": format!("User Number {number:07}"), "plan": plan,
+        "email": format!("user{number:07}@example.com"),
+        "name": format!("User Number {number:07}"),
+        "plan": plan,
     });
     let id = tasker.create_task(NewTask::new("bench", "diamond", &context)).await.unwrap();
     let status = tasker.wait(id).await.unwrap().output::<activate>().unwrap();
@@ -255,7 +257,7 @@ pub fn builder(url: &str, concurrency: usize) -> tasker::Builder {
 async fn closed_loop(tasker: &Tasker, first: usize, count: usize, concurrency: usize) -> (Vec<f64>, f64) {
     let next = Arc::new(AtomicUsize::new(0));
     let begun = Instant::now();
-    let lanes: Vec<_> = (0..concurrency.max(1))
+    let callers: Vec<_> = (0..concurrency.max(1))
         .map(|_| {
             let (tasker, next) = (tasker.clone(), Arc::clone(&next));
             tokio::spawn(async move {
@@ -273,8 +275,8 @@ async fn closed_loop(tasker: &Tasker, first: usize, count: usize, concurrency: u
         })
         .collect();
     let mut latencies = Vec::with_capacity(count);
-    for lane in lanes {
-        latencies.extend(lane.await.unwrap());
+    for caller in callers {
+        latencies.extend(caller.await.unwrap());
     }
     (latencies, begun.elapsed().as_secs_f64())
 }

@@ -28,7 +28,7 @@ pub struct Options {
     /// Be one of those workers, on this schema
     #[arg(long, hide = true)]
     serve: Option<String>,
-    /// A schema that is there already, or that is to stay
+    /// A schema that exists already, or that is kept afterwards
     #[arg(long)]
     schema: Option<String>,
     #[arg(long, default_value = "postgres://postgres@127.0.0.1:5432/postgres")]
@@ -99,11 +99,11 @@ fn own(options: &Options, schema: &Schema<'_>) -> f64 {
 }
 
 pub async fn fill(creator: &Tasker, tasks: usize) {
-    let lanes: Vec<_> = (0..64)
-        .map(|lane| {
+    let callers: Vec<_> = (0..64)
+        .map(|caller| {
             let creator = creator.clone();
             tokio::spawn(async move {
-                for number in (lane..tasks).step_by(64) {
+                for number in (caller..tasks).step_by(64) {
                     let context = json!({
                         "email": format!("user{number:07}@example.com"), "name": "Ada", "plan": "pro",
                     });
@@ -112,8 +112,8 @@ pub async fn fill(creator: &Tasker, tasks: usize) {
             })
         })
         .collect();
-    for lane in lanes {
-        lane.await.unwrap();
+    for caller in callers {
+        caller.await.unwrap();
     }
 }
 

@@ -23,7 +23,7 @@ pub struct Options {
     /// Pairs of measurements
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// A schema that was filled before, or that is to stay
+    /// A schema that was filled before, or that is kept afterwards
     #[arg(long)]
     schema: Option<String>,
     #[arg(long, default_value = "postgres://postgres@127.0.0.1:5432/postgres")]
@@ -86,7 +86,8 @@ pub async fn run(options: &Options) {
 fn wait_until_tomorrow(tasks: usize) -> String {
     format!(
         "INSERT INTO task (id, template_id, state, priority, correlation_id, created_at, context)
-        SELECT gen_random_uuid(), (SELECT id FROM template LIMIT 1), 'in_progress', 0, gen_random_uuid(), now(), '{{}}'
+        SELECT gen_random_uuid(), (SELECT id FROM template LIMIT 1), 'in_progress', 0, gen_random_uuid(),
+            now(), '{{}}'
         FROM generate_series(1, {tasks});
         INSERT INTO step (task_id, step, template_id, namespace, state, attempts, due_at, rank)
         SELECT id, 0, template_id, 'bench', 'ready', 0, now() + interval '1 day',

@@ -5,8 +5,8 @@ use tokio_postgres::NoTls;
 pub struct Schema<'a> {
     database: &'a str,
     name: String,
-    /// Whether it was there before, or is to stay.
-    stays: bool,
+    /// Whether it is kept after the measurement.
+    is_kept: bool,
 }
 
 impl<'a> Schema<'a> {
@@ -16,12 +16,12 @@ impl<'a> Schema<'a> {
     }
 
     pub fn new(database: &'a str) -> Self {
-        Self { database, name: format!("tasker_bench_{}", uuid::Uuid::now_v7().simple()), stays: false }
+        Self { database, name: format!("tasker_bench_{}", uuid::Uuid::now_v7().simple()), is_kept: false }
     }
 
-    /// One that is there, or that is to stay.
+    /// One of this name, which is kept after the measurement.
     pub fn named(database: &'a str, name: &str) -> Self {
-        Self { database, name: name.to_owned(), stays: true }
+        Self { database, name: name.to_owned(), is_kept: true }
     }
 
     pub fn name(&self) -> &str {
@@ -55,7 +55,7 @@ impl<'a> Schema<'a> {
     }
 
     pub async fn remove(&self) {
-        if !self.stays {
+        if !self.is_kept {
             self.execute(&format!("DROP SCHEMA {} CASCADE", self.name)).await;
         }
     }

@@ -48,9 +48,9 @@ pub async fn run(options: &Options) {
     let begun = Instant::now();
     let end = begun + Duration::from_secs(options.seconds);
     let count = Arc::new(AtomicUsize::new(0));
-    #[allow(clippy::cast_precision_loss, reason = "a number of lanes")]
+    #[allow(clippy::cast_precision_loss, reason = "a number of callers")]
     let pause = options.rate.map(|rate| Duration::from_secs_f64(options.concurrency as f64 / rate));
-    let lanes: Vec<_> = (0..options.concurrency)
+    let callers: Vec<_> = (0..options.concurrency)
         .map(|_| {
             let (tasker, count) = (tasker.clone(), Arc::clone(&count));
             tokio::spawn(async move {
@@ -75,8 +75,8 @@ pub async fn run(options: &Options) {
         files.push(megabytes(&file));
         wals.push(megabytes(&wal_of(&file)));
     }
-    for lane in lanes {
-        lane.await.unwrap();
+    for caller in callers {
+        caller.await.unwrap();
     }
     let wall = begun.elapsed().as_secs_f64();
     let sql = "SELECT count(*), (SELECT page_count FROM pragma_page_count),

@@ -51,17 +51,17 @@ pub async fn run(options: &Options) {
     let url = format!("sqlite://{}", directory.path().join("waiting.db").display());
     let creator = builder(&url).without_worker().build().await.unwrap();
     let before = resident();
-    let lanes = (0..64).map(|lane| {
+    let callers = (0..64).map(|caller| {
         let creator = creator.clone();
-        let own = options.tasks / 64 + usize::from(lane < options.tasks % 64);
+        let own = options.tasks / 64 + usize::from(caller < options.tasks % 64);
         tokio::spawn(async move {
             for _ in 0..own {
                 creator.create_task(NewTask::new("bench", "waiting", &json!({}))).await.unwrap();
             }
         })
     });
-    for lane in lanes.collect::<Vec<_>>() {
-        lane.await.unwrap();
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
     }
     #[allow(clippy::cast_precision_loss, reason = "a number of tasks")]
     let count = options.tasks as f64;

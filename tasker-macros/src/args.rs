@@ -9,7 +9,7 @@ use crate::errors::Errors;
 
 /// The arguments of `#[step_handler(…)]`.
 pub(crate) struct Args {
-    /// `None` after a mistake.
+    /// The callable; `None` after a mistake.
     pub(crate) callable: Option<LitStr>,
     pub(crate) method: Option<LitStr>,
     /// The path of the runtime's crate.
@@ -17,7 +17,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// `krate` is where the runtime is unless `crate = …` says otherwise.
+    /// Parses the arguments. `krate` is the path of the runtime's crate unless `crate = …` sets another.
     pub(crate) fn parse(tokens: TokenStream, krate: Path, errors: &mut Errors) -> Self {
         let mut args = Self { callable: None, method: None, krate };
         let list = match list.parse2(tokens) {
@@ -28,7 +28,7 @@ impl Args {
             }
         };
         let has_text = list.iter().any(|arg| matches!(arg, Arg::Text(_)));
-        // Whether there was something that is, or was meant as, the callable.
+        // Whether the callable was given, if perhaps in a wrong form.
         let mut named = false;
         let mut crate_given = false;
         for (index, arg) in list.iter().enumerate() {
@@ -104,12 +104,12 @@ fn spelled(path: &Path) -> String {
     path.to_token_stream().to_string().replace(' ', "")
 }
 
-/// What `#[input(…)]` says.
+/// The arguments of `#[input(…)]`.
 #[derive(Default)]
 pub(crate) struct Input {
-    /// `None` for the whole context.
+    /// The field of the context; `None` for the whole context.
     pub(crate) field: Option<LitStr>,
-    /// What `validate` or `validate = …` says.
+    /// The value of `validate` or `validate = …`.
     pub(crate) validate: Option<bool>,
 }
 
@@ -159,7 +159,7 @@ pub(crate) fn input(attribute: &syn::Attribute, errors: &mut Errors) -> Input {
     input
 }
 
-/// What `#[depends_on(…)]` says.
+/// The arguments of `#[depends_on(…)]`.
 pub(crate) struct DependsOn {
     pub(crate) target: Target,
     pub(crate) step: Option<LitStr>,
@@ -263,7 +263,7 @@ fn unknown(name: &Ident, known: &[&str], errors: &mut Errors) {
     }
 }
 
-/// The name that was probably meant: a slip or two away, or cut short.
+/// The name that was probably meant: one that differs by a slip or two, or that begins with the written one.
 pub(crate) fn near<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     let close = |name: &&&str| {
         strsim::damerau_levenshtein(written, name) <= 2 || (written.len() > 3 && name.starts_with(written))

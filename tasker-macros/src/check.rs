@@ -1,4 +1,4 @@
-//! What a handler's signature may not be. Every rule is asked, so that all mistakes are told at once.
+//! The rules for a handler's signature. All rules are checked, so that all mistakes are reported at once.
 
 use std::collections::HashMap;
 
@@ -118,7 +118,7 @@ fn opaque(ty: &Type) -> Option<TokenStream> {
     find(ty.to_token_stream(), &|rest| matches!(rest, [TokenTree::Ident(word), ..] if word == "impl"))
 }
 
-/// A reference or a lifetime in a type that is not `'static`, from there on.
+/// The first reference or lifetime in a type that is not `'static`, with the tokens after it.
 fn borrowed(ty: &Type) -> Option<TokenStream> {
     let tick = |punct: &proc_macro2::Punct| punct.as_char() == '\'' && punct.spacing() == Spacing::Joint;
     find(ty.to_token_stream(), &|rest| match rest {
@@ -151,7 +151,7 @@ fn itself(handler: &Handler, errors: &mut Errors) {
     }
 }
 
-/// The same result or field twice is a slip: one of the two was meant to be another.
+/// Reports a result or a field that two parameters take: one of them was probably meant to be another.
 fn duplicates(handler: &Handler, errors: &mut Errors) {
     let (mut steps, mut fields) = (HashMap::new(), HashMap::new());
     for parameter in &handler.parameters {

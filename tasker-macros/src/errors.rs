@@ -1,4 +1,4 @@
-//! All mistakes at once: errors are collected, and told together.
+//! Collects errors, so that all mistakes are reported together.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -8,7 +8,7 @@ use syn::Error;
 pub(crate) struct Errors(Option<Error>);
 
 impl Errors {
-    /// A mistake on these very tokens.
+    /// Adds an error that points to these tokens.
     pub(crate) fn on(&mut self, tokens: impl ToTokens, message: impl std::fmt::Display) {
         self.push(Error::new_spanned(tokens, message));
     }
@@ -20,7 +20,7 @@ impl Errors {
         }
     }
 
-    /// Each mistake as the code that tells it; `None` when there is none.
+    /// The errors as `compile_error!` code; `None` when there are none.
     pub(crate) fn into_messages(self) -> Option<Vec<TokenStream>> {
         self.0.map(|errors| errors.into_iter().map(|error| error.into_compile_error()).collect())
     }

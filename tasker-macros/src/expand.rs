@@ -1,7 +1,8 @@
-//! From the model to code. Nothing is decided here.
+//! From the model to code, without any decisions.
 //!
-//! Code has the span of what it is about, so that the compiler's messages point there. Variables do
-//! not: where a `macro_rules!` wrote the handler, such a span would make them two of one name.
+//! Generated code has the span of the source that it is about, so that the compiler's messages point there.
+//! Variables do not: in a handler that a `macro_rules!` wrote, variables of one name with different spans
+//! would be different variables.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
@@ -32,8 +33,8 @@ pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
 
         #marker
 
-        // The function may be deprecated for people, which this is not; and what has the span of the
-        // user's types is taken for qualified by them.
+        // Generated code may use a deprecated function without a warning; and lints take code with the span
+        // of the user's types for the user's own qualified paths.
         #(#conditions)*
         #[allow(deprecated, unused_qualifications)]
         const _: () = {
@@ -109,8 +110,8 @@ fn requirement(parameter: &Parameter) -> Option<TokenStream> {
     })
 }
 
-/// Asks whether a parameter is what the handler returns. The path stands only where nothing but a type
-/// may stand, so that a name that is none is told once.
+/// Checks that a parameter has the type that the handler returns. The handler's path is used only in the
+/// position of a type, so that the compiler reports a wrong name once.
 fn check(path: &Path, ty: &Type) -> TokenStream {
     let rule = match option_of(ty) {
         Some(_) => quote!(OptionalDependencyOutput),
@@ -151,7 +152,7 @@ fn body(handler: &Handler) -> TokenStream {
     };
     let returned = format_ident!("__tasker_returned");
     let (ty, outcome) = (handler.result.ty(), outcome(&handler.result, &returned));
-    // The box is where a future that cannot be sent is noticed: on the function's name.
+    // The compiler reports a future that is not `Send` at the box, which has the span of the function's name.
     quote_spanned! {name.span()=>
         ::std::boxed::Box::pin(async move {
             #(#extractions)*
@@ -161,7 +162,7 @@ fn body(handler: &Handler) -> TokenStream {
     }
 }
 
-/// From what the function returned to an outcome. What is said of it stands on the type it is about.
+/// From the function's return value to an outcome. Messages about it point to the return type.
 fn outcome(output: &Output, returned: &Ident) -> TokenStream {
     let ty = output.ty();
     if let Output::Plain(_) = output {

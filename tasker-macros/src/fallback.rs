@@ -1,5 +1,5 @@
-//! What is written when there were mistakes: the user's item and a stub of the handler, so that
-//! nothing else of their crate turns red.
+//! The code for a handler with mistakes: the user's item and a stub of the handler, so that the mistakes
+//! cause no further errors in the user's crate.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -14,15 +14,15 @@ use crate::model::{Handler, Output};
 pub(crate) fn handler(args: &Args, handler: &Handler, messages: Vec<TokenStream>) -> TokenStream {
     let (name, krate) = (handler.name(), &args.krate);
     let mut function = handler.function.clone();
-    // A second `#[step_handler]` would say all of it again.
+    // A second `#[step_handler]` would report all mistakes again.
     function.attrs.retain(|attribute| !check::is_step_handler(attribute));
     if function.sig.inputs.iter().any(|input| matches!(input, FnArg::Receiver(_))) {
-        // It stands in an `impl`, where nothing may stand beside it.
+        // The item is in an `impl`, where no type may be declared beside it.
         return quote!(#(#messages)* #function);
     }
     let mut messages = messages.into_iter();
     let output = match &handler.result {
-        // A type with a message in it is one that nothing else is said about.
+        // The compiler reports nothing else about a type that contains an error.
         _ if !check::is_nameable(handler) => {
             let message = messages.next();
             quote!([(); { #message }])
@@ -56,7 +56,7 @@ pub(crate) fn handler(args: &Args, handler: &Handler, messages: Vec<TokenStream>
     }
 }
 
-/// For an item that is no function.
+/// The code for an item that is not a function.
 pub(crate) fn item(item: TokenStream, errors: Errors) -> TokenStream {
     let messages = errors.into_messages().unwrap_or_default();
     quote!(#(#messages)* #item)

@@ -1,4 +1,4 @@
-//! The handler as we understand it: its name, its parameters, its result.
+//! The model of a handler: its name, its parameters, its result.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens as _;
@@ -16,9 +16,9 @@ pub(crate) struct Handler {
     pub(crate) result: Output,
 }
 
-/// What the function returns.
+/// The return type of the function.
 pub(crate) enum Output {
-    /// Something called `Result`.
+    /// A type that is called `Result`.
     Result(Type),
     Plain(Type),
 }
@@ -34,12 +34,12 @@ pub(crate) struct Parameter {
     pub(crate) source: Source,
     /// The type as it is written.
     pub(crate) written: Type,
-    /// The attributes that stay.
+    /// The attributes that are not ours.
     pub(crate) attributes: Vec<Attribute>,
 }
 
 impl Parameter {
-    /// The type that is taken from the source: what is behind a reference.
+    /// The type of the value: for a reference, the type behind it.
     pub(crate) fn owned(&self) -> &Type {
         match &self.written {
             Type::Reference(reference) => bare(&reference.elem),
@@ -52,7 +52,7 @@ impl Parameter {
     }
 }
 
-/// Where a parameter comes from.
+/// The source of a parameter's value.
 pub(crate) enum Source {
     /// The whole context, or one field of it.
     Input { field: Option<LitStr>, validation: Validation },
@@ -60,22 +60,22 @@ pub(crate) enum Source {
     Step(LitStr),
     /// A step that runs this handler.
     Handler { path: Path, step: LitStr },
-    /// A type that knows how to get itself.
+    /// A type with `FromStep`, which gets its value by itself.
     Extracted,
-    /// Its attributes were wrong, and have been reported.
+    /// Unknown: the attributes were wrong, which has been reported.
     Unknown,
 }
 
 /// Whether an input is validated.
 #[derive(Clone, Copy)]
 pub(crate) enum Validation {
-    /// `validate`: its type must be one that can be.
+    /// `validate`: the type must implement `Validate`.
     Asked,
-    /// `validate = false`.
+    /// `validate = false`: it is not validated.
     Declined,
-    /// If its type can be.
+    /// It is validated if the type implements `Validate`.
     IfPossible,
-    /// If its type can be; and of one that cannot be, it must be plain that nothing is missed.
+    /// It is validated if the type implements `Validate`; a type that does not must be a plain one.
     IfPossibleOrPlain,
 }
 
@@ -91,7 +91,7 @@ impl Validation {
 }
 
 impl Handler {
-    /// The item itself, when it is no function.
+    /// Parses the function. Returns the item itself when it is not a function.
     pub(crate) fn parse(item: TokenStream, errors: &mut Errors) -> Result<Self, TokenStream> {
         let mut function: ItemFn = match syn::parse2(item.clone()) {
             Ok(function) => function,
@@ -115,16 +115,16 @@ impl Handler {
         &self.function.sig.ident
     }
 
-    /// The function's conditions, which hold for everything that we write beside it.
+    /// The function's `cfg` attributes, which apply to all code that is generated beside it.
     pub(crate) fn conditions(&self) -> impl Iterator<Item = &Attribute> {
         self.function.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg"))
     }
 }
 
-/// Says what is wrong with an item that is no function.
+/// Reports an item that is not a function.
 fn no_function(item: &TokenStream, error: syn::Error, errors: &mut Errors) {
-    const METHODS: &str = "`#[step_handler]` goes on a function of its own; for several entry points of one callable write \
-         functions with `method = \"…\"`, and take the object as `State<T>`";
+    const METHODS: &str = "`#[step_handler]` goes on a function of its own; for several entry points of one \
+         callable write functions with `method = \"…\"`, and take the object as `State<T>`";
     if let Ok(method) = syn::parse2::<syn::TraitItemFn>(item.clone()) {
         return errors.on(method.sig.ident, METHODS);
     }
@@ -150,8 +150,8 @@ fn parameter(argument: &mut FnArg, errors: &mut Errors) -> Parameter {
         FnArg::Receiver(receiver) => {
             errors.on(
                 receiver,
-                "a step handler is a function of its own and has no `self`: move it out of the `impl`, and take \
-                 the object as `State<T>`",
+                "a step handler is a function of its own and has no `self`: move it out of the `impl`, and \
+                 take the object as `State<T>`",
             );
             let (source, written) = (Source::Unknown, syn::parse_quote!(()));
             return Parameter { source, written, attributes: Vec::new() };
@@ -174,7 +174,7 @@ fn parameter(argument: &mut FnArg, errors: &mut Errors) -> Parameter {
 
 const OURS: [&str; 2] = ["input", "depends_on"];
 
-/// The attribute of ours that one was probably meant to be.
+/// The attribute of ours that was probably meant.
 fn meant(attribute: &Attribute) -> Option<&'static str> {
     args::near(&attribute.path().get_ident()?.to_string(), &OURS)
 }

@@ -1,13 +1,13 @@
 //! Whether the crate that is compiled can meet two versions of the crate `validator`.
 //!
-//! To the compiler, `Validate` of another version than Tasker's is a trait that Tasker has never heard of, so
-//! that an input which derives it would pass unvalidated. No type tells; only the lock file knows that there
-//! are two. Where none is found, as outside of Cargo, `#[input(validate)]` is the safe form.
+//! To the compiler, `Validate` of another version than Tasker's is an unrelated trait, so that an input which
+//! derives it would not be validated. Types do not show this; only the lock file shows that there are two
+//! versions. Where no lock file is found, as outside of Cargo, `#[input(validate)]` is the safe form.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Whether a lock file says so.
+/// Whether a lock file shows two versions of `validator` among the crate's dependencies.
 pub(crate) fn are_several() -> bool {
     let variable = |name| std::env::var(name).ok();
     let (Some(directory), Some(name), Some(version)) =
@@ -112,7 +112,7 @@ version = "0.21.0"
     fn what_a_package_can_meet() {
         let validators = |name| Vec::from_iter(reachable(LOCK, name, "0.1.0", "validator"));
         assert_eq!(validators("app"), ["0.20.0", "0.21.0"]);
-        // What other packages of the workspace have is of no concern here.
+        // Other packages of the workspace may have other versions.
         assert_eq!(validators("tool"), ["0.21.0"]);
         assert!(validators("stranger").is_empty());
     }

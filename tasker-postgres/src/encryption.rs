@@ -5,18 +5,18 @@ use std::path::PathBuf;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode, SslNegotiation};
 
-/// Against whom a connection is protected.
+/// Against whom TLS protects a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Encryption {
-    /// Nobody: the connection is plain text.
+    /// Against nobody: the connection is plain text.
     Off,
-    /// Eavesdroppers, where the server offers TLS.
+    /// Against eavesdroppers, if the server offers TLS; otherwise the connection is plain text.
     Offered,
-    /// Eavesdroppers.
+    /// Against eavesdroppers; the server's certificate is not verified.
     Unverified,
-    /// Eavesdroppers, and servers whose certificate was issued by another authority.
+    /// Against eavesdroppers, and servers whose certificate was issued by another authority.
     Issuer(Roots),
-    /// Every server but the host that the URL names.
+    /// Against eavesdroppers, and every server but the host that the URL names.
     Host(Roots),
 }
 

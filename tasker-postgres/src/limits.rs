@@ -82,11 +82,11 @@ pub(crate) async fn permits(
     schema: &str,
     request: &PermitRequest,
 ) -> PgResult<PermitGrants> {
-    if request.wanted.is_empty() {
+    if request.demands.is_empty() {
         return Ok(PermitGrants { limits: all(client, schema).await?, granted: Vec::new(), lasts: None });
     }
     let (scopes, names): (Vec<&str>, Vec<&str>) =
-        request.wanted.iter().map(|demand| (demand.scope.word(), demand.scope.name())).unzip();
+        request.demands.iter().map(|demand| (demand.scope.word(), demand.scope.name())).unzip();
     let asked: [Value<'_>; 2] = [(&scopes, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)];
     let transaction = client.transaction().await?;
     // A process that stalls in here delays all other workers that ask, for less than a lease.
@@ -99,7 +99,7 @@ pub(crate) async fn permits(
     let mut decisions = Vec::new();
     for row in &locked {
         let (limit, next_start) = (limit(row)?, maybe_time(row, "next_start")?);
-        let demand = request.wanted.iter().find(|demand| demand.scope == limit.scope);
+        let demand = request.demands.iter().find(|demand| demand.scope == limit.scope);
         if let Some(demand) = demand {
             decisions.push(situation.decide(&limit, next_start, request.worker, demand));
         }

@@ -17,11 +17,11 @@ pub(crate) struct QueuedClaims {
 }
 
 impl QueuedClaims {
-    /// Gives an operation as many claims as its request has room for.
+    /// Gives an operation as many claims as its request still allows.
     pub(crate) fn serve(&mut self, claimed: &mut Claimed, request: &ClaimRequest) {
         if is_served_by(request, self.request.as_ref()) {
-            let room = request.limit.saturating_sub(claimed.claims.len()).min(self.claims.len());
-            claimed.claims.extend(self.claims.drain(..room));
+            let count = request.limit.saturating_sub(claimed.claims.len()).min(self.claims.len());
+            claimed.claims.extend(self.claims.drain(..count));
             claimed.more |= self.more;
         }
     }

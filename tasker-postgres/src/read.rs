@@ -123,7 +123,8 @@ pub(crate) async fn tasks(
             // A task that cannot be read does not hide the others.
             Err(error) => {
                 let task = get::<Uuid>(row, "id").ok();
-                tracing::error!(?task, error = %chain(&error), "a task cannot be read; it is left out of the list");
+                let error = chain(&error);
+                tracing::error!(?task, %error, "a task cannot be read; it is left out of the list");
             }
         }
     }

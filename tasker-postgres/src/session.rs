@@ -248,7 +248,7 @@ impl Session {
         in_transaction: bool,
     ) -> PgResult<(Vec<Outcome>, Written, Option<Timestamp>)> {
         let mut batch = Batch::default();
-        let mut room = 0;
+        let mut limit = 0;
         let mut due = None;
         let mut outcomes = Vec::with_capacity(operations.len());
         for operation in operations {
@@ -261,7 +261,7 @@ impl Session {
                 (Operation::Claim(..), None) if serving.is_some() => Outcome::NextBatch,
                 // An attempt that turns out to be stale gets no claims.
                 (_, Some(request)) if matches!(outcome, Outcome::Recorded(_) | Outcome::FromQueue) => {
-                    room += request.limit.saturating_sub(outcome.claimed());
+                    limit += request.limit.saturating_sub(outcome.claimed());
                     if let Operation::Claim(request, _) = operation {
                         due = due.max(Some(request.now));
                     }
@@ -275,7 +275,7 @@ impl Session {
             task.write_down(&mut batch);
         }
         if let Some(request) = serving {
-            batch.claim(request, room);
+            batch.claim(request, limit);
         }
         let queued = &self.shared.queued;
         let (written, next_due) = write(&mut self.connection, &batch, due, in_transaction, queued).await?;

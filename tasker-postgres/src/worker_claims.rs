@@ -38,7 +38,8 @@ pub(crate) async fn claims_of(
                     claims.extend(loaded.progress.claims().filter(|claim| workers.contains(&claim.worker)));
                 }
                 Err(error) => {
-                    tracing::error!(%task, error = %chain(&error), "a task cannot be read; its claims are left alone");
+                    let error = chain(&error);
+                    tracing::error!(%task, %error, "a task cannot be read; its claims are left alone");
                 }
             }
         }

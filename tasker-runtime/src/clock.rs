@@ -54,7 +54,8 @@ impl Clock {
 
     /// Waits until `time`.
     pub async fn sleep_until(&self, time: Timestamp) {
-        // The machine's time can be set, and stands still for timers while it sleeps: look again every minute.
+        // Somebody may set the machine's time, and timers stand still while the machine sleeps: look again
+        // every minute.
         const LONGEST: Duration = Duration::from_secs(60);
         loop {
             let left = Duration::try_from(time.duration_since(self.now())).unwrap_or_default();

@@ -1,13 +1,13 @@
 //! Moves what the log holds into the file, beside the writer, so that no commit waits for it.
 //!
-//! The log begins anew only when all of it has been moved, and that never happens while the writer
-//! goes on. So a thread of its own moves what there is until little is left, and the writer moves the
-//! rest between two transactions. SQLite syncs the file only with the last page of the log, so that the
-//! thread does that itself: nearly nothing is left for the writer to wait for.
+//! The log begins anew only when all of it has been moved, which never happens while the writer goes on. A
+//! thread therefore moves pages until few are left, and the writer moves those between two transactions.
+//! SQLite syncs the file only when it moves the last page of the log. The thread syncs the file itself before
+//! that, so that the writer waits for a short sync only.
 //!
-//! Versions of SQLite before 3.51.3 can lose what was committed when one connection moves the log and another
-//! begins it anew at the same moment (<https://www.sqlite.org/wal.html#the_wal_reset_bug>). On those, the log is
-//! moved while this process holds the write lock, and the writer waits for it.
+//! Versions of SQLite before 3.51.3 can lose committed data when one connection moves the log and another
+//! begins it anew at the same moment (<https://www.sqlite.org/wal.html#the_wal_reset_bug>). On those, the
+//! log is moved while this process holds the write lock, and the writer waits until that is done.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -21,33 +21,34 @@ use crate::connection::connect;
 use crate::error::{SqliteError, cannot_open, is_busy};
 use crate::log::Log;
 
-/// With this many pages in the log, they are moved.
+/// The number of pages in the log from which on they are moved.
 const DUE: u64 = 1_000;
-/// So few pages the writer moves itself.
+/// The number of pages up to which the thread leaves them to the writer.
 const REST: u64 = 100;
-/// With this many pages in the log, the writer waits for the thread, and moves whatever is left.
-const MOST: u64 = 16_000;
-/// The log's file is cut back to this many bytes when it begins anew.
-const KEPT: u64 = MOST * 4_096;
+/// The number of pages from which on the writer waits for the thread, and moves whatever is left.
+const MAX_PAGES: u64 = 16_000;
+/// The size in bytes to which the log's file is cut back when it begins anew.
+const KEPT: u64 = MAX_PAGES * 4_096;
 
-/// The writer's side of it.
+/// The writer's side of the checkpoints.
 #[derive(Debug)]
 pub(crate) struct Checkpoints {
     path: PathBuf,
     log: Log,
-    /// With this many pages in the log the thread is called.
+    /// The number of pages in the log from which on the thread is called.
     due: u64,
-    /// Whether this SQLite moves the log safely while somebody writes.
+    /// Whether this version of SQLite can safely move the log while another connection writes.
     beside_writers: bool,
-    /// Whether the thread has been called, and has not answered.
+    /// Whether the thread has been called and has not answered yet.
     waiting: bool,
     mover: Option<Mover>,
-    /// Moves the log while the writer's connection holds the write lock, which one connection cannot do alone.
+    /// A second connection, which moves the log while the writer's connection holds the write lock: one
+    /// connection cannot do both.
     second: Option<Connection>,
 }
 
 impl Checkpoints {
-    /// Takes the place of SQLite's own checkpoints, which are a part of a commit.
+    /// Turns off SQLite's own checkpoints, which are part of a commit, and takes their place.
     pub(crate) fn of(connection: &Connection, path: &Path) -> Result<Self, SqliteError> {
         let log = Log::of(path).map_err(|error| cannot_open(path, error))?;
         connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
@@ -61,7 +62,7 @@ impl Checkpoints {
     /// Does what is due between two transactions.
     pub(crate) fn look(&mut self, connection: &Connection) {
         if self.waiting {
-            match self.mover.as_ref().map(|mover| mover.answer(self.log.has(MOST))) {
+            match self.mover.as_ref().map(|mover| mover.answer(self.log.has(MAX_PAGES))) {
                 Some(Err(TryRecvError::Empty)) => return,
                 Some(Ok(())) => {}
                 Some(Err(TryRecvError::Disconnected)) | None => self.mover = None,
@@ -78,7 +79,7 @@ impl Checkpoints {
         }
     }
 
-    /// Calls the thread; whether it is there.
+    /// Calls the thread, and starts it if needed. Returns whether it is running.
     fn call(&mut self) -> bool {
         if self.mover.is_none() {
             self.mover = match Mover::start(&self.path) {
@@ -104,7 +105,8 @@ impl Checkpoints {
         if let Err(error) = moved {
             tracing::warn!(%error, "the log could not be moved into the file");
         }
-        // Somebody who reads an old state can keep the log from beginning anew: that is not tried all the time.
+        // A reader of an old state can keep the log from beginning anew, so the next try waits until the log
+        // has grown.
         self.due = pages + pages / 4;
     }
 
@@ -122,7 +124,7 @@ impl Checkpoints {
     }
 }
 
-/// Whether this version of SQLite has the mending of 3.51.3, which 3.50.7 and 3.44.6 have as well.
+/// Whether this version of SQLite has the fix of 3.51.3, which 3.50.7 and 3.44.6 have as well.
 fn is_safe_beside_writers(version: i32) -> bool {
     matches!(version, 3_051_003..|3_050_007..3_051_000| 3_044_006..3_045_000)
 }
@@ -185,24 +187,25 @@ impl Drop for Mover {
     }
 }
 
-/// Moves until little is left. What is left after a round was written meanwhile: less each time.
+/// Moves pages until few are left. After a round, those are left that were written meanwhile: fewer each
+/// time.
 fn move_most(connection: &Connection, file: &File) {
     let mut before = 0;
-    // An error is met again, and told, by the writer.
+    // The writer meets the same error, and reports it.
     while let Ok((pages, moved)) = checkpoint(connection) {
-        if moved == before || file.sync_data().is_err() || moved - before <= REST || pages >= MOST {
+        if moved == before || file.sync_data().is_err() || moved - before <= REST || pages >= MAX_PAGES {
             return;
         }
         before = moved;
     }
 }
 
-/// Moves what can be moved without waiting for anybody: how many pages the log has, and how many of
-/// them have been moved.
+/// Moves the pages that can be moved without waiting for another connection. Returns how many pages the log
+/// has, and how many of them have been moved.
 fn checkpoint(connection: &Connection) -> rusqlite::Result<(u64, u64)> {
     let counts = |row: &Row<'_>| Ok((row.get::<_, i64>("log")?, row.get::<_, i64>("checkpointed")?));
     match connection.query_row("PRAGMA main.wal_checkpoint(PASSIVE)", [], counts) {
-        // When another process is at it, SQLite answers -1.
+        // SQLite answers -1 while another process moves the log.
         Ok((pages, moved)) => {
             let pages = u64::try_from(pages).unwrap_or_default();
             Ok((pages, u64::try_from(moved).unwrap_or_default().min(pages)))
@@ -212,8 +215,9 @@ fn checkpoint(connection: &Connection) -> rusqlite::Result<(u64, u64)> {
     }
 }
 
-/// Database files that are open besides SQLite's own handles. On Unix, closing one of those would end all
-/// locks that SQLite has on the file in this process: they stay open, one for each database.
+/// Database files that are open besides SQLite's own handles. On Unix, closing such a handle would release
+/// all locks that SQLite holds on the file in this process. The handles are therefore never closed; there is
+/// one for each database.
 mod kept_open {
     use std::fs::{File, OpenOptions};
     use std::io;
@@ -292,7 +296,8 @@ mod tests {
         }
     }
 
-    /// Old versions of SQLite may lose something when the log is moved beside a writer: they are not asked to.
+    /// Runs `check` both ways; on old versions of SQLite only under the write lock, because they can lose
+    /// data when the log is moved beside a writer.
     fn both_ways(check: impl Fn(Bench)) {
         let this = is_safe_beside_writers(rusqlite::version_number());
         [true, false]
@@ -305,7 +310,7 @@ mod tests {
     fn the_log_begins_anew_and_stays_small() {
         both_ways(|mut log| {
             let largest = (0..600).map(|_| log.write(100)).max();
-            assert!(largest.unwrap() < MOST + 300, "{largest:?}");
+            assert!(largest.unwrap() < MAX_PAGES + 300, "{largest:?}");
             log.begin_anew();
         });
     }

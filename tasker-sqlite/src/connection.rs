@@ -1,4 +1,4 @@
-//! Opening the file: what is checked before it is touched, and how each connection is set up.
+//! Opening the file: what is checked before anything is written, and how each connection is set up.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ pub(crate) fn check_path(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// A connection; each waits for a while when another process writes.
+/// Opens a connection. It waits for a while when another process writes.
 pub(crate) fn connect(path: &Path, open: OpenFlags) -> Result<Connection, StoreError> {
     let flags = open | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =
@@ -35,7 +35,7 @@ pub(crate) fn connect(path: &Path, open: OpenFlags) -> Result<Connection, StoreE
 pub(crate) fn set_up(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let begun = Instant::now();
     let mode: String = loop {
-        // SQLite does not wait here by itself when another process changes the mode at the same time.
+        // SQLite's busy timeout does not apply here: another process may change the mode at the same time.
         match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)) {
             Err(error) if is_busy(&error) && begun.elapsed() < BUSY_TIMEOUT => {
                 std::thread::sleep(Duration::from_millis(10));

@@ -1,4 +1,4 @@
-//! What SQLite says, in the store's terms.
+//! The errors of SQLite as errors of the store.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ pub(crate) type Result<T> = std::result::Result<T, SqliteError>;
 /// An error before the name of the file is added to it.
 #[derive(Debug)]
 pub(crate) enum SqliteError {
-    /// SQLite said no.
+    /// SQLite returned an error.
     Sqlite(rusqlite::Error),
     /// A record cannot be read or written, or the operation is refused.
     Store(StoreError),
@@ -29,7 +29,7 @@ impl From<StoreError> for SqliteError {
 }
 
 impl SqliteError {
-    /// The error of the store in this file.
+    /// The store's error, with the name of the file.
     pub(crate) fn of(self, path: &Path) -> StoreError {
         let error = match self {
             Self::Sqlite(error) => error,
@@ -57,7 +57,7 @@ pub(crate) fn cannot_open(
     StoreError::Open { what: path.display().to_string(), source: source.into() }
 }
 
-/// What SQLite says of a file that it cannot open, with the way out.
+/// The error for a file that SQLite cannot open, with advice.
 pub(crate) fn sqlite_cannot_open(path: &Path, source: rusqlite::Error) -> StoreError {
     let way_out = match source.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DatabaseCorrupt) => {

@@ -37,15 +37,15 @@ use liveness::Liveness;
 use session::Session;
 use writer::Writer;
 
-/// Queries at a time; the others wait. Opening a connection costs far more than a query does, so
-/// that each is kept for the next.
+/// The largest number of queries at a time; others wait. Opening a connection costs far more than a query, so
+/// connections are kept for later queries.
 const READERS: usize = 8;
 
 /// Keeps tasks in a SQLite file.
 ///
-/// What an operation has answered is on the disk: the file is in WAL mode with `synchronous=FULL`.
-/// Several processes may use one file; a worker's claims hold until its process ends, which the
-/// others notice by its lock in the directory `FILE-workers`.
+/// An operation is on the disk before it is answered: the file is in WAL mode with `synchronous=FULL`.
+/// Several processes may use one file. Each worker holds a lock on a file in the directory `FILE-workers`;
+/// its claims hold until its process ends, which releases the lock.
 #[derive(Debug)]
 pub struct SqliteStore {
     path: PathBuf,
@@ -55,7 +55,8 @@ pub struct SqliteStore {
     sweep: tokio::sync::Mutex<Option<Sweep>>,
 }
 
-/// How far the deletion of old tasks has come, so that the next batch does not begin with all that stay.
+/// How far the deletion of old tasks has come. The next batch goes on there, so that it does not read again
+/// the tasks that are kept.
 #[derive(Debug)]
 struct Sweep {
     of: PruneRequest,
@@ -85,7 +86,7 @@ impl SqliteStore {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref().to_path_buf();
         let (connection, ..) = open_migrated(&path)?;
-        // By whichever name and from whichever directory it is opened, it is one file with one set of locks.
+        // The real path, so that a file has one set of locks by whichever name it is opened.
         let path = path.canonicalize().map_err(|source| cannot_open(&path, source))?;
         let session = Session::new(connection, path.clone()).map_err(|error| error.of(&path))?;
         let writer = Writer::start(session)?;
@@ -133,11 +134,12 @@ impl SqliteStore {
             let idle = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = match idle {
                 Some(connection) => connection,
-                // It is there: one that somebody has removed is not made again, and empty.
+                // Without the flag that creates a file: one that was removed must not come back empty.
                 None => connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?,
             };
             let answer = query(&connection).map_err(|error| error.of(&path));
-            // A connection that has failed may be in any state: the next query gets a new one.
+            // A connection that has failed may be in any state: it is closed, and the next query opens
+            // another.
             if answer.is_ok() {
                 readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             }
@@ -175,7 +177,7 @@ impl Store for SqliteStore {
         info: WorkerInfo,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        // The lock first: a worker that has a row and no lock is taken for dead.
+        // The lock first: a worker with a row and without a lock counts as dead.
         self.liveness.acquire(worker)?;
         let registered = self.write(move |session| write::register_worker(session, worker, &info, now)).await;
         if registered.is_err() {
@@ -240,7 +242,7 @@ impl Store for SqliteStore {
         let mut sweep = self.sweep.lock().await;
         let after = sweep.take().filter(|sweep| sweep.goes_on(&prune)).map(|sweep| sweep.last);
         let request = prune.clone();
-        // Looking for them may take long, and holds up nobody.
+        // Looking for them may take long: it is done on a reader's connection, beside the writer.
         let old = self.read(move |connection| operate::old(connection, after, &request)).await?;
         let last = old.last().filter(|_| old.len() == prune.limit).copied();
         let next = last.map(|last| Sweep { of: prune.clone(), last });
@@ -253,8 +255,8 @@ impl Store for SqliteStore {
         self.write(move |session| limits::set(session, &limit)).await
     }
 
-    async fn remove_limit(&self, kind: LimitScope) -> Result<bool, StoreError> {
-        self.write(move |session| limits::remove(session, &kind)).await
+    async fn remove_limit(&self, scope: LimitScope) -> Result<bool, StoreError> {
+        self.write(move |session| limits::remove(session, &scope)).await
     }
 
     async fn limits(&self) -> Result<Vec<LimitRecord>, StoreError> {
@@ -263,7 +265,7 @@ impl Store for SqliteStore {
     }
 
     async fn permits(&self, request: PermitRequest) -> Result<PermitGrants, StoreError> {
-        if request.wanted.is_empty() {
+        if request.demands.is_empty() {
             let limits = self.read(limits::all).await?;
             return Ok(PermitGrants { limits, ..PermitGrants::default() });
         }
@@ -275,11 +277,11 @@ impl Store for SqliteStore {
     async fn orphaned(&self) -> Result<Vec<Claim>, StoreError> {
         self.liveness.renew();
         let workers = self.read(read::workers).await?;
-        let gone: Vec<_> = workers.into_iter().filter(|worker| !self.liveness.is_alive(*worker)).collect();
-        if gone.is_empty() {
+        let dead: Vec<_> = workers.into_iter().filter(|worker| !self.liveness.is_alive(*worker)).collect();
+        if dead.is_empty() {
             return Ok(Vec::new());
         }
-        let claims = self.read(move |connection| read::claims_of(connection, &gone)).await?;
+        let claims = self.read(move |connection| read::claims_of(connection, &dead)).await?;
         self.forget_dead_workers().await?;
         Ok(claims)
     }
@@ -303,16 +305,17 @@ impl Store for SqliteStore {
     }
 }
 
-/// The file, created where there is none, its version before, and what took it to the newest.
+/// Opens the file, or creates it, and migrates it. Returns the connection, the version before, and the
+/// statements of the migration.
 fn open_migrated(path: &Path) -> Result<(Connection, i64, Vec<String>), StoreError> {
     check_path(path)?;
     let open = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut connection = connect(path, open)?;
-    // SQLite opens a file that it may only read without a word.
+    // SQLite opens a read-only file without an error.
     if connection.is_readonly(MAIN_DB).map_err(|source| sqlite_cannot_open(path, source))? {
         return Err(cannot_open(path, "it is read-only; let this user write it, or choose another path"));
     }
-    // Nothing of a file is changed, not even its journal mode, before we know that it is ours.
+    // Nothing of a file is changed, not even its journal mode, before its application id has been checked.
     schema::inspect(&connection, path)?;
     set_up(&connection, path)?;
     let (from, sql) = schema::migrate(&mut connection, path)?;

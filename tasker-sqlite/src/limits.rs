@@ -57,8 +57,8 @@ pub(crate) fn records(
     limits.collect()
 }
 
-/// Grants permits and starts, a limit each, by the rule that all stores share. `is_alive` looks at a file,
-/// and is asked once for each worker.
+/// Grants permits and starts under each limit, by the rule that all stores share. `is_alive` reads the file
+/// system; it is called once for each worker.
 pub(crate) fn permits(
     session: &mut Session,
     request: &PermitRequest,
@@ -67,7 +67,7 @@ pub(crate) fn permits(
     let connection = &session.connection;
     let mut alive = BTreeMap::new();
     let mut granted: Vec<PermitGrant> = Vec::new();
-    for asked in &request.wanted {
+    for asked in &request.demands {
         let (word, name) = (asked.scope.word(), asked.scope.name());
         let sql = "SELECT scope, name, concurrency, every, next_start
             FROM fleet_limit
@@ -99,8 +99,7 @@ pub(crate) fn permits(
     Ok(PermitGrants { limits: all(connection)?, granted, lasts: None })
 }
 
-/// What is kept of the workers that hold or want permits of a limit, and are alive. `alive` keeps the
-/// answers of `is_alive`.
+/// The living workers that hold or want permits of a limit. `alive` caches the answers of `is_alive`.
 fn holders(
     connection: &Connection,
     scope: &LimitScope,

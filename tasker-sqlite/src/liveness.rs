@@ -1,5 +1,5 @@
-//! Which workers are alive: each holds a lock on a file for as long as its process lives. The
-//! operating system lets go of it at the very moment the process ends, however it ends.
+//! Which workers are alive: each holds a lock on a file for as long as its process lives. The operating
+//! system releases the lock when the process ends, in whatever way.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use tasker_store::{StoreError, WorkerId};
 
-/// A lock that is not there is missing: somebody has deleted it. Its worker, if it lives, makes it
-/// again when it next looks after its locks; one that has not after this long is taken for dead.
+/// How long a worker whose lock file is missing still counts as alive. Somebody may have deleted the file; a
+/// living worker makes it again within this time.
 const MISSING: Duration = Duration::from_secs(20);
 
 /// The locks of this process's workers on one database.
@@ -19,7 +19,7 @@ const MISSING: Duration = Duration::from_secs(20);
 pub(crate) struct Liveness {
     directory: PathBuf,
     held: Arc<Mutex<HashMap<WorkerId, File>>>,
-    /// Workers whose locks are missing, and since when.
+    /// The workers whose lock files are missing, and since when.
     missing: Arc<Mutex<HashMap<WorkerId, Instant>>>,
 }
 
@@ -34,7 +34,7 @@ impl Liveness {
     /// Takes the lock of a new worker.
     pub(crate) fn acquire(&self, worker: WorkerId) -> Result<(), StoreError> {
         let path = self.path(worker);
-        // Another worker that leaves may remove the directory in between: once more, then.
+        // Another worker that leaves may remove the directory in between; then this is tried once more.
         let file = self.create(worker).or_else(|_| self.create(worker));
         let cannot_open = |source: std::io::Error| StoreError::Open {
             what: path.display().to_string(),
@@ -51,22 +51,23 @@ impl Liveness {
         Ok(file)
     }
 
-    /// Makes those of our locks again that somebody has deleted.
+    /// Makes the lock files of this process again that somebody has deleted.
     pub(crate) fn renew(&self) {
         for (worker, file) in self.held().iter_mut().filter(|(worker, _)| !self.path(**worker).exists()) {
-            // One that cannot be made now is tried again the next time.
+            // A file that cannot be made now is tried again the next time.
             if let Ok(renewed) = self.create(*worker) {
                 *file = renewed;
             }
         }
     }
 
-    /// Lets go of a worker's lock, so that it is dead; its file stays, to say so.
+    /// Releases a worker's lock, so that the worker counts as dead. Its file is kept: a missing one would be
+    /// taken for deleted.
     pub(crate) fn let_go(&self, worker: WorkerId) {
         self.held().remove(&worker);
     }
 
-    /// Removes what is left of a worker that nobody knows any more. A file that stays does no harm.
+    /// Removes the lock file of a worker that the store has forgotten. If that fails, the file does no harm.
     pub(crate) fn remove(&self, worker: WorkerId) {
         self.let_go(worker);
         self.missing.lock().unwrap_or_else(PoisonError::into_inner).remove(&worker);
@@ -74,7 +75,7 @@ impl Liveness {
         let _ = fs::remove_dir(&self.directory);
     }
 
-    /// Whether the worker's process lives. When that cannot be told, it is taken to.
+    /// Whether the worker's process is alive; `true` when that cannot be determined.
     pub(crate) fn is_alive(&self, worker: WorkerId) -> bool {
         if self.held().contains_key(&worker) {
             return true;
@@ -87,7 +88,7 @@ impl Liveness {
             Err(_) => true,
             Ok(file) => {
                 missing.remove(&worker);
-                // Shared, so that two who ask at once do not take each other for the worker.
+                // A shared lock, so that two that ask at the same time do not take each other for the worker.
                 file.try_lock_shared().is_err()
             }
         }

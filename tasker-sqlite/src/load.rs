@@ -1,4 +1,4 @@
-//! What was written down of a task, as the state machine takes it.
+//! Reads the rows of a task for the state machine.
 
 use rusqlite::{Connection, OptionalExtension as _};
 use tasker_store::progress::{EndedAttempt, Progress, RunProgress, TaskRow};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::error::{Result, unreadable};
 use crate::values::{blob, key, timestamp, uuid};
 
-/// Where the runs of a task are; `None` when there is no such task.
+/// The progress of a task; `None` when there is no such task.
 pub(crate) fn progress(connection: &Connection, task: TaskId) -> Result<Option<Progress>> {
     let Some(row) = task_row(connection, task)? else { return Ok(None) };
     let (runs, attempts) = (runs(connection, &row)?, attempts(connection, task)?);
@@ -89,12 +89,12 @@ fn attempts(connection: &Connection, task: TaskId) -> Result<Vec<EndedAttempt>> 
     Ok(attempts)
 }
 
-/// A list of steps as it is written down.
+/// Parses a list of steps from its text in the database.
 fn steps(text: &str) -> Result<Vec<StepIndex>> {
     serde_json::from_str(text).map_err(|_| unreadable("list of steps", text))
 }
 
-/// Steps as they are written down; `None` for none.
+/// The text of a list of steps in the database; `None` for an empty list.
 pub(crate) fn text(steps: &[StepIndex]) -> Option<String> {
     if steps.is_empty() {
         return None;

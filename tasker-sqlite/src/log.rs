@@ -1,9 +1,9 @@
-//! How long SQLite's log is, read from the log itself: not every version of `rusqlite` that we take has the
-//! hook which tells it.
+//! The length of SQLite's log, read from the log itself: some of the supported versions of `rusqlite` lack
+//! the hook that reports it.
 //!
-//! The file keeps its size when the log begins anew, so its size says nothing. But the log's header and each
-//! frame carry the same salt, which is another one each time that the log begins anew. Frames with the
-//! header's salt are the log; those behind them are left from before.
+//! The file keeps its size when the log begins anew, so the size does not tell. But the log's header and each
+//! frame carry the same salt, which changes each time the log begins anew. The frames with the header's salt
+//! are the log; the frames behind them are left over from an earlier one.
 //! (<https://www.sqlite.org/fileformat2.html#the_write_ahead_log>)
 
 use std::fs::File;
@@ -13,7 +13,8 @@ use std::path::Path;
 const HEADER: u64 = 32;
 const FRAME_HEADER: u64 = 24;
 
-/// The log, opened beside SQLite's own handle. SQLite holds no locks on this file, which closing it could end.
+/// The log, opened beside SQLite's own handle. Closing this handle releases no lock of SQLite's: those are on
+/// other files.
 #[derive(Debug)]
 pub(crate) struct Log {
     file: File,
@@ -27,8 +28,8 @@ impl Log {
         Ok(Self { file: File::open(name)? })
     }
 
-    /// Whether the log has at least so many pages. That is two reads of a few bytes, which the
-    /// operating system has in memory.
+    /// Whether the log has at least this many pages. This takes two reads of a few bytes, which the operating
+    /// system has in memory.
     pub(crate) fn has(&self, pages: u64) -> bool {
         self.frame_is_there(pages).unwrap_or_else(|error| {
             tracing::warn!(%error, "the log cannot be read");
@@ -63,7 +64,7 @@ impl Log {
         Ok(self.read::<8>(frame + 8)? == Some(salt))
     }
 
-    /// The bytes at this place; none beyond the end.
+    /// The bytes at this offset; `None` beyond the end of the file.
     fn read<const N: usize>(&self, place: u64) -> io::Result<Option<[u8; N]>> {
         let mut bytes = [0; N];
         match read_exact_at(&self.file, place, &mut bytes) {

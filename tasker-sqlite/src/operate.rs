@@ -1,4 +1,4 @@
-//! What operators do, and what is deleted, inside a transaction that somebody else begins and commits.
+//! Operators' actions and the deletion of old tasks, inside a transaction that the caller begins and commits.
 
 use rusqlite::{Connection, params};
 use tasker_store::{Acted, ActionRecord, ActionRequest, Claim, PruneRequest, StepKey, TaskId};
@@ -64,7 +64,7 @@ pub(crate) fn revoked(session: &mut Session, claims: &[Claim]) -> Result<Vec<Cla
     Ok(revoked)
 }
 
-/// Deletes those of these tasks that are still to be deleted: how many.
+/// Deletes those of these tasks that still meet the request. Returns their number.
 pub(crate) fn prune(session: &mut Session, tasks: &[TaskId], request: &PruneRequest) -> Result<usize> {
     let delete = format!("DELETE FROM task WHERE id = ?1 AND {}", is_old(request));
     let mut pruned = 0;
@@ -88,7 +88,7 @@ pub(crate) fn prune(session: &mut Session, tasks: &[TaskId], request: &PruneRequ
     Ok(pruned)
 }
 
-/// Tasks that are to be deleted, the oldest first, after this one.
+/// The tasks that meet the request, the oldest first, from the one after `after` on.
 pub(crate) fn old(
     connection: &Connection,
     after: Option<TaskId>,
@@ -106,7 +106,7 @@ pub(crate) fn old(
     Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?)
 }
 
-/// The condition, with the time as `?2`.
+/// The SQL condition of the request, with the time as `?2`.
 fn is_old(request: &PruneRequest) -> String {
     let states = request.states.iter().filter(|state| state.is_over());
     let states: Vec<String> = states.map(|state| format!("'{state}'")).collect();

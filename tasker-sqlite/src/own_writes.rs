@@ -1,11 +1,11 @@
-//! What a handler writes into tables of its own, in the transaction that records its result.
+//! Statements of a handler on the application's own tables, in the transaction that records its result.
 
 use rusqlite::{Connection, ErrorCode, ToSql};
 use tasker_store::{SqlValue, SqlWrite, StoreError};
 
 use crate::error::{Result, SqliteError};
 
-/// Runs the statements; the first that fails is told, and its transaction is to be rolled back.
+/// Runs the statements. When one fails, the rest is not run, and the caller must roll the transaction back.
 pub(crate) fn run(connection: &Connection, writes: &[SqlWrite]) -> Result<()> {
     for write in writes {
         let failed = |reason: String, passing| {
@@ -31,7 +31,7 @@ fn execute(connection: &Connection, write: &SqlWrite) -> rusqlite::Result<()> {
         return Err(rusqlite::Error::InvalidParameterCount(write.values.len(), statement.parameter_count()));
     }
     for (number, value) in (1..).zip(&write.values) {
-        // `$2` is a name to SQLite, and may be the first that it meets.
+        // To SQLite, `$2` is a named parameter, which may occur before `$1`: it is bound by its name.
         let named = statement.parameter_index(&format!("${number}"))?;
         let index = named.unwrap_or(number);
         match value {

@@ -23,12 +23,12 @@ pub(crate) fn workers(connection: &Connection) -> Result<Vec<WorkerId>> {
     Ok(ids.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The workers as others see them.
+/// The records of the workers.
 pub(crate) fn worker_records(
     connection: &Connection,
     is_alive: impl Fn(WorkerId) -> bool,
 ) -> Result<Vec<WorkerRecord>> {
-    // One transaction: workers and claims of the same moment.
+    // One transaction, so that workers and claims are of the same moment.
     let transaction = connection.unchecked_transaction()?;
     let mut running: HashMap<WorkerId, u32> = HashMap::new();
     for claim in claims_of(&transaction, &workers(&transaction)?)? {
@@ -57,8 +57,7 @@ pub(crate) fn worker_records(
     Ok(records)
 }
 
-/// What is claimed in the names of these workers. Asked only after a worker has died: it reads all
-/// that is unfinished.
+/// The claims of these workers. Used only after a worker has died, because it reads all unfinished tasks.
 pub(crate) fn claims_of(connection: &Connection, workers: &[WorkerId]) -> Result<Vec<Claim>> {
     let sql = "SELECT task_id FROM step WHERE worker_id = ?1
         UNION
@@ -128,7 +127,7 @@ fn result(connection: &Connection, task: TaskId, step: StepIndex) -> Result<Opti
     Ok((!several.is_empty()).then(|| Json::list(&several)))
 }
 
-/// What one of several runs is to work on.
+/// The input of a run that is one of several.
 fn input(connection: &Connection, task: TaskId, run: StepKey) -> Result<Option<Json>> {
     let sql = "SELECT input FROM step WHERE task_id = ?1 AND step = ?2 AND instance = ?3";
     let mut statement = connection.prepare_cached(sql)?;
@@ -260,9 +259,10 @@ pub(crate) fn tasks(connection: &Connection, filter: &TaskFilter) -> Result<Vec<
     while let Some(row) = rows.next()? {
         match head(row) {
             Ok(head) => heads.push(head),
-            // One that cannot be read keeps nobody from seeing the others.
+            // A task that cannot be read does not hide the others.
             Err(SqliteError::Store(error)) if error.is_lasting() => {
-                tracing::error!(task = ?uuid(row, 0).ok(), error = %chain(&error), "a task cannot be read; it is left out of the list");
+                let (task, error) = (uuid(row, 0).ok(), chain(&error));
+                tracing::error!(?task, %error, "a task cannot be read; it is left out of the list");
             }
             Err(error) => return Err(error),
         }

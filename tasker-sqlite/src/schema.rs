@@ -34,8 +34,8 @@ pub(crate) fn inspect(connection: &Connection, path: &Path) -> Result<(), StoreE
     Ok(())
 }
 
-/// Brings the schema up to date: from which version, and what that took. Safe to run twice, and from
-/// several processes at once.
+/// Brings the schema up to date. Returns the version before, and the statements that were run. Safe to run
+/// twice, and from several processes at once.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(i64, Vec<String>), StoreError> {
     let found = plan(connection, path)?;
     if found.1.is_empty() {
@@ -43,7 +43,7 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(i64, 
     }
     let failed = |source: rusqlite::Error| sqlite_cannot_open(path, source);
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-    // Again: another process may have migrated while we waited for the lock.
+    // Checked again: another process may have migrated while this one waited for the lock.
     inspect(&transaction, path)?;
     let (version, statements) = plan(&transaction, path)?;
     statements.iter().try_for_each(|sql| transaction.execute_batch(sql)).map_err(failed)?;
@@ -51,14 +51,14 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<(i64, 
     Ok((version, statements))
 }
 
-/// The version of the file, and what takes it to the newest.
+/// The version of the file, and the statements that migrate it to the newest.
 pub(crate) fn plan(connection: &Connection, path: &Path) -> Result<(i64, Vec<String>), StoreError> {
     let Marks { application, version, .. } = marks(connection, path)?;
     let is_ours = application == APPLICATION_ID;
     Ok((version, if is_ours && version == newest() { Vec::new() } else { script(version) }))
 }
 
-/// What takes a file from a version to the newest.
+/// The statements that migrate a file from a version to the newest.
 pub(crate) fn script(version: i64) -> Vec<String> {
     let mut statements = Vec::new();
     for (target, migration) in (1..).zip(MIGRATIONS).filter(|(target, _)| *target > version) {
@@ -69,14 +69,14 @@ pub(crate) fn script(version: i64) -> Vec<String> {
     statements
 }
 
-/// Whose file it is, and of which version.
+/// The application id and the version that the file is marked with.
 struct Marks {
     application: i64,
     version: i64,
     tables: i64,
 }
 
-/// In one statement: another process may be creating the file's schema at this moment.
+/// Read in one statement: another process may be creating the file's schema at this moment.
 fn marks(connection: &Connection, path: &Path) -> Result<Marks, StoreError> {
     let sql = "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
         FROM pragma_application_id, pragma_user_version";
@@ -112,15 +112,19 @@ mod tests {
         let (mut connection, path) = file();
         let rows = "
             INSERT INTO template VALUES (x'01', 'n', 't', '1', '{}');
-            INSERT INTO task VALUES (x'00000000000000000000000000000007', x'00000000000000000000000000000001', 'in_progress', x'07', '{}', 5, NULL);
+            INSERT INTO task
+            VALUES (x'00000000000000000000000000000007', x'00000000000000000000000000000001', 'in_progress',
+                x'07', '{}', 5, NULL);
             INSERT INTO step (task_id, step, state, attempts, worker_id, claimed_at)
-            VALUES (x'00000000000000000000000000000007', 1, 'in_progress', 2, x'00000000000000000000000000000009', 6);
+            VALUES (x'00000000000000000000000000000007', 1, 'in_progress', 2,
+                x'00000000000000000000000000000009', 6);
             INSERT INTO step (task_id, step, state, attempts, due_at)
             VALUES (x'00000000000000000000000000000007', 2, 'waiting_for_retry', 1, 99);
             INSERT INTO step (task_id, step, state, waiting_for)
             VALUES (x'00000000000000000000000000000007', 3, 'pending', 1);
             INSERT INTO attempt (task_id, step, attempt, worker_id, started_at, finished_at, outcome, result)
-            VALUES (x'00000000000000000000000000000007', 0, 1, x'00000000000000000000000000000009', 5, 6, 'complete', '1');
+            VALUES (x'00000000000000000000000000000007', 0, 1, x'00000000000000000000000000000009', 5, 6,
+                'complete', '1');
         ";
         connection.execute_batch(MIGRATIONS[0]).unwrap();
         connection.execute_batch(rows).unwrap();
@@ -141,8 +145,10 @@ mod tests {
         let (mut connection, path) = file();
         let rows = "
             INSERT INTO task (id, template_id, state, correlation_id, context, created_at)
-            VALUES (x'00000000000000000000000000000007', x'00000000000000000000000000000001', 'error', x'00000000000000000000000000000007', '{}', 5);
-            INSERT INTO action VALUES (x'00000000000000000000000000000007', 1, 'give_up', '[]', 'ada', 'why', 6);
+            VALUES (x'00000000000000000000000000000007', x'00000000000000000000000000000001', 'error',
+                x'00000000000000000000000000000007', '{}', 5);
+            INSERT INTO action
+            VALUES (x'00000000000000000000000000000007', 1, 'give_up', '[]', 'ada', 'why', 6);
         ";
         connection.execute_batch(MIGRATIONS[0]).unwrap();
         connection.execute_batch(MIGRATIONS[1]).unwrap();

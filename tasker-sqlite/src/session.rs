@@ -1,8 +1,8 @@
-//! What the writer thread works with: its connection, and where the tasks are that have something
-//! claimed, so that an operation needs to read nothing.
+//! The writer thread's session: its connection, and the progress of tasks that have claims, so that most
+//! operations read nothing.
 //!
-//! What is kept here is what the file says, no more: it is forgotten when a transaction is rolled
-//! back, and when another connection has written.
+//! The session caches only what the file contains. The cache is cleared when a transaction is rolled back,
+//! and when another connection has written.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -16,14 +16,14 @@ use crate::error::{Result, SqliteError};
 use crate::load;
 use crate::values::{blob, micros};
 
-/// The writer's connection, and what it knows.
+/// The writer's connection with its cache.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) connection: Connection,
     file: OpenFile,
     checkpoints: Checkpoints,
     tasks: HashMap<TaskId, Progress>,
-    /// Templates that are there; they are never deleted.
+    /// Templates that are known to be in the file; templates are never deleted.
     templates: HashSet<TemplateId>,
     /// Changes when another connection has written.
     data_version: i64,
@@ -45,7 +45,7 @@ impl Session {
     pub(crate) fn begin(&mut self) -> Result<()> {
         self.file.check()?;
         if !self.connection.is_autocommit() {
-            // A rollback has failed before; until one succeeds nothing can be written.
+            // An earlier rollback has failed; nothing can be written until one succeeds.
             self.connection.execute_batch("ROLLBACK")?;
         }
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
@@ -72,14 +72,14 @@ impl Session {
     pub(crate) fn roll_back(&mut self) {
         self.tasks.clear();
         self.templates.clear();
-        // Some errors have rolled the transaction back already. What the operation said is worth
-        // more than what the rollback says; the next transaction tries again.
+        // Some errors have rolled the transaction back already. The operation's error is reported, and not
+        // that of the rollback; the next transaction tries the rollback again.
         if !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
     }
 
-    /// Where a task is; to be given back with [`keep`](Self::keep).
+    /// The progress of a task. The caller gives it back with [`keep`](Self::keep).
     pub(crate) fn take(&mut self, task: TaskId) -> Result<Option<Progress>> {
         match self.tasks.remove(&task) {
             Some(progress) => Ok(Some(progress)),
@@ -87,7 +87,7 @@ impl Session {
         }
     }
 
-    /// Writes down what has changed in a task, and remembers it while somebody works on it.
+    /// Writes down the changes of a task, and caches its progress while it has claims.
     pub(crate) fn keep(&mut self, mut progress: Progress) -> Result<()> {
         let (connection, task, template) = (&self.connection, progress.task, progress.template);
         progress.write_down(|key, change| match change {
@@ -131,7 +131,7 @@ impl Session {
         Ok(())
     }
 
-    /// Where a task is, if somebody works on it.
+    /// The progress of a task, if it is cached.
     pub(crate) fn known(&mut self, task: TaskId) -> Option<Progress> {
         self.tasks.remove(&task)
     }
@@ -140,7 +140,7 @@ impl Session {
         self.tasks.remove(&task);
     }
 
-    /// Whether a template is there.
+    /// Whether the file has a template.
     pub(crate) fn has_template(&mut self, template: TemplateId) -> Result<bool> {
         if self.templates.contains(&template) {
             return Ok(true);
@@ -154,8 +154,8 @@ impl Session {
     }
 }
 
-/// The file that the connection writes to. One that has been removed would take what is written to
-/// it with it.
+/// The file that the connection writes to. It is checked that the file has not been removed: what is written
+/// to a removed file is lost when it is closed.
 #[derive(Debug)]
 struct OpenFile {
     path: PathBuf,

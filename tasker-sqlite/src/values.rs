@@ -1,4 +1,4 @@
-//! Our values as SQLite keeps them, and back.
+//! Conversion of values to and from SQLite.
 
 use jiff::Timestamp;
 use rusqlite::Row;
@@ -15,7 +15,7 @@ pub(crate) fn uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
     row.get(column).map(Uuid::from_bytes)
 }
 
-/// A run, from the column of its step and the one after it.
+/// Reads a run's key from two columns: the step, and after it the instance.
 pub(crate) fn key(row: &Row<'_>, column: usize) -> rusqlite::Result<StepKey> {
     Ok(StepKey { step: row.get(column)?, instance: row.get(column + 1)? })
 }

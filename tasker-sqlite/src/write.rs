@@ -1,4 +1,4 @@
-//! The operations that write, inside a transaction that somebody else begins and commits.
+//! The operations that write, inside a transaction that the caller begins and commits.
 
 use jiff::Timestamp;
 use rusqlite::types::ToSql;
@@ -37,8 +37,8 @@ pub(crate) fn register_worker(
     Ok(())
 }
 
-/// Forgets the workers that are dead, unless something is still claimed in their names: the row is how
-/// others find that. Those that were forgotten.
+/// Forgets the dead workers that have no claims, and returns them. A dead worker with claims keeps its row,
+/// by which others find the claims.
 pub(crate) fn forget_workers(
     session: &mut Session,
     is_dead: &impl Fn(WorkerId) -> bool,
@@ -111,7 +111,7 @@ pub(crate) fn create_task(
     Ok(Created::New(moved.claimed))
 }
 
-/// The task of the same identity, if there is one; else the identity is this task's.
+/// The task of the same identity, if there is one. If not, records the identity as this task's.
 fn duplicate(connection: &Connection, task: &NewTaskRecord) -> Result<Option<Created>> {
     let Some(identity) = &task.identity else { return Ok(None) };
     let sql = "INSERT INTO identity (hash, task_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
@@ -143,7 +143,7 @@ pub(crate) fn claim(session: &mut Session, request: &ClaimRequest) -> Result<Cla
 }
 
 fn claim_ready(session: &mut Session, request: &ClaimRequest, claimed: &mut Claimed) -> Result<()> {
-    let room = request.limit.saturating_sub(claimed.claims.len());
+    let limit = request.limit.saturating_sub(claimed.claims.len());
     let mut ready = Vec::new();
     {
         let served = request.namespaces.as_deref().map(serde_json::to_string).transpose();
@@ -169,7 +169,7 @@ fn claim_ready(session: &mut Session, request: &ClaimRequest, claimed: &mut Clai
             if !request.takes(template, key.step) {
                 continue;
             }
-            if ready.len() == room {
+            if ready.len() == limit {
                 claimed.more = true;
                 break;
             }

@@ -1,5 +1,5 @@
-//! The one thread that writes. Whatever waits when it is free becomes one transaction: one fsync
-//! for all of them, and no delay when there is only one.
+//! The one thread that writes. All operations that wait when it is free become one transaction, with one
+//! fsync for all of them, and no delay for a single one.
 
 use std::fmt;
 use std::thread::JoinHandle;
@@ -11,9 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 use crate::error::Result;
 use crate::session::Session;
 
-/// Callers beyond this many wait before they may queue.
+/// The number of operations that may be queued; further callers wait.
 const QUEUE: usize = 4_096;
-/// At most this many operations share a transaction.
+/// The largest number of operations in a transaction.
 const BATCH: usize = 1_024;
 /// How long the thread stays awake after a transaction.
 const AWAKE: Duration = Duration::from_micros(60);
@@ -24,14 +24,14 @@ pub(crate) struct Writer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// An operation waiting for its transaction. It may be applied again when the transaction it was
-/// in is rolled back because of another one.
+/// An operation that waits for its transaction. It is applied again when another operation causes the
+/// transaction to be rolled back.
 trait Operation: Send {
-    /// Does the work; keeps what is to be answered.
+    /// Does the work, and keeps the answer.
     fn apply(&mut self, session: &mut Session) -> Result<()>;
     /// Answers, once the work is durable.
     fn answer(self: Box<Self>);
-    /// Answers that the work was not done.
+    /// Answers with an error: the work was not done.
     fn refuse(self: Box<Self>, error: StoreError);
 }
 
@@ -52,7 +52,7 @@ where
     }
 
     fn answer(self: Box<Self>) {
-        // A caller that has gone away does not need the answer.
+        // The caller may have stopped waiting for the answer.
         let _ = self.reply.send(self.value.ok_or(StoreError::Closed));
     }
 
@@ -92,7 +92,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.queue = None;
         if let Some(thread) = self.thread.take() {
-            // What was queued before is still written; a panic of the thread has been reported by then.
+            // Operations that were queued before are still written. A panic of the thread has been reported.
             let _ = thread.join();
         }
     }
@@ -107,14 +107,14 @@ impl fmt::Debug for Writer {
 fn write_until_closed(session: &mut Session, mut waiting: mpsc::Receiver<Box<dyn Operation>>) {
     let mut batch = Vec::new();
     loop {
-        // What follows from an answer is here soon: being awake then saves a switch of threads.
+        // An answer often leads to the next operation at once: staying awake for it saves a thread switch.
         match soon(&mut waiting) {
             Some(operation) => batch.push(operation),
             None if waiting.blocking_recv_many(&mut batch, BATCH) == 0 => return,
             None => {}
         }
         let begun = Instant::now();
-        // What arrives while the first are applied still gets into their transaction.
+        // Operations that arrive while others are applied still join their transaction.
         write(session, std::mem::take(&mut batch), &mut || waiting.try_recv().ok());
         session.look_after_log();
         // For benches/tasker/writer.rs.
@@ -143,14 +143,14 @@ fn write(
     let done = transact(session, &mut batch, more).map_err(|error| error.of(session.path()));
     match done {
         Ok(()) => batch.into_iter().for_each(Operation::answer),
-        // Somebody else is writing; trying one by one would only wait as often.
+        // Another process is writing: trying the operations one by one would wait for it once for each.
         Err(StoreError::Locked { what, source }) => {
             let reason = source.to_string();
             for operation in batch {
                 operation.refuse(StoreError::Locked { what: what.clone(), source: reason.clone().into() });
             }
         }
-        // Nothing of the batch was written, and one operation may be to blame: each gets its own try.
+        // Nothing of the batch was written, and a single operation may be the cause: each is tried alone.
         Err(error) => match <[_; 1]>::try_from(batch) {
             Ok([operation]) => operation.refuse(error),
             Err(batch) => {

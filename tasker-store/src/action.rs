@@ -24,34 +24,34 @@ pub struct ActionRequest {
     pub action: OperatorAction,
     /// Who asks for it.
     pub by: String,
-    /// Why.
+    /// The operator's reason, as free text.
     pub reason: String,
-    /// When.
+    /// The time of the action.
     pub at: Timestamp,
 }
 
-/// What an operator can do to a task. The engine hands in what follows from the graph.
+/// What an operator can do to a task.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OperatorAction {
-    /// Ends it: nothing of it runs any more, and running attempts are told.
+    /// Ends the task: its running attempts are told to end, and no other attempt begins.
     Cancel,
-    /// Ends it in the state `error`: it was stale, or it is not worth more attempts.
+    /// Ends the task in the state `error`: it was stale, or it is not worth more attempts.
     GiveUp {
-        /// Which of the two.
+        /// Why it is given up.
         reason: DeadLetterReason,
     },
-    /// Notes what has become of a task that was given up, and changes nothing else of it.
+    /// Sets the status of the dead letter of a task that was given up. Nothing else of the task changes.
     Investigate {
-        /// What its dead letter has come to.
+        /// The dead letter's new status.
         status: DeadLetterStatus,
     },
-    /// Makes steps ready that have failed for good, with a fresh budget of attempts. In a task that
-    /// was cancelled or given up: any steps whose dependencies are done.
+    /// Makes runs ready that have failed for good, with a fresh budget of attempts. In a task that was
+    /// cancelled or given up, these may be any runs whose dependencies are done.
     Retry {
         /// The runs, each with how many attempts of it are recorded.
         runs: Vec<(StepKey, u32)>,
     },
-    /// Makes a step ready that waits for its next attempt.
+    /// Makes a run ready that waits for its next attempt.
     RetryNow {
         /// The run.
         run: StepKey,
@@ -62,20 +62,20 @@ pub enum OperatorAction {
         run: StepKey,
         /// The result.
         result: Json,
-        /// Who waits for whom.
+        /// The task's graph.
         graph: Arc<Graph>,
     },
-    /// Lets what waits for a step go on without its result.
+    /// Marks a run as done without a result, so that the steps which depend on it can run.
     Resolve {
         /// The run.
         run: StepKey,
-        /// Who waits for whom.
+        /// The task's graph.
         graph: Arc<Graph>,
     },
 }
 
 impl OperatorAction {
-    /// The word for it, in the store and everywhere else.
+    /// The action's word, in stores, output and records: `retry_now`.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -89,7 +89,7 @@ impl OperatorAction {
         }
     }
 
-    /// The runs that it names.
+    /// The runs that the action names; none for an action on the whole task.
     #[must_use]
     pub fn runs(&self) -> Vec<StepKey> {
         match self {
@@ -103,65 +103,65 @@ impl OperatorAction {
 /// The answer to an action.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Acted {
-    /// It is done, and recorded.
+    /// The action is done, and recorded.
     Done {
-        /// Where the task is now.
+        /// The task's state after it.
         state: TaskState,
-        /// Claims that no longer hold because of it.
+        /// The claims that the action has revoked.
         revoked: Vec<Claim>,
     },
-    /// It cannot be done to a task or step in this state; nothing was changed.
+    /// The action is not possible in the present state of the task or run; nothing was changed.
     Refused(Refusal),
     /// There is no such task.
     NoTask,
 }
 
-/// Why an action cannot be done.
+/// The state that makes an action impossible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The run that it cannot be done to; `None` when it is the task.
+    /// The run whose state it is; `None` when it is the task's.
     pub run: Option<StepKey>,
-    /// The state that it is in.
+    /// The word for that state.
     pub state: &'static str,
 }
 
 /// An action that was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ActionRecord {
-    /// The word for it.
+    /// The action's word, as [`OperatorAction::as_str`] gives it.
     pub action: String,
-    /// The runs that it was done to.
+    /// The runs that it was done to; empty when it was done to the whole task.
     pub runs: Vec<StepKey>,
     /// Who asked for it.
     pub by: String,
-    /// Why.
+    /// The operator's reason, as free text.
     pub reason: String,
-    /// When.
+    /// The time of the action.
     pub at: Timestamp,
-    /// What else is known of it.
+    /// What is recorded for this kind of action only.
     pub details: ActionDetails,
 }
 
-/// What is known of an action beyond its word.
+/// What is recorded of an action for its kind only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ActionDetails {
-    /// Of `give_up`: where the task was.
+    /// Of `give_up`: the state that the task was in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original_state: Option<TaskState>,
-    /// Of `give_up`: what the task was waiting for, if for anything.
+    /// Of `give_up`: what the task was waiting for; `None` when it waited for nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<WaitingFor>,
-    /// Of `give_up`: why.
+    /// Of `give_up`: why the task was given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_letter: Option<DeadLetterReason>,
-    /// Of `investigate`: what the dead letter has come to.
+    /// Of `investigate`: the dead letter's new status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<DeadLetterStatus>,
 }
 
 impl ActionDetails {
-    /// Whether nothing else is known.
+    /// Whether there are no details.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -195,7 +195,7 @@ impl AttemptRecord {
         }
     }
 
-    /// The record of a run that an operator ended by hand; it has the number 0.
+    /// The record of a run that an operator completed or resolved, as attempt 0; `None` for other actions.
     pub(crate) fn by_hand(request: &ActionRequest) -> Option<Self> {
         let (key, outcome, result) = match &request.action {
             OperatorAction::Complete { run, result, .. } => {

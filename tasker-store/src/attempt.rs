@@ -1,4 +1,4 @@
-//! Attempts: what comes of one, and what is kept of it.
+//! Attempts: how one ends, and the record of it.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::state::{AttemptOutcome, TaskState};
 /// An attempt that has ended.
 #[derive(Clone, Debug)]
 pub struct FinishedAttempt {
-    /// The claim that it was made under.
+    /// The claim under which it was made.
     pub claim: Claim,
     /// When the handler was called.
     pub started_at: Timestamp,
@@ -29,34 +29,34 @@ pub struct FinishedAttempt {
 /// How an attempt ended, and what follows.
 #[derive(Clone, Debug)]
 pub enum Ending {
-    /// With a result.
+    /// The handler returned a result.
     Complete {
         /// The result.
         result: Json,
-        /// Who waits for whom, from which follows what can run now.
+        /// The task's graph, from which follows what can run now.
         graph: Arc<Graph>,
-        /// The runs that a step which waits for this one has; `None` when it has its only one.
+        /// The runs of a dependent step, when the result asks for several of them.
         spawned: Option<Spawned>,
-        /// What is written into tables of the application's own, with the result or not at all.
+        /// The application's own statements, which are committed together with the result.
         writes: Arc<[SqlWrite]>,
     },
-    /// Without one.
+    /// There is no result.
     Failed {
-        /// How.
+        /// The way in which it failed: an error, a timeout, a panic, a crash.
         outcome: AttemptOutcome,
-        /// Why.
+        /// The error that is recorded with the attempt.
         error: ErrorRecord,
         /// When the step is tried again; `None` when it has failed for good.
         retry_at: Option<Timestamp>,
     },
 }
 
-/// Several runs of a step that waits for the one which asks for them; none at all when `inputs` is empty.
+/// The several runs of a step, as a step that it depends on asks for them. No runs when `inputs` is empty.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spawned {
-    /// The step.
+    /// The step that gets the runs.
     pub step: StepIndex,
-    /// What each of its runs is to work on: that of the run 1 first.
+    /// The input of each run, beginning with that of run 1.
     pub inputs: Arc<[Json]>,
 }
 
@@ -65,23 +65,23 @@ pub struct Spawned {
 pub enum Finished {
     /// The attempt is recorded.
     Recorded {
-        /// What was claimed in passing.
+        /// What was claimed by the same operation.
         claimed: Claimed,
-        /// The state that this brought the task into, when the task has settled.
+        /// The task's state, when this attempt has settled the task.
         settled: Option<TaskState>,
     },
-    /// The claim no longer held; nothing was changed.
+    /// The claim does not hold any more; nothing was changed.
     Stale,
 }
 
-/// An attempt that has ended.
+/// The record of an attempt that has ended.
 #[derive(Clone, Debug)]
 pub struct AttemptRecord {
     /// The run.
     pub key: StepKey,
     /// The number of the attempt, from 1; 0 where no worker made one.
     pub attempt: u32,
-    /// Who made it.
+    /// The worker that made it; the nil id where none did.
     pub worker: WorkerId,
     /// When the handler was called.
     pub started_at: Timestamp,
@@ -108,7 +108,7 @@ impl From<&FinishedAttempt> for AttemptRecord {
 }
 
 impl AttemptRecord {
-    /// The record of a step that has no runs: nobody made an attempt, and its result is an empty list.
+    /// The record of a step that was given no runs: attempt 0, with an empty list as its result.
     #[must_use]
     pub fn without_runs(step: StepIndex, at: Timestamp) -> Self {
         Self {

@@ -2,11 +2,11 @@
 
 use crate::error::StoreError;
 
-/// Runs what waits for the disk off the runtime's threads.
+/// Runs work that waits for a disk on the runtime's pool for blocking work.
 ///
 /// # Errors
 ///
-/// What `work` says; [`StoreError::Closed`] when it panicked or the runtime is shutting down.
+/// The error of `work`. [`StoreError::Closed`] when `work` panicked or the runtime is shutting down.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {

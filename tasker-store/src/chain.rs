@@ -4,8 +4,8 @@ use std::error::Error;
 
 /// The error and its causes in one line, joined by `: `.
 ///
-/// The errors of Tasker do not repeat their causes, so whoever prints one for people prints it through this.
-/// A cause is left out when the text before ends with it: errors of other crates often repeat theirs.
+/// The text of a Tasker error leaves out its causes; print it through this function to show them. Errors of
+/// other crates often repeat the text of their causes: a cause is left out when the text before ends with it.
 ///
 /// ```
 /// use tasker::error::chain;

@@ -9,36 +9,35 @@ use tasker_template::StepIndex;
 use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::key::StepKey;
 
-/// Which steps a worker does not claim, by the snapshot and the step.
+/// The steps that a worker does not claim, each with the template snapshot that it belongs to.
 pub type Excluded = HashSet<(TemplateId, StepIndex)>;
 
-/// How much a worker is willing to claim in passing.
+/// What a worker is willing to claim, from the queue or in passing.
 #[derive(Clone, Debug)]
 pub struct ClaimRequest {
-    /// For whom.
+    /// The worker that will own the claims.
     pub worker: WorkerId,
-    /// At most this many steps.
+    /// The largest number of runs to claim.
     pub limit: usize,
-    /// Whether steps of other tasks are welcome, after those that the operation itself made ready.
+    /// Whether runs of other tasks may be claimed too, after those that the operation itself made ready.
     pub any: bool,
-    /// What is due by now.
+    /// The present time: runs that are due by then may be claimed.
     pub now: Timestamp,
-    /// Steps that are left to others: no handler here, or as many of a kind are running as may.
+    /// Steps that this worker does not claim: it has no handler for them, or their limit is reached.
     pub excluded: Arc<Excluded>,
-    /// From the queue, steps of templates in these namespaces only; `None` for all. So that a store
-    /// need not walk over what is others'. The own task's steps, after what the operation did, are
-    /// up to `passed` alone.
+    /// The namespaces whose steps may be claimed from the queue; `None` for all. With them a store reads only
+    /// what this worker can run. Claims in passing depend on `excluded` alone.
     pub namespaces: Option<Arc<[String]>>,
 }
 
 impl ClaimRequest {
-    /// Whether such a step is welcome.
+    /// Whether the worker claims runs of this step.
     #[must_use]
     pub fn takes(&self, template: TemplateId, step: StepIndex) -> bool {
         self.excluded.is_empty() || !self.excluded.contains(&(template, step))
     }
 
-    /// Whether steps of this namespace are welcome from the queue.
+    /// Whether the worker claims steps of this namespace from the queue.
     #[must_use]
     pub fn serves(&self, namespace: &str) -> bool {
         self.namespaces.as_ref().is_none_or(|served| served.iter().any(|one| one == namespace))
@@ -60,18 +59,19 @@ pub struct Claim {
     pub attempts_before_reset: u32,
     /// The claim's owner.
     pub worker: WorkerId,
-    /// When it was claimed. A claim that was handed back and made again, with the same attempt
-    /// number, is another claim by this.
+    /// When it was claimed. It tells two claims apart that have the same attempt number because the first
+    /// was handed back.
     pub claimed_at: Timestamp,
 }
 
-/// What an operation claimed in passing.
+/// What an operation claimed.
 #[derive(Clone, Debug, Default)]
 pub struct Claimed {
     /// The claims.
     pub claims: Vec<Claim>,
-    /// Whether steps that are due now were left for want of room, as far as the operation saw.
+    /// Whether the operation found more due runs than the request's `limit` allowed it to claim.
     pub more: bool,
-    /// When the next step that is not due yet will be; only [`Store::claim`](crate::Store::claim) tells.
+    /// When the next run becomes due that is not due yet. Only [`Store::claim`](crate::Store::claim) fills it
+    /// in.
     pub next_due: Option<Timestamp>,
 }

@@ -10,7 +10,8 @@ use crate::id::TemplateId;
 pub enum StoreError {
     /// The URL names no store.
     #[error(
-        "`{url}` is not the URL of a store: write `sqlite://PATH`, `postgres://USER@HOST/DATABASE` or `memory:`"
+        "`{url}` is not the URL of a store: write `sqlite://PATH`, `postgres://USER@HOST/DATABASE` or \
+         `memory:`"
     )]
     Url {
         /// What was given.
@@ -34,7 +35,7 @@ pub enum StoreError {
         /// The newest version that this program knows.
         known: i64,
     },
-    /// Somebody else has held the store's lock for longer than we wait.
+    /// Another process has held the store's lock for longer than this one waits.
     #[error("{what} is locked by another process")]
     Locked {
         /// The file.
@@ -50,7 +51,7 @@ pub enum StoreError {
         /// What the database said.
         source: BoxError,
     },
-    /// The database refused.
+    /// The database returned an error.
     #[error("{what} failed")]
     Database {
         /// The file.
@@ -63,10 +64,10 @@ pub enum StoreError {
     Unreadable {
         /// The kind of record.
         what: &'static str,
-        /// What stands there.
+        /// The stored value.
         value: String,
     },
-    /// What was to be written breaks a rule of the database, or is larger than it can hold.
+    /// A record breaks a constraint of the database, or is larger than the database can hold.
     #[error("{what} refused a record")]
     Refused {
         /// The file.
@@ -80,7 +81,7 @@ pub enum StoreError {
         /// The file.
         what: String,
     },
-    /// The task's template is not kept.
+    /// The store does not have the task's template.
     #[error("template {0} is not in the store")]
     NoTemplate(TemplateId),
     /// A statement that a handler asked for cannot be run; nothing of the attempt was recorded.
@@ -93,7 +94,7 @@ pub enum StoreError {
         /// Whether it may succeed when the step is tried again.
         passing: bool,
     },
-    /// Tasks of this store cannot be created in a transaction of the caller's.
+    /// This store cannot create tasks in the caller's own transaction.
     #[error("only a PostgreSQL store creates tasks in the caller's own transaction; use `create_task`")]
     NoTransactions,
     /// The store has been closed.
@@ -102,7 +103,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether asking again cannot help: what the store holds cannot be used.
+    /// Whether the error is permanent: repeating the operation gives the same error.
     #[must_use]
     pub fn is_lasting(&self) -> bool {
         matches!(

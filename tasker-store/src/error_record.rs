@@ -20,7 +20,7 @@ words! {
     }
 }
 
-/// What is kept of an error with its attempt. Its `Display` is the message, and the code in brackets after it.
+/// What is kept of an error with its attempt. Its `Display` is the message, followed by the code in brackets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ErrorRecord {

@@ -1,11 +1,11 @@
-//! Places at which a test can make the process die: `TASKER_FAILPOINT=NAME:N` ends it, as a crash
-//! does, the N-th time that it comes by. Only with the feature `testing`.
+//! Places at which a test can abort the process: `TASKER_FAILPOINT=NAME:N` aborts it when it passes the
+//! place `NAME` for the N-th time. Only with the feature `testing`.
 
-/// Ends the process if a test wants that here.
+/// Aborts the process if `TASKER_FAILPOINT` names this place and its count is reached.
 #[cfg(not(feature = "testing"))]
 pub fn pass(_: &str) {}
 
-/// Ends the process if a test wants that here.
+/// Aborts the process if `TASKER_FAILPOINT` names this place and its count is reached.
 #[cfg(feature = "testing")]
 pub fn pass(name: &str) {
     use std::sync::OnceLock;

@@ -48,7 +48,7 @@ id! {
 }
 
 id! {
-    /// Names the snapshot of a template: the hash of its content.
+    /// Names a template's snapshot: a hash of its content.
     TemplateId
 }
 
@@ -59,8 +59,8 @@ impl TaskId {
         Self(Uuid::now_v7())
     }
 
-    /// A new id of a task that is created at this time: ids sort by it, and those that a process makes
-    /// for the same microsecond by their order.
+    /// A new id for a task that is created at this time. Ids sort by that time; ids that a process makes for
+    /// the same microsecond sort in the order in which they were made.
     #[must_use]
     pub fn at(time: Timestamp) -> Self {
         static ORDER: AtomicU16 = AtomicU16::new(0);
@@ -68,7 +68,7 @@ impl TaskId {
         let mut tail = [0; 10];
         let fraction = u16::try_from(micros % 1_000).unwrap_or_default();
         tail[..2].copy_from_slice(&fraction.to_be_bytes());
-        // Two bits less than it has: they say which kind of id this is.
+        // Only 14 bits: the two highest hold the variant of the UUID.
         let order = ORDER.fetch_add(1, Ordering::Relaxed) & 0x3fff;
         tail[2..4].copy_from_slice(&order.to_be_bytes());
         tail[4..].copy_from_slice(&Uuid::now_v7().as_bytes()[10..]);

@@ -1,4 +1,4 @@
-//! JSON as it was written: read when somebody asks for a type, and never before.
+//! JSON as text, which is parsed only when somebody reads it as a type.
 
 use std::fmt;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl JsonError {
         &self.path
     }
 
-    /// What is wrong there. Part of the error's own text, and therefore not its `source`.
+    /// The reason. The error's own text contains it; it is therefore not the error's `source`.
     #[must_use]
     pub fn reason(&self) -> &serde_json::Error {
         &self.reason
@@ -67,7 +67,7 @@ impl Json {
         serde_json::value::to_raw_value(value).map(|raw| Self(raw.into()))
     }
 
-    /// A text that somebody else wrote, checked.
+    /// Checks that a text is JSON.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl Json {
         RawValue::from_string(text).map(|raw| Self(raw.into()))
     }
 
-    /// `[]`.
+    /// The empty list, `[]`.
     pub(crate) fn empty_list() -> Self {
         Self::list(std::iter::empty())
     }
@@ -89,7 +89,7 @@ impl Json {
         Self::from_text(format!("[{}]", texts.join(","))).expect("a list of valid values is valid")
     }
 
-    /// The text.
+    /// The JSON text.
     #[must_use]
     pub fn get(&self) -> &str {
         self.0.get()

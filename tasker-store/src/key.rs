@@ -1,17 +1,17 @@
-//! Which run of which step.
+//! The key of a run: its step, and which of the step's runs it is.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use tasker_template::StepIndex;
 
-/// One run of a step: ordinary steps have the run 0 alone, and a step that an analyzer has asked several
-/// runs of has those from 1.
+/// Names one run of a step. An ordinary step has one run, instance 0. A step with several runs has the
+/// instances from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StepKey {
     /// The step.
     pub step: StepIndex,
-    /// Which of its runs.
+    /// The number of the run: 0 for the only one, or from 1.
     pub instance: u32,
 }
 
@@ -28,7 +28,7 @@ impl StepKey {
         self.instance == 0
     }
 
-    /// Runs as a list of numbers, which stores keep: the step alone for an ordinary one, and
+    /// Keys as the list of numbers that stores keep: `step` for the only run of a step, and the two numbers
     /// `-1 - step, instance` for one of several.
     #[must_use]
     pub fn to_numbers(keys: &[Self]) -> Vec<i64> {
@@ -42,7 +42,7 @@ impl StepKey {
         numbers
     }
 
-    /// The runs of such a list; `None` when it is none.
+    /// The keys in such a list; `None` when the list is malformed.
     #[must_use]
     pub fn from_numbers(numbers: &[i64]) -> Option<Vec<Self>> {
         let mut keys = Vec::with_capacity(numbers.len());

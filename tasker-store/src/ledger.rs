@@ -18,20 +18,20 @@ pub const START_HORIZON: Duration = Duration::from_secs(1);
 /// A worker that has wanted a permit and held none for this long comes before those that hold some.
 const STARVING_AFTER: Duration = Duration::from_secs(1);
 
-/// A limit with all that is kept of it, at a moment at which nobody else changes it.
+/// A limit with the permits and starts that are recorded for it. The store has it locked while it is used.
 #[derive(Clone, Debug)]
 pub struct Ledger<'a> {
     /// The limit.
     pub limit: &'a FleetLimit,
-    /// What workers that are alive hold and want. The worker that asks is among them if it is known.
+    /// What each living worker holds and wants. The worker that asks is among them if it has asked before.
     pub holders: &'a [Holder],
-    /// The earliest time of the next start that has not been granted; `None` when none was granted yet.
+    /// The earliest time of the next start; `None` when no start has been granted yet.
     pub next_start: Option<Timestamp>,
-    /// The time at which the worker asks.
+    /// The time of the request.
     pub now: Timestamp,
 }
 
-/// What a worker is granted, and what is to be kept of that.
+/// What a worker is granted, and what the store is to record of it.
 #[derive(Clone, Debug)]
 pub struct Decision {
     /// What the worker is granted.
@@ -43,7 +43,7 @@ pub struct Decision {
 }
 
 impl Ledger<'_> {
-    /// What a worker that is alive is granted. Every store decides by this.
+    /// Decides what a living worker is granted.
     pub fn decide(&self, worker: WorkerId, asked: &PermitDemand) -> Decision {
         let before = self.holders.iter().find(|holder| holder.worker == worker);
         let starved_since = before.and_then(|before| before.starved_since);
@@ -70,9 +70,9 @@ impl Ledger<'_> {
         self.holders.iter().filter(move |holder| holder.worker != worker)
     }
 
-    /// The worker's max-min fair share of `limit` permits, by what each worker wants. The permits that are
-    /// left over when the rest does not divide go, one each, to those that starve, the longest first, and
-    /// then to those that hold them already.
+    /// The worker's max-min fair share of `limit` permits, by what each worker wants. Where the division
+    /// leaves a remainder, its permits go, one each, to the workers that starve, the longest first, and then
+    /// to those that hold permits already.
     fn fair_share(&self, limit: u32, own: Holder) -> u32 {
         let mut all: Vec<Holder> = self.others(own.worker).copied().chain([own]).collect();
         all.sort_by_key(|holder| holder.wanted);
@@ -106,13 +106,13 @@ impl Ledger<'_> {
         self.now.duration_since(since).unsigned_abs() >= STARVING_AFTER
     }
 
-    /// Grants starts from the next one on, as many as fall within the horizon: how many, in how long the
-    /// first is, and when the next is.
+    /// Grants the starts that fall within the horizon, `wanted` at most. Returns their number, the time until
+    /// the first, and the new [`next_start`](Self::next_start).
     fn grant_starts(&self, wanted: u32) -> (u32, Duration, Option<Timestamp>) {
         let Some(rate) = self.limit.rate else { return (0, Duration::ZERO, None) };
         let (every, horizon) = (rate.every(), later(self.now, START_HORIZON));
-        // One that is farther off than any that was granted at this rate was left by a lower rate, or by a
-        // clock that was ahead.
+        // The next start may lie farther off than this rate allows: it was recorded at a lower rate, or by a
+        // clock that was ahead. It is moved to the horizon.
         let next = self.next_start.unwrap_or(self.now);
         let first = if next > later(horizon, every) { horizon } else { next.max(self.now) };
         let first_in = span(self.now, first);

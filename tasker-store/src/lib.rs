@@ -1,6 +1,6 @@
-//! The contract between the engine and the places where tasks are kept. **Exempt from semantic
-//! versioning**: this crate changes with the engine, also in patch releases. Applications depend on
-//! `tasker` or `tasker-runtime`, which re-export what they need.
+//! The contract between the engine and the stores that keep tasks. **Exempt from semantic versioning**: this
+//! crate changes with the engine, also in patch releases. Applications depend on `tasker` or
+//! `tasker-runtime`, which re-export what they need.
 //!
 //! Here are the [`Store`] trait with its records, the state machine of one task
 //! ([`progress`](mod@progress)) that all stores share, the rule by which workers share a limit

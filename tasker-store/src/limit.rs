@@ -48,7 +48,7 @@ impl LimitScope {
         }
     }
 
-    /// Whether the steps of this namespace that this callable runs are within it.
+    /// Whether the scope contains the steps of this namespace that this callable runs.
     ///
     /// ```
     /// let scope = tasker::limits::LimitScope::Namespace("billing".to_owned());
@@ -78,7 +78,7 @@ impl fmt::Display for LimitScope {
     }
 }
 
-/// A limit that holds for all workers of a store together. It is kept in the store.
+/// A limit that holds for all workers of a store together. The store keeps it.
 ///
 /// ```
 /// use tasker::limits::{FleetLimit, LimitScope};
@@ -100,7 +100,7 @@ pub struct FleetLimit {
 }
 
 impl FleetLimit {
-    /// A limit on nothing yet: it needs a concurrency or a rate.
+    /// A limit without bounds yet: it needs a concurrency, a rate, or both.
     #[must_use]
     pub fn new(scope: LimitScope) -> Self {
         Self { scope, concurrency: None, rate: None }

@@ -1,18 +1,18 @@
-//! What a store's schema is at, and what takes it to the newest version.
+//! The migration of a store's schema.
 
 use serde::Serialize;
 
-/// What a store's schema is or was at, and what takes it to the version that this program has.
+/// The migration of a store's schema, from the version that it had to the version of this program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Migration {
-    /// The store, as people call it.
+    /// The name of the store in messages.
     pub store: String,
     /// The version of its schema; 0 when it has none.
     pub from: i64,
     /// The newest version that this program knows.
     pub to: i64,
-    /// What takes the one to the other; nothing when they are the same.
+    /// The statements from the one version to the other; empty when the versions are the same.
     pub sql: Vec<String>,
 }
 
@@ -23,7 +23,7 @@ impl Migration {
         Self { store, from, to, sql }
     }
 
-    /// Whether there is nothing to do.
+    /// Whether the schema is up to date already.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.sql.is_empty()

@@ -14,7 +14,7 @@ pub struct PermitRequest {
     /// The worker that asks.
     pub worker: WorkerId,
     /// What it wants, a scope each. Scopes that have no limit are left out of the answer.
-    pub wanted: Vec<PermitDemand>,
+    pub demands: Vec<PermitDemand>,
     /// The time, for stores that have no clock of their own.
     pub now: Timestamp,
 }
@@ -24,10 +24,9 @@ pub struct PermitRequest {
 pub struct PermitDemand {
     /// The limit's scope.
     pub scope: LimitScope,
-    /// How many permits this operation cannot take back: they are in use, or may be by the time of the
-    /// answer.
+    /// How many permits the worker keeps in any case: they are in use, or may be by the time of the answer.
     pub keep: u32,
-    /// How many permits the worker wants to hold in all. Those that it holds beyond that go back.
+    /// How many permits the worker wants to hold in all. It gives back those that it holds beyond that.
     pub wanted: u32,
     /// How many more starts it wants to be granted, under a limit with a rate.
     pub starts: u32,
@@ -47,8 +46,8 @@ pub struct PermitGrants {
     pub limits: Vec<FleetLimit>,
     /// A grant for each scope that was asked for and has a limit.
     pub granted: Vec<PermitGrant>,
-    /// For how long, from the moment of asking, the grants are good if the worker is not heard of; `None`
-    /// for as long as it lives.
+    /// How long the grants are valid without a heartbeat of the worker, counted from the moment of asking.
+    /// `None`: for as long as the worker is alive.
     pub lasts: Option<Duration>,
 }
 
@@ -59,13 +58,13 @@ pub struct PermitGrant {
     pub scope: LimitScope,
     /// How many permits count as the worker's: more than `max_running` when it could not give back enough.
     pub held: u32,
-    /// While this many attempts run, or more, the worker starts no other; `None` under a limit that has no
-    /// concurrency.
+    /// The number of running attempts from which on the worker starts no other; `None` under a limit that
+    /// has no concurrency.
     pub max_running: Option<u32>,
     /// How many starts are granted: the first after `first_in`, and each of the others a
     /// [`Rate::every`](crate::rate::Rate::every) after the one before.
     pub starts: u32,
-    /// The time until the first of them; when none is granted, until the next one that can be.
+    /// The time until the first granted start; when none is granted, until one can be granted.
     pub first_in: Duration,
 }
 
@@ -78,12 +77,12 @@ pub struct Holder {
     pub held: u32,
     /// How many permits it wants to hold in all.
     pub wanted: u32,
-    /// The time since which it has wanted a permit and held none; `None` when that is not so.
+    /// Since when it has wanted a permit and held none; `None` while it holds one or wants none.
     pub starved_since: Option<Timestamp>,
 }
 
 impl Holder {
-    /// Whether it holds nothing and wants nothing, so that nothing need be kept of it.
+    /// Whether it neither holds nor wants a permit, so that no record of it is needed.
     pub fn is_idle(&self) -> bool {
         self.held == 0 && self.wanted == 0
     }

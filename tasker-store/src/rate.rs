@@ -35,11 +35,11 @@ const EVERY: std::ops::RangeInclusive<Duration> =
     Duration::from_micros(1)..=Duration::from_secs(365 * 86_400);
 
 impl Rate {
-    /// This many starts in this much time, evenly spaced.
+    /// The rate of this many starts in this much time, evenly spaced.
     ///
     /// # Errors
     ///
-    /// When there are no starts, more than a million a second, or less than one a year.
+    /// When `starts` is 0, or the rate is more than a million a second or less than one a year.
     ///
     /// ```
     /// use std::time::Duration;
@@ -50,9 +50,10 @@ impl Rate {
         Self::spaced(per.checked_div(starts).ok_or(RateError)?).ok_or(RateError)
     }
 
-    /// Starts that are this far apart. `None` when that is less than a microsecond, or more than a year.
+    /// The rate of starts that are this far apart. `None` when that is less than a microsecond, or more than
+    /// a year.
     pub fn spaced(every: Duration) -> Option<Self> {
-        // Rounded up to what a store keeps.
+        // Stores keep whole microseconds; rounded up.
         let kept = Duration::from_micros(u64::try_from(every.as_nanos().div_ceil(1_000)).ok()?);
         EVERY.contains(&every).then_some(Self { every: kept })
     }

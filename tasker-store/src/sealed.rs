@@ -1,6 +1,5 @@
-//! Keeps others from implementing [`Store`](crate::Store) unless they have read that it is exempt from
-//! semantic versioning.
+//! Seals [`Store`](crate::Store): a type can be a store only if it implements [`Sealed`] as well.
 
-/// A type that may be a store. Implement it for a store of your own in one line, and expect every version of
-/// this crate to ask more of that store.
+/// Marks a type that may be a store. Implement it for a store of your own in one line. The trait `Store` is
+/// exempt from semantic versioning: each version may require more of that store.
 pub trait Sealed {}

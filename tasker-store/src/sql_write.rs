@@ -9,26 +9,27 @@ pub struct SqlWrite {
     pub values: Vec<SqlValue>,
 }
 
-/// A value of a statement. PostgreSQL reads a text as whatever type stands there: a number, a time, an
-/// id, JSON.
+/// A value of a statement. PostgreSQL converts a text to the type that the statement expects there: a number,
+/// a time, an id, JSON.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SqlValue {
-    /// None.
+    /// SQL's `NULL`.
     Null,
     /// A truth value; 0 or 1 in SQLite.
     Bool(bool),
-    /// A whole number.
+    /// A whole number of 64 bits.
     Integer(i64),
-    /// A number.
+    /// A floating-point number of 64 bits.
     Real(f64),
     /// A text.
     Text(String),
-    /// Bytes.
+    /// A sequence of bytes: `BYTEA` in PostgreSQL, a blob in SQLite.
     Bytes(Vec<u8>),
 }
 
 impl SqlWrite {
-    /// Whether it would end the transaction that it runs in.
+    /// Whether the statement controls transactions (`COMMIT`, `SAVEPOINT` and the like). Such a statement is
+    /// refused.
     pub fn controls_transaction(&self) -> bool {
         const WORDS: [&str; 9] =
             ["abort", "begin", "commit", "end", "prepare", "release", "rollback", "savepoint", "start"];

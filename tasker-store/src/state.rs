@@ -3,13 +3,13 @@
 use crate::word::words;
 
 words! {
-    /// Where a task is.
+    /// The state of a task.
     TaskState, "task state" {
-        /// Some step can still run, or is running, or waits for its next attempt.
+        /// A step is ready, is running, or waits for its next attempt.
         InProgress = "in_progress",
         /// All steps are complete.
         Complete = "complete",
-        /// A step failed for good, and nothing else can move before somebody acts.
+        /// A step failed for good, and no other step can run until an operator acts.
         BlockedByFailures = "blocked_by_failures",
         /// An operator ended it.
         Cancelled = "cancelled",
@@ -19,27 +19,27 @@ words! {
 }
 
 words! {
-    /// Where a step is.
+    /// The state of a step.
     StepState, "step state" {
-        /// A dependency is not complete.
+        /// It waits for a dependency.
         Pending = "pending",
         /// It can run, and no worker has claimed it.
         Ready = "ready",
         /// A worker has claimed it.
         InProgress = "in_progress",
-        /// An attempt failed; the next is not due.
+        /// An attempt failed, and the next is not due yet.
         WaitingForRetry = "waiting_for_retry",
         /// Its result is recorded.
         Complete = "complete",
         /// It failed for good.
         Error = "error",
-        /// An operator let what waits for it go on without its result.
+        /// An operator marked it as done without a result.
         ResolvedManually = "resolved_manually",
         /// Its task ended before it did.
         Cancelled = "cancelled",
         /// It waits for a time or a signal, and holds no worker meanwhile.
         Suspended = "suspended",
-        /// No branch that was taken leads to it.
+        /// It is only on branches that were not taken.
         Skipped = "skipped",
     }
 }
@@ -47,7 +47,7 @@ words! {
 words! {
     /// How an attempt ended.
     AttemptOutcome, "attempt outcome" {
-        /// With a result.
+        /// The handler returned a result.
         Complete = "complete",
         /// The handler returned an error.
         Failed = "failed",
@@ -61,23 +61,23 @@ words! {
         Cancelled = "cancelled",
         /// No attempt: an operator gave the result.
         CompletedManually = "completed_manually",
-        /// No attempt: an operator let the task go on without a result.
+        /// No attempt: an operator marked the step as done without a result.
         ResolvedManually = "resolved_manually",
-        /// No attempt: no branch that was taken leads to the step.
+        /// No attempt: the step is only on branches that were not taken.
         Skipped = "skipped",
     }
 }
 
 words! {
-    /// What has become of a dead letter, which is a task that was given up.
+    /// The status of a dead letter, which is a task that was given up.
     DeadLetterStatus, "status of a dead letter" {
-        /// Nobody has said what becomes of it.
+        /// No operator has set another status.
         Pending = "pending",
-        /// Somebody saw to it, for instance by reopening the task.
+        /// An operator has dealt with it, for instance by reopening the task.
         ManuallyResolved = "manually_resolved",
-        /// Nothing will make this task succeed.
+        /// The task cannot succeed.
         PermanentlyFailed = "permanently_failed",
-        /// Nobody wants it any more.
+        /// The task is not needed any more.
         Cancelled = "cancelled",
     }
 }
@@ -85,21 +85,22 @@ words! {
 words! {
     /// Why a task was given up.
     DeadLetterReason, "reason to give a task up" {
-        /// It was where it was for longer than its template allows.
+        /// It waited for the same thing for longer than its template allows.
         StalenessTimeout = "staleness_timeout",
-        /// An operator did it.
+        /// An operator gave it up.
         ManualDlq = "manual_dlq",
     }
 }
 
 impl TaskState {
-    /// Whether the task does not go on by itself.
+    /// Whether the task is over or needs an operator: every state but `InProgress`.
     #[must_use]
     pub fn is_settled(self) -> bool {
         self != Self::InProgress
     }
 
-    /// Whether the task is over: an operator may still reopen one that did not complete.
+    /// Whether the task is over: complete, cancelled or given up. An operator can reopen it unless it is
+    /// complete.
     #[must_use]
     pub fn is_over(self) -> bool {
         matches!(self, Self::Complete | Self::Cancelled | Self::Error)
@@ -107,13 +108,13 @@ impl TaskState {
 }
 
 impl AttemptOutcome {
-    /// Whether an operator ended the step, and no handler.
+    /// Whether an operator, and not a handler, ended the step.
     #[must_use]
     pub fn is_manual(self) -> bool {
         matches!(self, Self::CompletedManually | Self::ResolvedManually)
     }
 
-    /// Whether the step is done with it.
+    /// Whether a run with this outcome is done, so that the steps which depend on it may run.
     #[must_use]
     pub fn is_done(self) -> bool {
         matches!(self, Self::Complete | Self::Skipped) || self.is_manual()

@@ -1,4 +1,4 @@
-//! The contract between the engine and the place where tasks are kept. **Exempt from semantic versioning.**
+//! The contract between the engine and a store that keeps tasks. **Exempt from semantic versioning.**
 //!
 //! A store knows no handler. Each operation is atomic, and is answered only once its effect is durable.
 
@@ -34,12 +34,12 @@ use crate::worker::{WorkerInfo, WorkerRecord};
 /// Each operation is atomic, and is answered only once its effect is durable.
 #[async_trait]
 pub trait Store: Sealed + Debug + Send + Sync + 'static {
-    /// What people call the store; no password.
+    /// The name of the store in messages: its URL or path, without a password.
     fn name(&self) -> String {
         format!("{self:?}")
     }
 
-    /// Makes a worker known, so that its claims hold for as long as it lives.
+    /// Registers a worker: its claims hold for as long as it is alive.
     async fn register_worker(
         &self,
         worker: WorkerId,
@@ -47,49 +47,49 @@ pub trait Store: Sealed + Debug + Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// The workers that are known, the newest last: those that are alive, and dead ones that have not
-    /// been forgotten.
+    /// The workers that the store knows, the newest last: those that are alive, and dead ones that it
+    /// has not forgotten yet.
     async fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError>;
 
-    /// Forgets a worker. What it has not handed back is [`orphaned`](Self::orphaned).
+    /// Forgets a worker. Claims that it has not handed back are [`orphaned`](Self::orphaned).
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError>;
 
-    /// Keeps the snapshot of a template; does nothing when it is there.
+    /// Keeps the snapshot of a template. Does nothing when the store has it already.
     async fn put_template(&self, template: TemplateRecord) -> Result<(), StoreError>;
 
     /// The snapshot of a template.
     async fn template(&self, id: TemplateId) -> Result<Option<Arc<TemplateRecord>>, StoreError>;
 
-    /// Creates a task, makes its first steps ready, and claims as `claim` asks. Nothing is created
-    /// when there is a task of the same identity.
+    /// Creates a task, makes its roots ready, and claims them as `claim` asks. Creates nothing when there is
+    /// a task of the same identity.
     async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Created, StoreError>;
 
-    /// The SQL statement that creates a task in a transaction of somebody else's, on a store that has
-    /// one to offer. It inserts no row when there is a task of the same identity.
+    /// The SQL statement that creates a task within the caller's own transaction, on a store that supports
+    /// this. The statement inserts no row when there is a task of the same identity.
     fn create_task_sql(&self, task: &NewTaskRecord) -> Result<String, StoreError> {
         let _ = task;
         Err(StoreError::NoTransactions)
     }
 
-    /// The task of this identity, and its context; for stores that offer
-    /// [`create_task_sql`](Self::create_task_sql), which tells only that there is one.
+    /// The task of this identity, and its context. For stores that support
+    /// [`create_task_sql`](Self::create_task_sql): the statement's answer does not contain them.
     async fn task_of_identity(&self, identity: &Identity) -> Result<Option<(TaskId, Json)>, StoreError> {
         let _ = identity;
         Err(StoreError::NoTransactions)
     }
 
-    /// Claims steps that are due.
+    /// Claims runs that are due, as many as the request allows.
     async fn claim(&self, claim: ClaimRequest) -> Result<Claimed, StoreError>;
 
-    /// Ends an attempt: records it, makes ready what now can run, settles the task when nothing is
-    /// left to run, and claims as `claim` asks, the task's own steps first; those in passing only for
-    /// the worker whose attempt it was.
+    /// Ends an attempt: records it, makes the runs ready that can start now, and settles the task when
+    /// nothing of it can run any more. Then claims as `claim` asks: first, in passing, runs of the same task,
+    /// if the worker that asks is the one that made the attempt; then runs from the queue.
     ///
-    /// [`Finished::Stale`], and no change, when `attempt.claim` is no longer the step's claim.
+    /// Answers [`Finished::Stale`] and changes nothing when `attempt.claim` no longer holds.
     async fn finish(&self, attempt: FinishedAttempt, claim: ClaimRequest) -> Result<Finished, StoreError>;
 
-    /// Hands claims back: the steps are ready again, or will be at `due_at`, and the attempts do not
-    /// count. Claims that no longer hold are passed over.
+    /// Hands claims back: the runs are ready again, at once or at `due_at`, and the attempts do not count.
+    /// Claims that no longer hold are skipped.
     async fn release(
         &self,
         claims: Vec<Claim>,
@@ -103,40 +103,42 @@ pub trait Store: Sealed + Debug + Send + Sync + 'static {
     /// Does what an operator asks for, and records it.
     async fn act(&self, action: ActionRequest) -> Result<Acted, StoreError>;
 
-    /// Deletes tasks that are over, with all that belongs to them: how many.
+    /// Deletes tasks that are over, with all that belongs to them. Returns their number.
     async fn prune(&self, prune: PruneRequest) -> Result<usize, StoreError>;
 
-    /// Sets a limit that holds for all workers together, in the place of the one that there is on its kind.
+    /// Sets a limit that holds for all workers together. It replaces an earlier one of the same scope.
     async fn set_limit(&self, limit: FleetLimit) -> Result<(), StoreError>;
 
-    /// Removes a limit: whether there was one.
-    async fn remove_limit(&self, kind: LimitScope) -> Result<bool, StoreError>;
+    /// Removes the limit of a scope. Returns whether there was one.
+    async fn remove_limit(&self, scope: LimitScope) -> Result<bool, StoreError>;
 
     /// The limits, with what workers that are alive use of them.
     async fn limits(&self) -> Result<Vec<LimitRecord>, StoreError>;
 
-    /// Grants permits and starts to a worker, and takes back what it no longer wants. The permits of all
-    /// workers that are alive are never more than a limit has, unless it was lowered, or one was taken
-    /// for dead and keeps some in use; those of dead workers are free. No start is granted twice. It asks
-    /// once at a time.
+    /// Grants permits and starts to a worker, and takes back what it no longer wants. A worker has one
+    /// request under way at a time.
+    ///
+    /// The workers that are alive never hold more permits than the limit's concurrency, with two exceptions:
+    /// the limit was lowered, or a worker that was taken for dead still runs attempts. The permits of dead
+    /// workers are free. No start is granted twice.
     async fn permits(&self, request: PermitRequest) -> Result<PermitGrants, StoreError>;
 
-    /// A worker of this process has ended without signing off: what it left is
+    /// A worker of this process has ended without signing off: its claims are
     /// [`orphaned`](Self::orphaned). Does nothing for a worker that has retired.
     fn worker_died(&self, worker: WorkerId);
 
-    /// For how long a worker that is not heard of any more counts as alive; `None` when its end is
-    /// noticed at once.
+    /// The lease: how long a worker counts as alive without a heartbeat. `None` when the store notices the
+    /// end of a worker at once.
     fn lease(&self) -> Option<Duration> {
         None
     }
 
-    /// The claims of workers that are gone, to be ended as crashed.
+    /// The claims of dead workers. Whoever asks ends their attempts as crashed.
     async fn orphaned(&self) -> Result<Vec<Claim>, StoreError>;
 
-    /// What a run needs: the task's context, the results of `steps`, in their order, and its own input.
-    /// `None` where there is no result; the list of their results, by instance, for a step that has had
-    /// several runs. `None` for a task that does not exist.
+    /// What a run needs: the task's context, the results of `steps` in their order, and the run's own input.
+    /// The result is `None` for a step that has none, and a list of results by instance for a step that had
+    /// several runs. The answer is `None` for a task that does not exist.
     async fn inputs(
         &self,
         task: TaskId,
@@ -150,8 +152,8 @@ pub trait Store: Sealed + Debug + Send + Sync + 'static {
     /// Tasks by id, the newest first.
     async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError>;
 
-    /// Completes when another process says that it has left work for others. A store whose processes
-    /// find that out by looking never says so.
+    /// Completes when another process notifies this one of work that any worker may claim. Never completes
+    /// on a store without notifications, whose workers poll.
     async fn notified(&self) {
         std::future::pending().await
     }

@@ -1,4 +1,4 @@
-//! Tasks: what is needed to create one, and what a store tells of it.
+//! Tasks: what is needed to create one, and the records that a store returns.
 
 use std::sync::Arc;
 
@@ -20,27 +20,27 @@ use crate::state::{StepState, TaskState};
 pub struct NewTaskRecord {
     /// Its id.
     pub id: TaskId,
-    /// The snapshot that it runs by; must be kept already.
+    /// The template's snapshot; the store must have it already.
     pub template: TemplateId,
-    /// What ties it to other work.
+    /// The id that it shares with related work.
     pub correlation_id: uuid::Uuid,
     /// Its input.
     pub context: Json,
-    /// When it was asked for.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// When its first steps become due; `None` for at once.
+    /// When its roots become due; `None` for at once.
     pub run_at: Option<Timestamp>,
-    /// Its place among others: claims prefer the higher.
+    /// Its priority, from -100 to 100: claims prefer the higher.
     pub priority: i32,
-    /// What must be unique among all tasks that are kept.
+    /// A hash that no other task in the store may have; `None` when the task may be repeated.
     pub identity: Option<Identity>,
     /// Who asked for it, and what for.
     pub origin: Origin,
-    /// Who waits for whom among its steps.
+    /// The graph of its template.
     pub graph: Arc<Graph>,
 }
 
-/// What must be unique among all tasks: a hash of it.
+/// A hash of what makes two tasks the same: 32 bytes.
 pub type Identity = [u8; 32];
 
 /// Who asked for a task, and what for.
@@ -70,7 +70,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// One of which nothing is known yet.
+    /// An origin without any of its fields.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -115,29 +115,29 @@ impl Origin {
 /// The answer to [`Store::create_task`](crate::Store::create_task).
 #[derive(Clone, Debug)]
 pub enum Created {
-    /// It is there.
+    /// The task was created.
     New(Claimed),
-    /// A task of this identity was there before; nothing was created.
+    /// There was a task of this identity already; nothing was created.
     Duplicate {
-        /// That task.
+        /// The id of that task.
         id: TaskId,
         /// Its context.
         context: Json,
     },
 }
 
-/// What a step needs to run.
+/// What a run needs.
 #[derive(Clone, Debug)]
 pub struct TaskInputs {
     /// The task's context.
     pub context: Json,
-    /// What ties the task to other work.
+    /// The id that the task shares with related work.
     pub correlation_id: uuid::Uuid,
     /// When the task was created.
     pub created_at: Timestamp,
-    /// The results that were asked for.
+    /// The results of the steps that were asked for, in their order; `None` for a step without one.
     pub results: Vec<Option<Json>>,
-    /// What the run is to work on, when it is one of several.
+    /// The run's own input, when it is one of several.
     pub input: Option<Json>,
 }
 
@@ -146,21 +146,21 @@ pub struct TaskInputs {
 pub struct TaskHead {
     /// Its id.
     pub id: TaskId,
-    /// The snapshot that it runs by.
+    /// The template's snapshot.
     pub template: TemplateId,
-    /// Where it is.
+    /// Its state.
     pub state: TaskState,
-    /// What ties it to other work.
+    /// The id that it shares with related work.
     pub correlation_id: uuid::Uuid,
     /// Its input.
     pub context: Json,
-    /// Its place among others.
+    /// Its priority, from -100 to 100: claims prefer the higher.
     pub priority: i32,
     /// Who asked for it, and what for.
     pub origin: Origin,
     /// When it was created.
     pub created_at: Timestamp,
-    /// When it settled in its present state.
+    /// When it came into its present state; `None` while it is in progress.
     pub settled_at: Option<Timestamp>,
 }
 
@@ -169,7 +169,7 @@ pub struct TaskHead {
 pub struct TaskRecord {
     /// The task itself.
     pub head: TaskHead,
-    /// The runs that are neither complete nor untouched.
+    /// The runs that have been reached and are not done.
     pub steps: Vec<StepRecord>,
     /// The attempts that have ended, by step and number.
     pub attempts: Vec<AttemptRecord>,
@@ -177,27 +177,27 @@ pub struct TaskRecord {
     pub actions: Vec<ActionRecord>,
 }
 
-/// A run that is neither complete nor untouched.
+/// A run that has been reached and is not done.
 #[derive(Clone, Debug)]
 pub struct StepRecord {
     /// The run.
     pub key: StepKey,
-    /// Where it is.
+    /// Its state.
     pub state: StepState,
     /// Attempts made, the running one included.
     pub attempts: u32,
     /// How many of them were made before an operator renewed its budget.
     pub attempts_before_reset: u32,
-    /// When it becomes due, while it is not.
+    /// When it becomes due; `None` when it is due.
     pub due_at: Option<Timestamp>,
-    /// Its place among those that can run or will, the smallest first.
+    /// Its rank in the queue, the smallest first; `None` when it is not queued.
     pub rank: Option<i64>,
     /// When it was claimed, while it is in progress.
     pub claimed_at: Option<Timestamp>,
 }
 
 impl StepRecord {
-    /// The record of a step as it stands.
+    /// The record of a run in its present state.
     #[must_use]
     pub fn new(key: StepKey, run: &RunProgress) -> Self {
         let (state, attempts) = (run.state, run.attempts);
@@ -209,7 +209,7 @@ impl StepRecord {
 }
 
 impl TaskRecord {
-    /// When one of its steps became ready, or will; `None` while it is claimed, and once it has failed.
+    /// When a run of the task became ready or will be; `None` while it is claimed, and once it has failed.
     #[must_use]
     pub fn ready_at(&self, step: &StepRecord) -> Option<Timestamp> {
         ready_at(step.rank?, self.head.priority)
@@ -319,7 +319,7 @@ impl TaskFilter {
 /// Which tasks to delete.
 #[derive(Clone, Debug)]
 pub struct PruneRequest {
-    /// In these states; one that is not over is passed over.
+    /// In these states; states that are not over are ignored.
     pub states: Vec<TaskState>,
     /// That came into their state before this time.
     pub settled_before: Timestamp,

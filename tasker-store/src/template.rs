@@ -2,7 +2,7 @@
 
 use crate::id::TemplateId;
 
-/// The snapshot of a template, as JSON.
+/// The snapshot of a template, with what identifies it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TemplateRecord {
     /// The hash of `snapshot`.
@@ -13,6 +13,6 @@ pub struct TemplateRecord {
     pub name: String,
     /// The template's version.
     pub version: String,
-    /// The template itself.
+    /// The template as JSON.
     pub snapshot: String,
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// `time` and a span; where that lies beyond the last day that can be told, a time so far off that
-/// nobody will wait for it, and that a store reads back as it was written.
+/// `time + span`, but at most a time in the year 9892: every store can keep that time, and no task waits for
+/// it.
 pub fn later(time: Timestamp, span: Duration) -> Timestamp {
     const FAR_OFF: Timestamp = Timestamp::constant(250_000_000_000, 0);
     time.checked_add(span).map_or(FAR_OFF, |later| later.min(FAR_OFF))

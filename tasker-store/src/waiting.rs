@@ -1,26 +1,26 @@
-//! What a task that is not over waits for.
+//! What an unfinished task waits for.
 
 use crate::state::StepState;
 use crate::word::words;
 
 words! {
-    /// What a task that is not over waits for.
+    /// What an unfinished task waits for.
     ///
     /// ```
     /// assert_eq!(tasker::task::WaitingFor::StepsInProcess.as_str(), "steps_in_process");
     /// ```
     WaitingFor, "thing that a task waits for" {
-        /// A worker has claimed a step, and has not answered.
+        /// For a worker to finish an attempt.
         StepsInProcess = "steps_in_process",
-        /// A step waits for the time of its next attempt.
+        /// For the time of a step's next attempt.
         Retry = "retry",
-        /// A step could run, and nobody has claimed it.
+        /// For a worker to claim a step that is due.
         Worker = "worker",
     }
 }
 
 impl WaitingFor {
-    /// What a task that waits for it is said to be doing.
+    /// The words for people: `waiting for a retry`.
     #[must_use]
     pub const fn described(self) -> &'static str {
         match self {
@@ -30,7 +30,7 @@ impl WaitingFor {
         }
     }
 
-    /// What a task waits for whose steps are in these states, each with whether it is due.
+    /// What a task waits for; `steps` are the states of its runs, each with whether the run is due.
     #[must_use]
     pub fn of(steps: impl Iterator<Item = (StepState, bool)> + Clone) -> Option<Self> {
         use StepState::{InProgress, Ready, WaitingForRetry};

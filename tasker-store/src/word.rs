@@ -1,6 +1,6 @@
-//! Enums whose variants are known by a word, in the store and everywhere else.
+//! Enums with a word for each variant, which stores, output and the command line use.
 
-/// A word that stands for nothing where it was read; the message lists those that do.
+/// A word that is not one of those expected; the message lists these.
 ///
 /// ```
 /// use tasker::task::TaskState;
@@ -32,10 +32,10 @@ macro_rules! words {
         }
 
         impl $name {
-            /// All of them that this version knows.
+            /// All variants that this version knows.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The word for it, in the store and everywhere else.
+            /// The variant's word, as stores and output have it.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {

@@ -74,39 +74,38 @@ pub struct WorkerRecord {
     /// What it said of itself.
     #[serde(flatten)]
     pub info: WorkerInfo,
-    /// How many steps are claimed by it. A store that is shared by several machines knows this as of
-    /// the last beat.
+    /// How many runs it has claimed; on PostgreSQL, as of its last heartbeat.
     pub running: u32,
     /// When it started.
     pub started_at: Timestamp,
-    /// When it last said that it is there. `None` where a store knows that without being told.
+    /// The time of its last heartbeat; `None` on stores without heartbeats.
     pub last_beat: Option<Timestamp>,
-    /// Whether it is there. What a dead one had claimed is taken over by others.
+    /// Whether it is alive. Others take over the work of a dead worker.
     pub alive: bool,
 }
 
 impl WorkerRecord {
-    /// A worker that is alive, and of which no claim is known.
+    /// A worker that is alive and has no claims.
     #[must_use]
     pub fn new(id: WorkerId, info: WorkerInfo, started_at: Timestamp) -> Self {
         Self { id, info, running: 0, started_at, last_beat: None, alive: true }
     }
 
-    /// How many steps are claimed by it.
+    /// How many runs it has claimed.
     #[must_use]
     pub fn running(mut self, steps: u32) -> Self {
         self.running = steps;
         self
     }
 
-    /// When it last said that it is there, in a store that is told.
+    /// The time of its last heartbeat; `None` on stores without heartbeats.
     #[must_use]
     pub fn last_beat(mut self, at: Option<Timestamp>) -> Self {
         self.last_beat = at;
         self
     }
 
-    /// Whether it is there.
+    /// Whether it is alive.
     #[must_use]
     pub fn alive(mut self, alive: bool) -> Self {
         self.alive = alive;

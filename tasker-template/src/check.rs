@@ -1,4 +1,4 @@
-//! The rules that hold between the steps of a template.
+//! The rules for the graph of a template's steps.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,7 +8,7 @@ use crate::plan::cycles;
 use crate::read::Places;
 use crate::template::{StepType, TaskTemplate};
 
-/// Reports everything that is wrong with the graph.
+/// Reports all faults of the graph.
 pub(crate) fn graph(template: &TaskTemplate, places: &Places, report: &mut Report<'_>) {
     if template.steps.is_empty() {
         report.error(places.template, Code::NoSteps, "the template has no steps");
@@ -48,7 +48,7 @@ pub(crate) fn graph(template: &TaskTemplate, places: &Places, report: &mut Repor
         step_type(template, index, places, report);
     }
     for cycle in cycles(&parents) {
-        // Told in the direction of the work: each step waits for the one before it.
+        // Listed in the direction of the work: each step waits for the one before it.
         let first = cycle[0];
         let mut path: Vec<_> =
             cycle.iter().map(|index| format!("`{}`", template.steps[*index].name)).collect();

@@ -1,4 +1,4 @@
-//! What is wrong with a template, and where: one [`Diagnostic`] a fault, [`Diagnostics`] for all.
+//! The faults of a template: a [`Diagnostic`] for each, [`Diagnostics`] for all.
 
 use std::fmt;
 use std::ops::Range;
@@ -27,7 +27,7 @@ pub enum Code {
     Syntax,
     /// A mapping holds the same key twice.
     DuplicateKey,
-    /// A key has no meaning here.
+    /// A key that is not known here.
     UnknownKey,
     /// A key that must be given is missing.
     MissingKey,
@@ -55,9 +55,9 @@ pub enum Code {
     NotAnAncestor,
     /// A handler's dependency names a handler that the template binds to another step.
     OtherHandler,
-    /// An `input_schema` or `result_schema` is no JSON schema.
+    /// An `input_schema` or `result_schema` is not a valid JSON schema.
     InvalidSchema,
-    /// The template uses something that this version does not run.
+    /// The template uses a feature that this version does not run.
     Unsupported,
 }
 
@@ -153,11 +153,11 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// The faults that were found. Those that a file was read with begin with the errors, then come likely
-/// slips, then other warnings, each in the order of the text.
+/// The faults that were found. For a file, errors come first, then likely slips, then other warnings, each in
+/// the order of the text.
 ///
-/// Of one file, the first 50 errors and the first 50 warnings are kept, and the others are only counted.
-/// As an error it means that there is at least one of severity error.
+/// The first 50 errors and the first 50 warnings of a file are kept, and the others are only counted. When a
+/// function returns this as its error, at least one of the faults is an error.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Diagnostics {
@@ -168,23 +168,23 @@ pub struct Diagnostics {
     warnings: usize,
 }
 
-/// Nobody mends more faults than this at a time, and one slip can make tens of thousands.
-pub(crate) const MOST_KEPT: usize = 50;
+/// The number of faults of each severity that are kept. One slip can cause tens of thousands of faults.
+pub(crate) const MAX_KEPT: usize = 50;
 
 impl Diagnostics {
-    /// Whether there is none.
+    /// Whether no fault was found.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many were found, those that are only counted among them.
+    /// How many faults were found, including those that are only counted.
     #[must_use]
     pub fn len(&self) -> usize {
         self.errors + self.warnings
     }
 
-    /// How many of this severity were found, those that are only counted among them.
+    /// How many faults of this severity were found, including those that are only counted.
     #[must_use]
     pub fn count(&self, severity: Severity) -> usize {
         match severity {
@@ -199,12 +199,12 @@ impl Diagnostics {
         self.errors > 0
     }
 
-    /// Each that was kept.
+    /// The faults that were kept.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.kept.iter()
     }
 
-    /// A line for those that are only counted: `and 9 more faults`. `None` when all were kept.
+    /// A line about the faults that are only counted: `and 9 more faults`. `None` when all were kept.
     ///
     /// ```
     /// let steps: String = (0..60).map(|step| format!("{{name: s{step}}}, ")).collect();
@@ -222,26 +222,26 @@ impl Diagnostics {
         }
     }
 
-    /// Adds one. When 50 of its severity have been found, it is only counted.
+    /// Adds a fault. From the 51st of its severity on, faults are only counted.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         let count = match diagnostic.severity {
             Severity::Error => &mut self.errors,
             Severity::Warning => &mut self.warnings,
         };
         *count += 1;
-        if *count <= MOST_KEPT {
+        if *count <= MAX_KEPT {
             self.kept.push(diagnostic);
         }
     }
 
-    /// Adds those of another collection, such as another file's. All that it has kept are kept.
+    /// Adds the faults of another collection, such as another file's. All that it has kept are kept here too.
     pub fn extend(&mut self, others: Self) {
         self.kept.extend(others.kept);
         self.errors += others.errors;
         self.warnings += others.warnings;
     }
 
-    /// Counts what was found and not kept.
+    /// Counts faults that were found and not kept.
     pub(crate) fn count_more(&mut self, errors: usize, warnings: usize) {
         self.errors += errors;
         self.warnings += warnings;

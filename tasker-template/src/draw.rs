@@ -69,7 +69,7 @@ pub fn text(template: &TaskTemplate, plan: &Plan) -> String {
     out
 }
 
-/// Every step in layer order with the mark that shows who can run beside it.
+/// Every step in the order of the layers, with a mark that joins the steps which can run at the same time.
 ///
 /// ```
 /// assert_eq!(tasker_template::rails(&[vec!["a"], vec!["b", "c"]]), [("─", "a"), ("┌", "b"), ("└", "c")]);

@@ -6,12 +6,12 @@ use std::ops::RangeInclusive;
 
 use serde_json::Map;
 
-use crate::diagnostic::{Code, Diagnostics, MOST_KEPT, Severity, Span};
+use crate::diagnostic::{Code, Diagnostics, MAX_KEPT, Severity, Span};
 use crate::node::{Node, Value};
 use crate::source::Source;
 use crate::suggest::Names;
 
-/// Where faults go while a template is read. No more than those that will be shown are kept for long.
+/// Collects faults while a template is read. It soon drops those that will not be shown.
 pub(crate) struct Report<'a> {
     pub(crate) source: &'a Source,
     pub(crate) names: Names,
@@ -20,7 +20,7 @@ pub(crate) struct Report<'a> {
     more_warnings: usize,
 }
 
-/// A fault that has not been placed in the text yet.
+/// A fault whose line and column have not been determined yet.
 struct Found {
     severity: Severity,
     span: Span,
@@ -29,8 +29,8 @@ struct Found {
     suggestion: Option<String>,
 }
 
-/// So many faults are put in order at a time.
-const MOST_FOUND: usize = 10 * MOST_KEPT;
+/// The number of faults from which on they are sorted and cut.
+const MAX_FOUND: usize = 10 * MAX_KEPT;
 
 impl<'a> Report<'a> {
     pub(crate) fn new(source: &'a Source) -> Self {
@@ -68,23 +68,23 @@ impl<'a> Report<'a> {
         suggestion: Option<String>,
     ) {
         self.found.push(Found { severity, span, code, message, suggestion });
-        if self.found.len() >= MOST_FOUND {
+        if self.found.len() >= MAX_FOUND {
             self.sort_out();
         }
     }
 
-    /// Errors before warnings, likely slips before keys that are merely unknown, then by line; of each
-    /// severity only the first.
+    /// Sorts the faults: errors before warnings, likely slips before other unknown keys, then by line. Keeps
+    /// only the first of each severity.
     fn sort_out(&mut self) {
         self.found.sort_by_key(|one| {
             (one.severity, one.suggestion.is_none() && one.code == Code::UnknownKey, one.span.line)
         });
         let errors = self.found.partition_point(|one| one.severity == Severity::Error);
         let mut warnings = self.found.split_off(errors);
-        self.more_errors += errors.saturating_sub(MOST_KEPT);
-        self.more_warnings += warnings.len().saturating_sub(MOST_KEPT);
-        self.found.truncate(MOST_KEPT);
-        warnings.truncate(MOST_KEPT);
+        self.more_errors += errors.saturating_sub(MAX_KEPT);
+        self.more_warnings += warnings.len().saturating_sub(MAX_KEPT);
+        self.found.truncate(MAX_KEPT);
+        warnings.truncate(MAX_KEPT);
         self.found.append(&mut warnings);
     }
 
@@ -100,9 +100,9 @@ impl<'a> Report<'a> {
     }
 }
 
-/// One mapping. Whoever reads a key makes it a known key.
+/// One mapping. A key becomes a known key when it is read.
 pub(crate) struct Fields<'n> {
-    /// What the mapping is, for messages: ``step `a` ``.
+    /// The name of the mapping in messages: ``step `a` ``.
     what: String,
     span: Span,
     entries: &'n [(Node, Node)],
@@ -110,7 +110,7 @@ pub(crate) struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
-    /// `None`, with a fault, when the node is no mapping.
+    /// Reads a node as a mapping. `None`, with a fault, when it is not one.
     pub(crate) fn open(node: &'n Node, what: impl Into<String>, report: &mut Report<'_>) -> Option<Self> {
         let what = what.into();
         let Value::Map(entries) = &node.value else {
@@ -125,7 +125,7 @@ impl<'n> Fields<'n> {
         Some(Self { what, span, entries, known: Vec::new() })
     }
 
-    /// The same mapping under a name that says more.
+    /// The same mapping with a more precise name.
     pub(crate) fn renamed(self, what: String) -> Self {
         Self { what, ..self }
     }
@@ -139,7 +139,7 @@ impl<'n> Fields<'n> {
         self.entries.iter()
     }
 
-    /// The value of the first of `names` that is there and not empty. Two spellings at once are a fault.
+    /// The value of the first of `names` that is present and not empty. Two spellings at once are a fault.
     pub(crate) fn get(&mut self, names: &[&'static str], report: &mut Report<'_>) -> Option<&'n Node> {
         self.known.extend_from_slice(names);
         let entries: &'n [(Node, Node)] = self.entries;
@@ -151,7 +151,7 @@ impl<'n> Fields<'n> {
             }
             match found {
                 None => found = Some(entry),
-                // The very same key twice has been reported by `duplicate_keys`.
+                // The same key twice has been reported by `duplicate_keys`.
                 Some((first, _)) if first.text(report.source).as_ref() == Some(key) => {}
                 Some((first, _)) => {
                     let other = first.text(report.source).unwrap_or_default();
@@ -186,7 +186,7 @@ impl<'n> Fields<'n> {
     fn near_miss(&self, name: &'static str, report: &mut Report<'_>) -> Option<(Span, String)> {
         self.entries.iter().find_map(|(key, _)| {
             let text = key.text(report.source)?;
-            // A slip of the name, or only its first word.
+            // A misspelling of the name, or only its first word.
             let is_near =
                 report.names.nearest(&text, [name]).is_some() || name.starts_with(&format!("{text}_"));
             (text != name && is_near).then_some((key.span, text))
@@ -338,7 +338,7 @@ impl<'n> Fields<'n> {
         report.error(node.span, Code::WrongType, message);
     }
 
-    /// Warns of every key that nobody asked for.
+    /// Warns of every key that was not read.
     pub(crate) fn close(self, report: &mut Report<'_>) {
         for (key, _) in self.entries {
             let Some(name) = key.text(report.source) else { continue };

@@ -1,11 +1,11 @@
-//! The bare structure of a template: who waits for whom. No names, no YAML.
+//! The bare structure of a template: which step depends on which, without names and YAML.
 
 use crate::template::StepType;
 
 /// A step's position in its template.
 pub type StepIndex = u32;
 
-/// Who waits for whom among the steps of a template. Stores are handed this, and nothing else of it.
+/// Which step of a template depends on which. Stores receive this structure, and nothing else of a template.
 ///
 /// ```
 /// use tasker_template::Graph;
@@ -27,7 +27,7 @@ impl Graph {
     ///
     /// # Panics
     ///
-    /// When a parent is no step.
+    /// When a parent is not the index of a step.
     #[must_use]
     pub fn new(parents: Vec<Vec<StepIndex>>) -> Self {
         let mut dependents = vec![Vec::new(); parents.len()];
@@ -52,7 +52,7 @@ impl Graph {
     ///
     /// # Panics
     ///
-    /// When there are not as many as there are steps.
+    /// When `kinds` has another length than the number of steps.
     #[must_use]
     pub fn with_kinds(self, kinds: Vec<StepType>) -> Self {
         assert_eq!(kinds.len(), self.len(), "each step has a type");
@@ -93,13 +93,13 @@ impl Graph {
         self.kinds[step as usize]
     }
 
-    /// The steps that wait for none.
+    /// The roots: the steps without parents.
     #[must_use]
     pub fn roots(&self) -> &[StepIndex] {
         &self.roots
     }
 
-    /// The steps that none waits for. When all of them are done, the task is complete.
+    /// The sinks: the steps without dependents. When all of them are done, the task is complete.
     #[must_use]
     pub fn sinks(&self) -> &[StepIndex] {
         &self.sinks

@@ -13,10 +13,10 @@ use crate::read::{self, Places};
 use crate::source::Source;
 use crate::template::TaskTemplate;
 
-/// A larger file is refused unread.
+/// The largest size of a file, in bytes; a larger one is refused unread.
 pub const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
-/// A template without errors, its plan, and where its parts stand in its text.
+/// A template without errors, its plan, and its text with the places of steps.
 #[derive(Clone, Debug)]
 pub struct LoadedTemplate {
     template: TaskTemplate,
@@ -45,7 +45,7 @@ impl LoadedTemplate {
         &self.source
     }
 
-    /// What the author probably did not mean.
+    /// The warnings: what the author has probably not meant.
     #[must_use]
     pub fn warnings(&self) -> &Diagnostics {
         &self.warnings
@@ -71,8 +71,8 @@ impl LoadedTemplate {
         self.places.steps[step].callable
     }
 
-    /// Where the part of the template at a JSON pointer stands: a value, or the key of a list or
-    /// mapping. When there is no such part, as much of the pointer as leads somewhere counts.
+    /// The place of the value at a JSON pointer; for a list or mapping, the place of its key. When there is
+    /// no such value, the place of the longest prefix of the pointer that exists.
     ///
     /// ```
     /// let yaml = "{name: a, namespace_name: b, version: 1, steps: [{name: s, handler: {callable: C}}]}";
@@ -82,7 +82,7 @@ impl LoadedTemplate {
     /// ```
     #[must_use]
     pub fn span_at(&self, pointer: &str) -> Span {
-        // Read again instead of kept: this is asked for when something is wrong, and never else.
+        // The text is parsed again instead of keeping the tree: this is needed for faults only.
         let root = Node::parse(&self.source, self.source.text()).ok();
         root.and_then(|root| root.span_at(pointer, &self.source)).unwrap_or(self.places.template)
     }
@@ -94,7 +94,7 @@ impl LoadedTemplate {
     }
 }
 
-/// Reads and checks a template. `name` is what messages call the text.
+/// Reads and checks a template. Messages call the text `name`.
 ///
 /// # Errors
 ///
@@ -122,8 +122,8 @@ pub fn load_str(name: &str, text: &str) -> Result<LoadedTemplate, Diagnostics> {
 ///
 /// # Errors
 ///
-/// As [`load_str`]; also when it is no regular file, cannot be read, is larger than [`MAX_BYTES`], or is
-/// not UTF-8.
+/// As [`load_str`]. Also when the file is not a regular file, cannot be read, is larger than [`MAX_BYTES`],
+/// or is not UTF-8.
 ///
 /// ```
 /// let faults = tasker_template::load_file("no/such/file.yaml").unwrap_err();
@@ -133,7 +133,7 @@ pub fn load_file(path: impl AsRef<Path>) -> Result<LoadedTemplate, Diagnostics> 
     read_file(path)?.finish()
 }
 
-/// A template as it was read, whatever is wrong with it: for those who want to add what they know.
+/// A template as it was read, with its faults. Further checks can add faults to it.
 #[derive(Clone, Debug)]
 pub struct TemplateDraft {
     template: TaskTemplate,
@@ -143,7 +143,7 @@ pub struct TemplateDraft {
 }
 
 impl TemplateDraft {
-    /// The template; what could not be read is missing, or has its default.
+    /// The template. Settings that could not be read are missing, or have their defaults.
     #[must_use]
     pub fn template(&self) -> &TaskTemplate {
         &self.template
@@ -187,11 +187,11 @@ impl TemplateDraft {
     }
 }
 
-/// Reads a template and finds its faults, but refuses only what is no YAML at all.
+/// Reads a template and finds its faults. Fails only when the text is not YAML at all.
 ///
 /// # Errors
 ///
-/// When the text is no YAML, or breaks a limit.
+/// When the text is not YAML, or breaks a limit.
 ///
 /// ```
 /// let draft = tasker_template::read_str("demo.yaml", "{name: a, steps: []}").unwrap();
@@ -216,7 +216,7 @@ pub fn read_str(name: &str, text: &str) -> Result<TemplateDraft, Diagnostics> {
 ///
 /// # Errors
 ///
-/// Also when it is no regular file, cannot be read, is larger than [`MAX_BYTES`], or is not UTF-8.
+/// Also when the file is not a regular file, cannot be read, is larger than [`MAX_BYTES`], or is not UTF-8.
 pub fn read_file(path: impl AsRef<Path>) -> Result<TemplateDraft, Diagnostics> {
     let path = path.as_ref();
     let name = path.display().to_string();
@@ -261,7 +261,7 @@ fn read_text(path: &Path, source: &Source) -> Result<String, Diagnostics> {
         return Err(unreadable(format!("cannot read the template: it is {what}, not a file")));
     }
     let mut bytes = Vec::new();
-    // One byte over the limit is enough to know; the length of a growing file is soon wrong.
+    // Reads one byte over the limit at most. The file's length is not asked for, since the file may grow.
     File::open(path)
         .map_err(cannot_read)?
         .take(MAX_BYTES + 1)

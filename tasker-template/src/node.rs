@@ -1,4 +1,4 @@
-//! YAML as a tree in which each value knows its place: what [`read`](crate::read) works on.
+//! The YAML tree, in which each value has its place in the text; input of [`read`](crate::read).
 
 use std::fmt;
 
@@ -14,13 +14,13 @@ const MAX_DEPTH: usize = 64;
 /// More values than this in one file are refused; aliases count as often as they are used. A template
 /// of 10 000 steps with every setting has 410 000.
 const MAX_NODES: usize = 500_000;
-/// So many of them may come from aliases; the end of a list or mapping counts as well. A few lines of
-/// aliases of aliases would fill [`MAX_NODES`]; 10 000 steps that share one `retry` stay below this.
+/// The number of values that may come from aliases; the end of a list or mapping counts as one. A few lines
+/// of aliases of aliases would reach [`MAX_NODES`]; 10 000 steps that share one `retry` do not reach this.
 const MAX_ALIASED: usize = 100_000;
 /// The text of all values together, in bytes, may be twice as long as the longest file.
 const MAX_TEXT: usize = 16 * 1024 * 1024;
 
-/// Enough for [`MAX_DEPTH`] several times over.
+/// The stack of the parser's thread, in bytes: several times what [`MAX_DEPTH`] needs.
 const PARSER_STACK: usize = 16 * 1024 * 1024;
 
 /// A YAML value and its place.
@@ -41,7 +41,7 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// The type as a person would call it.
+    /// The name of the value's type in messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
@@ -57,7 +57,8 @@ impl Value {
 impl Node {
     /// Reads one YAML document.
     pub(crate) fn parse(source: &Source, text: &str) -> Result<Self, Diagnostics> {
-        // The parser recurses with frames of tens of kilobytes in debug builds; the caller's stack may be small.
+        // The parser recurses, with frames of tens of kilobytes in debug builds; the caller's stack may be
+        // too small for that.
         std::thread::scope(|scope| {
             let parser = std::thread::Builder::new().stack_size(PARSER_STACK);
             let thread = parser.spawn_scoped(scope, || Self::parse_here(source, text));
@@ -75,12 +76,12 @@ impl Node {
             max_depth: MAX_DEPTH,
             max_nodes: MAX_NODES,
             max_total_scalar_bytes: MAX_TEXT,
-            // What is anchored is recorded with all that it holds, again for each anchor around it.
+            // The parser records an anchored value with everything in it, once for each anchor around it.
             max_recorded_anchor_events: MAX_NODES,
-            // How often an alias is used says little: `MAX_ALIASED` says what that comes to.
+            // The number of uses of an alias is not limited: `MAX_ALIASED` limits the resulting values.
             enforce_alias_anchor_ratio: false,
         };
-        // Duplicate keys pass through, so that all of them are reported and each with both places.
+        // Duplicate keys are accepted here, so that all of them are reported, each with both places.
         let options = serde_yaml::options! {
             budget: limits,
             alias_limits: serde_yaml::alias_limits! { max_total_replayed_events: MAX_ALIASED },
@@ -110,7 +111,7 @@ impl Node {
         }
     }
 
-    /// Where the longest part of a JSON pointer that leads somewhere stands, if any does.
+    /// The place of the longest prefix of a JSON pointer that exists.
     pub(crate) fn span_at(&self, pointer: &str, source: &Source) -> Option<Span> {
         let (mut node, mut found) = (self, None);
         for part in pointer.split('/').skip(1) {
@@ -130,13 +131,13 @@ impl Node {
                 },
                 _ => break,
             };
-            // Of what may span lines, the key says where it is.
+            // The place of a value that may span lines is that of its key.
             found = Some(if matches!(node.value, Value::List(_) | Value::Map(_)) { key } else { node.span });
         }
         found
     }
 
-    /// A scalar as it is written, so that `version: 1.0` stays `1.0`.
+    /// A scalar as it is written: `version: 1.0` is the text `1.0`.
     pub(crate) fn text(&self, source: &Source) -> Option<String> {
         match &self.value {
             Value::String(text) => Some(text.clone()),
@@ -157,7 +158,7 @@ fn span_of(location: Location) -> Span {
     }
 }
 
-/// The library's messages end with a place of their own and may span lines.
+/// A message of the YAML library on one line, without the place at its end.
 fn one_line(message: &str) -> String {
     let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
     message.rsplit_once(" at line ").map_or(message.clone(), |(head, _)| head.to_owned())
@@ -166,7 +167,7 @@ fn one_line(message: &str) -> String {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Value>::deserialize(deserializer)?;
-        // An alias is shown where it is written out: that is the text which is wrong.
+        // The place is that of the anchored value, whose text is wrong, and not of the alias.
         Ok(Self { value: spanned.value, span: span_of(spanned.defined) })
     }
 }

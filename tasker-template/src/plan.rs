@@ -1,4 +1,4 @@
-//! The compiled graph of a template. Everything that asks about the graph asks the [`Plan`].
+//! The [`Plan`]: the compiled graph of a template, which answers all questions about the graph.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use crate::graph::{Graph, StepIndex};
 use crate::template::TaskTemplate;
 
-/// The graph of a template: who waits for whom, and in which order the steps can run.
+/// The compiled graph of a template: which step depends on which, and in which order the steps can run.
 ///
 /// ```
 /// # let yaml = "
@@ -36,7 +36,7 @@ pub struct Plan {
     layers: Vec<Vec<StepIndex>>,
 }
 
-/// The template has no plan: it was not checked, or was changed since.
+/// Why a template has no plan: it was not checked, or was changed after the check.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
@@ -48,7 +48,7 @@ pub enum PlanError {
         /// What it depends on.
         dependency: String,
     },
-    /// Steps wait for each other.
+    /// Steps wait for each other in a cycle.
     #[error("steps wait for each other: {}", .0.join(" -> "))]
     Cycle(Vec<String>),
 }
@@ -135,13 +135,13 @@ impl Plan {
         self.graph.dependents(step)
     }
 
-    /// The steps that wait for none.
+    /// The roots: the steps without parents.
     #[must_use]
     pub fn roots(&self) -> &[StepIndex] {
         self.graph.roots()
     }
 
-    /// The steps that none waits for. When all of them are done, the task is complete.
+    /// The sinks: the steps without dependents. When all of them are done, the task is complete.
     #[must_use]
     pub fn sinks(&self) -> &[StepIndex] {
         self.graph.sinks()
@@ -153,7 +153,8 @@ impl Plan {
         &self.order
     }
 
-    /// The steps by the length of the longest path that leads to them; those of a layer can run side by side.
+    /// The steps in layers, by the length of the longest path that leads to them. The steps of a layer can
+    /// run at the same time.
     #[must_use]
     pub fn layers(&self) -> &[Vec<StepIndex>] {
         &self.layers
@@ -206,7 +207,7 @@ fn layers(order: &[StepIndex], parents: &[Vec<StepIndex>]) -> Vec<Vec<StepIndex>
     layers
 }
 
-/// One shortest circle of every knot of steps that wait for each other; each waits for the one before it.
+/// A shortest cycle of each strongly connected component. In a cycle, each step waits for the one before it.
 pub(crate) fn cycles(parents: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let narrow: Vec<Vec<StepIndex>> =
         parents.iter().map(|own| own.iter().map(|parent| *parent as StepIndex).collect()).collect();
@@ -220,7 +221,7 @@ pub(crate) fn cycles(parents: &[Vec<usize>]) -> Vec<Vec<usize>> {
     knots.iter().filter_map(|knot| circle(knot, parents)).collect()
 }
 
-/// The shortest way from the first step of a knot back to itself, by breadth-first search against the edges.
+/// A shortest cycle through the first step of a component, by breadth-first search against the edges.
 fn circle(knot: &[usize], parents: &[Vec<usize>]) -> Option<Vec<usize>> {
     let start = *knot.iter().min()?;
     let knot: HashSet<usize> = knot.iter().copied().collect();

@@ -12,12 +12,12 @@ use crate::template::{
     RetryPolicy, StepOverride, StepTemplate, StepType, TaskTemplate,
 };
 
-/// Longest namespace: a queue name of 47 characters less its longest suffix.
+/// The longest namespace, in characters: a queue name of 47 characters less its longest suffix.
 const LONGEST_NAMESPACE: usize = 29;
-/// No delay may be longer than an hour.
+/// The longest delay: an hour.
 const LONGEST_DELAY_SECONDS: u32 = 3_600;
 
-/// Where a template's parts stand in its text, step by step.
+/// The places of a template's steps and callables in its text.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Places {
     pub(crate) template: Span,
@@ -31,7 +31,7 @@ pub(crate) struct StepPlaces {
     pub(crate) dependencies: Vec<Span>,
 }
 
-/// Reads a whole template. What could not be read is left at its default, with a fault in `report`.
+/// Reads a whole template. A setting that cannot be read has its default, with a fault in `report`.
 pub(crate) fn template(root: &Node, report: &mut Report<'_>) -> (TaskTemplate, Places) {
     let mut template = TaskTemplate {
         name: String::new(),
@@ -99,7 +99,7 @@ fn step(node: &Node, report: &mut Report<'_>) -> Option<(StepTemplate, StepPlace
         }
         None => String::new(),
     };
-    // From here on, messages can say which step it is.
+    // From here on, messages contain the name of the step.
     let mut fields = if name.is_empty() { fields } else { fields.renamed(format!("step `{name}`")) };
     let handler = fields.require("handler", report).map(|node| handler(node, &name, &mut place, report));
     let mut dependencies = Vec::new();
@@ -196,7 +196,7 @@ fn retry(node: &Node, step: &str, report: &mut Report<'_>) -> RetryPolicy {
     let base = one_of(("backoff_base_ms", base_ms), ("initial_delay", base_s), step, report);
     let cap = one_of(("max_backoff_ms", cap_ms), ("max_delay", cap_s), step, report);
     policy.backoff_base_ms = base.unwrap_or(policy.backoff_base_ms);
-    // A base beyond the default cap is not cut by a cap that nobody wrote.
+    // The default cap does not cut a base that is longer: the author has written the base, and not the cap.
     policy.max_backoff_ms = cap.unwrap_or(policy.max_backoff_ms.max(policy.backoff_base_ms));
     if policy.backoff_base_ms > policy.max_backoff_ms && base.is_some() && policy.backoff != Backoff::None {
         let message = format!(

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Severity, Span};
 
-/// The text of a template and what it is called in messages.
+/// The text of a template, and its name in messages.
 #[derive(Clone, Debug)]
 pub struct Source {
     name: Arc<str>,
     text: Arc<str>,
-    /// Where each line begins, so that a fault is placed without reading what comes before it.
+    /// The offset of each line's start, so that a fault's line is found without reading the text before it.
     lines: Arc<[usize]>,
 }
 
@@ -68,7 +68,7 @@ impl Source {
         Diagnostic {
             severity,
             code,
-            // A name that is quoted in it may hold what would steer a terminal.
+            // A quoted name may contain control characters, which a terminal would execute.
             message: shorten(&message).replace(char::is_control, "\u{fffd}"),
             file: self.name.to_string(),
             line: span.line,
@@ -79,7 +79,7 @@ impl Source {
         }
     }
 
-    /// The text about a place, no more than its line, and which part of that text is meant.
+    /// The text around a place, at most its line, and the range of the place in that text.
     fn cut_out(&self, span: Span) -> (String, Range<usize>) {
         let Some(index) = span.line.checked_sub(1) else { return (String::new(), 0..0) };
         let Some(begin) = self.lines.get(index).copied() else { return (String::new(), 0..0) };

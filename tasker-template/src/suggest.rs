@@ -1,6 +1,6 @@
 //! The known name that somebody most likely meant.
 
-/// The candidate nearest to `written`, if one is near enough to be a slip of it.
+/// The candidate nearest to `written`, if `written` is likely to be a misspelling of it.
 ///
 /// ```
 /// use tasker_template::nearest;
@@ -14,18 +14,18 @@ pub fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>)
 
 /// Longer names, in bytes, are not compared.
 const LONGEST: usize = 300;
-/// So many pairs of characters are compared for all names of a file together: enough for the faults that
-/// are shown of a template with 10 000 steps.
-const MOST_PAIRS: usize = 40_000_000;
+/// The number of pairs of characters that are compared for all names of a file together: enough for the
+/// faults that are shown of a template with 10 000 steps.
+const MAX_PAIRS: usize = 40_000_000;
 
-/// Compares names until it has done enough of it; from then on it finds nothing.
+/// Compares names until `MAX_PAIRS` is used up; from then on it finds nothing.
 pub(crate) struct Names {
     pairs_left: usize,
 }
 
 impl Default for Names {
     fn default() -> Self {
-        Self { pairs_left: MOST_PAIRS }
+        Self { pairs_left: MAX_PAIRS }
     }
 }
 
@@ -47,10 +47,10 @@ impl Names {
         for candidate in candidates.into_iter().filter(named) {
             let folded = fold(candidate);
             let other = folded.chars().count();
-            // A slip changes at most a quarter of the longer name, and lengths that differ by more are no slip.
-            let most = length.max(other).div_ceil(4);
-            let is_close = length.abs_diff(other) <= most;
-            // Folding has its cost too.
+            // A slip changes at most a quarter of the longer name: the lengths differ by no more than that.
+            let max_distance = length.max(other).div_ceil(4);
+            let is_close = length.abs_diff(other) <= max_distance;
+            // Folding costs time as well.
             self.pairs_left = self.pairs_left.saturating_sub(if is_close { length * other } else { other });
             if self.pairs_left == 0 {
                 // The nearest may be among those that were not compared.
@@ -60,7 +60,7 @@ impl Names {
                 continue;
             }
             let distance = strsim::osa_distance(&written, &folded);
-            if distance <= most && best.is_none_or(|(least, _)| distance < least) {
+            if distance <= max_distance && best.is_none_or(|(least, _)| distance < least) {
                 best = Some((distance, candidate));
             }
         }
@@ -68,7 +68,7 @@ impl Names {
     }
 }
 
-/// Case, `-` and `_` are not what tells names apart.
+/// The name in lower case with `_` in place of `-`: names that differ only in these count as the same.
 fn fold(name: &str) -> String {
     name.to_lowercase().replace('-', "_")
 }

@@ -1,4 +1,4 @@
-//! A task template as the engine uses it: both dialects are one here, and every default is filled in.
+//! A task template as the engine uses it: the same form for both dialects, with every default filled in.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub struct TaskTemplate {
     /// What the workflow is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Author, tags and whatever else the author wrote there.
+    /// The metadata as the author wrote it: author, tags and anything else.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
     /// The JSON schema of a task's context.
@@ -28,7 +28,7 @@ pub struct TaskTemplate {
     pub input_schema: Option<Value>,
     /// The steps, in the order of the file.
     pub steps: Vec<StepTemplate>,
-    /// How long a task may stay where it is before somebody is told.
+    /// Limits on how long a task may wait.
     #[serde(default)]
     pub lifecycle: Lifecycle,
     /// Overrides by environment, in the order of the file.
@@ -47,14 +47,14 @@ pub struct StepTemplate {
     /// How the step comes into being and what its result means.
     #[serde(rename = "type", default)]
     pub step_type: StepType,
-    /// Which code runs it.
+    /// The handler that runs it.
     pub handler: HandlerTemplate,
     /// The names of the steps whose results must be recorded before this one starts.
     #[serde(default)]
     pub dependencies: Vec<String>,
     /// How often and how late it is tried again.
     pub retry: RetryPolicy,
-    /// After this many seconds an attempt is ended and counts as failed. `None`: the worker's limit.
+    /// The seconds after which an attempt is ended and counts as failed; `None` for the worker's limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u32>,
     /// The system that the step talks to; documentation only.
@@ -247,7 +247,7 @@ pub enum FailureStrategy {
     ContinueOnFailure,
     /// The others are stopped.
     FailFast,
-    /// The failed one is set apart.
+    /// The failed one is isolated.
     Isolate,
 }
 
@@ -259,7 +259,7 @@ impl FailureStrategy {
     ];
 }
 
-/// How long a task may stay where it is before somebody is told; all in minutes.
+/// Limits on how long a task may wait before it is reported as stale; all in minutes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lifecycle {
     /// The task's whole life.
@@ -277,10 +277,10 @@ pub struct Lifecycle {
     /// `dlq`, `error` or `none`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub staleness_action: Option<String>,
-    /// Whether a task that is out of time fails by itself.
+    /// Whether a task that exceeds a limit fails automatically.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_fail_on_timeout: Option<bool>,
-    /// Whether a task that is out of time is put before an operator by itself.
+    /// Whether a task that exceeds a limit becomes a dead letter automatically.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_dlq_on_timeout: Option<bool>,
 }

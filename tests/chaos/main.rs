@@ -41,7 +41,7 @@ use processes::check::Snapshot;
 use processes::ledger::Ledger;
 
 const WORKERS: usize = 4;
-/// How long the short form makes trouble.
+/// How long the short form kills workers and breaks connections, in seconds.
 const SECONDS: u64 = 10;
 /// How long what is left may take when all is well again.
 const REST: Duration = Duration::from_secs(120);

@@ -198,7 +198,7 @@ async fn a_process_without_a_worker_creates_tasks_for_another() {
 }
 
 #[tokio::test]
-async fn the_claims_of_a_worker_are_abandoned_when_it_is_gone_and_not_before() {
+async fn the_claims_of_a_worker_are_orphaned_when_it_is_dead_and_not_before() {
     use tasker_store::conformance::{Shape, at, new, new_task, template};
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.db");
@@ -397,8 +397,8 @@ impl Store for Flaky {
     async fn set_limit(&self, limit: FleetLimit) -> Result<(), StoreError> {
         self.inner.set_limit(limit).await
     }
-    async fn remove_limit(&self, kind: LimitScope) -> Result<bool, StoreError> {
-        self.inner.remove_limit(kind).await
+    async fn remove_limit(&self, scope: LimitScope) -> Result<bool, StoreError> {
+        self.inner.remove_limit(scope).await
     }
     async fn limits(&self) -> Result<Vec<LimitRecord>, StoreError> {
         self.inner.limits().await

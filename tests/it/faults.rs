@@ -87,7 +87,7 @@ async fn what_a_full_disk_refuses_is_recorded_once_there_is_room() {
 }
 
 #[tokio::test]
-async fn what_a_lock_keeps_out_is_recorded_once_the_lock_is_gone() {
+async fn what_a_lock_keeps_out_is_recorded_once_the_lock_is_released() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("t.db");
     drop(SqliteStore::open(&path).unwrap());

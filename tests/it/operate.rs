@@ -388,8 +388,8 @@ async fn a_stale_task_is_given_up_where_its_template_says_so() {
         (letters[0].original_state, letters[0].waiting_for),
         (Some(TaskState::InProgress), waiting_for)
     );
-    let stays = tasker.task_ages(TaskFilter::default()).await.unwrap();
-    assert_eq!(stays.iter().map(|stay| (stay.task, stay.is_stale())).collect::<Vec<_>>(), [(patient, true)]);
+    let ages = tasker.task_ages(TaskFilter::default()).await.unwrap();
+    assert_eq!(ages.iter().map(|age| (age.task, age.is_stale())).collect::<Vec<_>>(), [(patient, true)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -412,15 +412,15 @@ async fn a_step_waits_for_a_worker_from_when_it_is_due() {
     // Now there is no worker.
     let tasker = builder().without_worker().build().await.unwrap();
     let scheduled = tasker.create_task(new_task().run_at(start + 10.hours())).await.unwrap();
-    let stay = async |minute: i64, task: TaskId| {
+    let age = async |minute: i64, task: TaskId| {
         clock.sleep_until(start + minute.minutes()).await;
-        let stays = tasker.task_ages(TaskFilter::default()).await.unwrap();
-        let stay = stays.into_iter().find(|stay| stay.task == task);
-        stay.map(|stay| (stay.waiting_for, stay.minutes, stay.is_stale()))
+        let ages = tasker.task_ages(TaskFilter::default()).await.unwrap();
+        let age = ages.into_iter().find(|age| age.task == task);
+        age.map(|age| (age.waiting_for, age.minutes, age.is_stale()))
     };
-    assert_eq!(stay(20, failed).await, Some((WaitingFor::Retry, 20, false)));
-    assert_eq!(stay(20, scheduled).await, None);
-    assert_eq!(stay(60 + 15, failed).await, Some((WaitingFor::Worker, 15, false)));
-    assert_eq!(stay(600 + 5, scheduled).await, Some((WaitingFor::Worker, 5, false)));
-    assert_eq!(stay(600 + 70, scheduled).await, Some((WaitingFor::Worker, 70, true)));
+    assert_eq!(age(20, failed).await, Some((WaitingFor::Retry, 20, false)));
+    assert_eq!(age(20, scheduled).await, None);
+    assert_eq!(age(60 + 15, failed).await, Some((WaitingFor::Worker, 15, false)));
+    assert_eq!(age(600 + 5, scheduled).await, Some((WaitingFor::Worker, 5, false)));
+    assert_eq!(age(600 + 70, scheduled).await, Some((WaitingFor::Worker, 70, true)));
 }

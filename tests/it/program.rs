@@ -69,3 +69,24 @@ pub fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}{}", text(&output.stdout), text(&output.stderr)))
 }
+
+/// The URL of a file in this directory.
+pub fn sqlite(directory: &tempfile::TempDir) -> String {
+    format!("sqlite://{}", directory.path().join("t.db").display())
+}
+
+/// The id of a task that the command line has created.
+#[track_caller]
+pub fn created(store: &str, template: &str, context: &str) -> String {
+    let output = tasker(["task", "create", template, "--store", store, "--context", context]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    text(&output.stdout).trim_end().to_owned()
+}
+
+/// What `tasker migrate` prints as JSON.
+#[track_caller]
+pub fn migrated(store: &str, more: &[&str]) -> Value {
+    let output = tasker([&["migrate", "--store", store, "--json"], more].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    json(&output)
+}

@@ -129,7 +129,7 @@ struct Simulation {
     worker: WorkerId,
     now: i64,
     random: fastrand::Rng,
-    /// Answers that have been given, or whose claims were lost.
+    /// Answers that have been given, or whose claims were revoked.
     closed: Vec<Claim>,
     log: Vec<String>,
 }
@@ -366,12 +366,12 @@ impl Simulation {
             (13, _) => {
                 // The worker dies; another takes over what it had claimed.
                 self.store.worker_died(self.worker);
-                let mut gone = self.store.orphaned().await.unwrap();
-                gone.sort_by_key(|claim| claim.key);
-                assert_eq!(gone, open);
+                let mut orphaned = self.store.orphaned().await.unwrap();
+                orphaned.sort_by_key(|claim| claim.key);
+                assert_eq!(orphaned, open);
                 self.worker = WorkerId::random();
                 self.store.register_worker(self.worker, WorkerInfo::here(), at(self.now)).await.unwrap();
-                for claim in gone {
+                for claim in orphaned {
                     let ending = self.failed(claim, AttemptOutcome::Crashed);
                     self.finish(claim, ending).await;
                 }

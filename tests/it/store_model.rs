@@ -20,14 +20,14 @@ use crate::postgres::Schema;
 #[derive(Clone, Debug)]
 enum Operation {
     Create {
-        room: usize,
+        limit: usize,
     },
     Claim {
-        room: usize,
+        limit: usize,
     },
     Complete {
         which: usize,
-        room: usize,
+        limit: usize,
         any: bool,
         /// How many runs a step that waits for it is given.
         runs: Option<u32>,
@@ -62,12 +62,12 @@ enum Operation {
 
 fn operation() -> impl Strategy<Value = Operation> {
     let which = 0..100_usize;
-    let room = 0..4_usize;
+    let limit = 0..4_usize;
     prop_oneof![
-        1 => room.clone().prop_map(|room| Operation::Create { room }),
-        3 => room.clone().prop_map(|room| Operation::Claim { room }),
-        6 => (which.clone(), room, any::<bool>(), prop::option::weighted(0.3, 0..4_u32))
-            .prop_map(|(which, room, any, runs)| Operation::Complete { which, room, any, runs }),
+        1 => limit.clone().prop_map(|limit| Operation::Create { limit }),
+        3 => limit.clone().prop_map(|limit| Operation::Claim { limit }),
+        6 => (which.clone(), limit, any::<bool>(), prop::option::weighted(0.3, 0..4_u32))
+            .prop_map(|(which, limit, any, runs)| Operation::Complete { which, limit, any, runs }),
         2 => (which.clone(), 0..20_i64).prop_map(|(which, after)| Operation::Retry { which, after }),
         1 => which.clone().prop_map(|which| Operation::Fail { which }),
         1 => which.clone().prop_map(|which| Operation::Release { which }),
@@ -106,10 +106,10 @@ struct Pair {
 }
 
 impl Pair {
-    fn request(&self, room: usize, any: bool) -> ClaimRequest {
+    fn request(&self, limit: usize, any: bool) -> ClaimRequest {
         ClaimRequest {
             worker: self.worker,
-            limit: room,
+            limit,
             any,
             now: at(self.now),
             excluded: Arc::default(),
@@ -119,26 +119,26 @@ impl Pair {
 
     async fn apply(&mut self, operation: &Operation) {
         match *operation {
-            Operation::Create { room } => {
+            Operation::Create { limit } => {
                 let task = new_task(&self.shape, self.now);
                 self.tasks.push(task.id);
-                let request = self.request(room, false);
+                let request = self.request(limit, false);
                 let [one, other] = &self.stores;
                 let one = new(one.create_task(task.clone(), request.clone()).await.unwrap());
                 let other = new(other.create_task(task, request).await.unwrap());
                 self.claimed(one, &other);
             }
-            Operation::Claim { room } => {
-                let request = self.request(room, true);
+            Operation::Claim { limit } => {
+                let request = self.request(limit, true);
                 let [one, other] = &self.stores;
                 let (one, other) =
                     (one.claim(request.clone()).await.unwrap(), other.claim(request).await.unwrap());
                 self.claimed(one, &other);
             }
-            Operation::Complete { which, room, any, runs } => {
+            Operation::Complete { which, limit, any, runs } => {
                 let Some(claim) = self.take(which) else { return };
                 let ending = self.completed(&claim, runs);
-                self.finish(claim, ending, self.request(room, any)).await;
+                self.finish(claim, ending, self.request(limit, any)).await;
             }
             Operation::Retry { which, after } => {
                 let Some(claim) = self.take(which) else { return };
@@ -296,7 +296,7 @@ async fn compare_with_memory(stores: [Arc<dyn Store>; 2], shape: Shape, history:
     let (tasks, open, closed) = (Vec::new(), Vec::new(), Vec::new());
     let given = BTreeMap::new();
     let mut pair = Pair { stores, other, shape, given, worker, now: 0, tasks, open, closed };
-    pair.apply(&Operation::Create { room: 1 }).await;
+    pair.apply(&Operation::Create { limit: 1 }).await;
     for operation in history {
         pair.apply(operation).await;
     }
@@ -328,7 +328,7 @@ fn a_late_answer_to_a_step_that_an_operator_resolved_changes_nothing() {
     let schema = Schema::new();
     let open = || runtime.block_on(PostgresStore::open(&schema.url())).unwrap();
     let stores: [Arc<dyn Store>; 2] = [Arc::new(open()), Arc::new(open())];
-    let claim = || Operation::Claim { room: 3 };
+    let claim = || Operation::Claim { limit: 3 };
     let resolve = |step| Operation::Act { task: 0, step, instance: 0, kind: 6 };
     // Steps 0 and 1 are claimed when they are resolved, and step 2, which waited for both, when they answer.
     let late = [0, 1].map(|which| Operation::Repeat { which });

@@ -166,16 +166,16 @@ async fn stale_tasks_are_told() {
         text(&bench.task(&["stale"]).await.stdout),
         "no unfinished task has been where it is for too long\n"
     );
-    let stay = json!({
+    let age = json!({
         "task": id, "waiting_for": "retry", "minutes": 0, "limit_minutes": 30, "staleness": "healthy",
     });
-    assert_eq!(bench.answer(&["stale", "--all"]).await, json!([stay]));
+    assert_eq!(bench.answer(&["stale", "--all"]).await, json!([age]));
     assert_eq!(bench.answer(&["stale", "--all", "--namespace", "other"]).await, json!([]));
     // As if that had been 40 minutes ago.
     let file = rusqlite::Connection::open(&bench.path).unwrap();
     file.execute_batch("UPDATE attempt SET finished_at = finished_at - 2400000000").unwrap();
-    let stay = &bench.answer(&["stale"]).await[0];
-    assert_eq!((&stay["minutes"], &stay["staleness"]), (&json!(40), &json!("stale")));
+    let age = &bench.answer(&["stale"]).await[0];
+    assert_eq!((&age["minutes"], &age["staleness"]), (&json!(40), &json!("stale")));
     let page = text(&bench.task(&["stale"]).await.stdout);
     assert_eq!(page, format!("{id}  retry  40 of 30 minutes\n"));
     bench.tasker.shutdown().await;

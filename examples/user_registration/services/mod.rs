@@ -1,5 +1,6 @@
 //! The four simulated services that a registration coordinates.
 
+pub mod activation;
 pub mod billing;
 pub mod notification;
 pub mod preferences;
@@ -17,10 +18,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+pub use activation::UpdateStatusResult;
 pub use billing::{BillingService, SetupBillingResult};
 pub use notification::{NotificationService, SendWelcomeResult};
 pub use preferences::{InitPreferencesResult, PreferencesService};
-pub use user::{CreateUserAccountInput, CreateUserResult, UpdateStatusResult, UserService};
+pub use user::{CreateUserAccountInput, CreateUserResult, UserService};
 
 /// Stands for the secret that a real service would mix into its identifiers.
 const SERVICE_SECRET: Uuid = Uuid::from_u128(0x6f0c_3d1e_8a57_4b92_9c44_d20b_71e5_a8f3);

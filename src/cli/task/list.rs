@@ -98,19 +98,19 @@ pub(super) async fn list(tasker: &Tasker, options: &Options, json: bool) -> Resu
 pub(super) async fn stale(tasker: &Tasker, options: &Stale, json: bool) -> Result<(), Error> {
     let mut filter = TaskFilter::new().limit(options.limit);
     filter.namespace = options.namespace.clone();
-    let mut stays = tasker.task_ages(filter).await?;
-    stays.retain(|stay| options.all || stay.staleness != Staleness::Healthy);
+    let mut ages = tasker.task_ages(filter).await?;
+    ages.retain(|age| options.all || age.staleness != Staleness::Healthy);
     if json {
-        print_json(&stays);
+        print_json(&ages);
         return Ok(());
     }
-    if stays.is_empty() {
+    if ages.is_empty() {
         print("no unfinished task has been where it is for too long");
     }
-    for stay in &stays {
-        let text = format!("{} of {} minutes", stay.minutes, stay.limit_minutes);
-        let text = if stay.is_stale() { style(text).red() } else { style(text).yellow() };
-        print(&format!("{}  {}  {text}", stay.task, stay.waiting_for.as_str()));
+    for age in &ages {
+        let text = format!("{} of {} minutes", age.minutes, age.limit_minutes);
+        let text = if age.is_stale() { style(text).red() } else { style(text).yellow() };
+        print(&format!("{}  {}  {text}", age.task, age.waiting_for.as_str()));
     }
     Ok(())
 }

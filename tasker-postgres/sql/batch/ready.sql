@@ -1,5 +1,5 @@
 -- One more than can be claimed is looked at, to tell whether there is more. Nothing is claimed when a task
--- was not written (`{unwritten}`): how many claims there is room for depends on that.
+-- was not written (`{unwritten}`): how many claims are made depends on that.
 ready AS MATERIALIZED (
     SELECT task_id, step, instance, rank
     FROM {schema}.step

@@ -1,4 +1,4 @@
-//! Templates and the handlers that run them: what does not fit is found here, before anything runs.
+//! Binds templates to the handlers that run them, and reports what does not fit before anything runs.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,20 +17,20 @@ use crate::build::schema::Schema;
 use crate::handler::step_error::StepError;
 use crate::handler::{Dependency, StepFacts};
 
-/// A template snapshot with everything that running it takes.
+/// A template snapshot with everything that is needed to run it.
 #[derive(Debug)]
 pub(crate) struct BoundTemplate {
     pub(crate) id: TemplateId,
     pub(crate) template: Arc<TaskTemplate>,
     pub(crate) plan: Plan,
     pub(crate) steps: Vec<BoundStep>,
-    /// What a task's context must fit.
+    /// The schema of a task's context.
     pub(crate) input_schema: Option<Schema>,
 }
 
 #[derive(Debug)]
 pub(crate) struct BoundStep {
-    /// `None` when this process has no handler for it.
+    /// The step's handler; `None` when this process has none for it.
     pub(crate) handler: Option<Arc<Handler>>,
     pub(crate) facts: Arc<StepFacts>,
     pub(crate) timeout: Option<Duration>,
@@ -57,9 +57,9 @@ impl BoundTemplate {
         Self { id, template, plan, steps, input_schema }
     }
 
-    /// The record of a template as it is kept with its tasks.
+    /// The record of a template, which stores keep for its tasks.
     pub(crate) fn record(template: &TaskTemplate) -> TemplateRecord {
-        // A template came from text or JSON, so that it can be written as JSON.
+        // A template was read from YAML or JSON, and can therefore be written as JSON.
         let snapshot = serde_json::to_string(template).expect("a template is JSON");
         TemplateRecord {
             id: TemplateId::of(&snapshot),
@@ -72,9 +72,8 @@ impl BoundTemplate {
 }
 
 impl BoundStep {
-    /// Whether the step may have this result: not too large, not too deep, and as its schema says. If
-    /// not, the error is permanent: the same code would return the same result again. For a handler's
-    /// result, and for one that somebody enters by hand.
+    /// Checks a result of the step, from a handler or from an operator, against the payload limits and the
+    /// step's schema. The error is permanent: the same code would return the same result again.
     pub(crate) fn check_result(&self, result: &Json, limits: PayloadLimits) -> Result<(), StepError> {
         let name = || self.facts.template.steps[self.facts.index as usize].name.as_str();
         match limits.result(result) {
@@ -108,8 +107,8 @@ fn has_schemas(template: &TaskTemplate) -> bool {
     template.input_schema.is_some() || template.steps.iter().any(|step| step.result_schema.is_some())
 }
 
-/// A schema to check by. An invalid one comes only with a snapshot of an older program, which did not act
-/// upon schemas; it is not acted upon here either.
+/// Compiles a schema. Only the snapshot of an older program, which ignored schemas, can have an invalid one;
+/// such a schema is ignored with a warning.
 fn compiled(schema: Option<&Value>, template: &TaskTemplate, of: &str) -> Option<Schema> {
     match Schema::compile(schema?) {
         Ok(schema) => Some(schema),
@@ -129,7 +128,7 @@ fn compiled(schema: Option<&Value>, template: &TaskTemplate, of: &str) -> Option
     }
 }
 
-/// The steps whose results the handler is handed.
+/// The steps whose results the handler receives, by name and index.
 fn reads(
     template: &TaskTemplate,
     plan: &Plan,
@@ -150,10 +149,10 @@ fn reads(
     }
 }
 
-/// Whether this program can check values by schemas.
+/// Whether this program can check values against schemas.
 const CHECKS_SCHEMAS: bool = cfg!(feature = "schemas");
 
-/// Reports the schemas of the template that are invalid, or that this program cannot check by.
+/// Reports the schemas of the template that are invalid, or that this program cannot check values against.
 pub(crate) fn check_schemas(loaded: &LoadedTemplate, faults: &mut Diagnostics) {
     schema_faults(loaded, CHECKS_SCHEMAS, faults);
 }
@@ -212,11 +211,11 @@ pub(crate) fn check(loaded: &LoadedTemplate, registry: &Registry, faults: &mut D
     }
 }
 
-/// Reports the callables that no handler is registered for, in a template whose graph is wrong as well.
+/// Reports the callables without a registered handler, for a template that has other faults as well.
 pub(crate) fn check_callables(draft: &TemplateDraft, registry: &Registry, faults: &mut Diagnostics) {
     for (index, step) in draft.template().steps.iter().enumerate() {
         let HandlerTemplate { callable, method, .. } = &step.handler;
-        // One that is missing or empty has been told.
+        // A missing or empty callable has been reported already.
         if !callable.is_empty() && registry.get(callable, method.as_deref()).is_none() {
             faults.push(unknown_callable(draft.source(), draft.callable_span(index), step, registry));
         }
@@ -229,10 +228,12 @@ fn unknown_callable(source: &Source, span: Span, step: &StepTemplate, registry: 
     let (message, suggestion) = if methods.is_empty() {
         let suggestion = match nearest(callable, registry.callables()) {
             Some(near) => format!(
-                "did you mean `{near}`? or is the crate that has `{callable}` not linked in? `use the_crate as _;`"
+                "did you mean `{near}`? or is the crate that has `{callable}` not linked in? \
+                 `use the_crate as _;`"
             ),
             None => format!(
-                "annotate a function with `#[step_handler(\"{callable}\")]`; when a crate has one, link it in: `use the_crate as _;`"
+                "annotate a function with `#[step_handler(\"{callable}\")]`; when a crate has one, link it \
+                 in: `use the_crate as _;`"
             ),
         };
         (format!("no handler is registered for callable `{callable}` of step `{}`", step.name), suggestion)
@@ -256,7 +257,7 @@ fn check_dependency(
     let (step, wanted) = (&template.steps[index], dependency.step);
     let span = loaded.step_span(index);
     let Some(found) = plan.index(wanted) else {
-        // An optional result of a step that the template does not have is simply not there.
+        // An optional result may belong to a step that the template does not have.
         if !dependency.optional {
             let message = format!(
                 "{} of step `{}` reads step `{wanted}`, which this template does not have",
@@ -291,11 +292,13 @@ fn check_dependency(
         let bound = &template.steps[found as usize].handler;
         let is_same = (bound.callable.as_str(), bound.method.as_deref().unwrap_or(DEFAULT_METHOD))
             == (callable, method);
-        // A callable that nobody registered has been told already: most likely it is a slip of this very one.
+        // A callable without a handler has been reported already; most likely it is a misspelling of this
+        // one.
         let is_known = registry.get(&bound.callable, bound.method.as_deref()).is_some();
         if !is_same && is_known {
             let message = format!(
-                "{} of step `{}` reads step `{wanted}` as the result of `{callable}`, but this template runs another callable for it",
+                "{} of step `{}` reads step `{wanted}` as the result of `{callable}`, but this template runs \
+                 another callable for it",
                 handler.described(),
                 step.name
             );
@@ -322,11 +325,11 @@ fn step_of<'t>(template: &'t TaskTemplate, (callable, method): (&str, &str)) -> 
     template.steps.iter().find(runs).map(|step| step.name.as_str())
 }
 
-/// The templates that tasks can be created from, and those that tasks in the store still run by.
+/// The templates of which tasks can be created, and the snapshots of tasks that are in the store.
 #[derive(Debug)]
 pub(crate) struct Templates {
     registry: Registry,
-    /// Whether steps may run whose template has schemas.
+    /// Whether steps of templates with schemas may run.
     checks_schemas: bool,
     current: Vec<Arc<BoundTemplate>>,
     by_id: RwLock<HashMap<TemplateId, Arc<BoundTemplate>>>,
@@ -338,18 +341,18 @@ impl Templates {
         Self { registry, checks_schemas: CHECKS_SCHEMAS, current, by_id: RwLock::new(by_id) }
     }
 
-    /// How many handlers there are to bind them to.
+    /// The number of registered handlers.
     pub(crate) fn handlers(&self) -> usize {
         self.registry.len()
     }
 
-    /// The templates that tasks can be created from.
+    /// The templates of which tasks can be created.
     pub(crate) fn current(&self) -> &[Arc<BoundTemplate>] {
         &self.current
     }
 
-    /// The template that a task runs by: one of ours, or the snapshot that another program kept. In a program
-    /// that cannot check by its schemas it has no handlers, so that its steps are left to one that can.
+    /// The template of a task: one of this program, or the snapshot from the store. If this program cannot
+    /// check its schemas, the template has no handlers, so that its steps are left to other programs.
     pub(crate) async fn get(
         &self,
         id: TemplateId,
@@ -379,8 +382,8 @@ impl Templates {
                 namespace,
                 template = name,
                 version,
-                "a stored template has schemas that this program cannot check; its steps wait for a program with \
-                 the feature `schemas` of tasker"
+                "a stored template has schemas that this program cannot check; its steps wait for a program \
+                 with the feature `schemas` of tasker"
             );
         }
         Ok(bound)

@@ -1,4 +1,4 @@
-//! Describes a runtime; `start` checks the description and starts it.
+//! The builder, which describes a runtime; `start` checks the description and starts it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::engine::WorkerSettings;
 use crate::handler::step_error::StepError;
 use crate::handler::{Registration, States, StepContext, StepHandler};
 
-/// Where tasks are kept when the application does not say.
+/// The default URL of the store.
 const DEFAULT_STORE: &str = "sqlite://tasker.db";
 
 /// Describes a runtime: templates, handlers, states and a store. See
@@ -89,14 +89,14 @@ impl Builder {
         self
     }
 
-    /// A template from a text, such as one that `include_str!` brought; `name` is for messages.
+    /// A template from a text, for instance from `include_str!`. Messages call it `name`.
     #[must_use]
     pub fn template_str(mut self, name: impl Into<String>, yaml: impl Into<String>) -> Self {
         self.templates.push(TemplateSource::Text(name.into(), yaml.into()));
         self
     }
 
-    /// Refuses to start with a template that has warnings, such as a misspelt key. Otherwise they are logged.
+    /// Refuses to start when a template has warnings, such as a misspelt key. By default they are logged.
     #[must_use]
     pub fn deny_warnings(mut self) -> Self {
         self.deny_warnings = true;
@@ -110,9 +110,8 @@ impl Builder {
         self
     }
 
-    /// Registers a handler by its type. Those with `#[step_handler]` register themselves, unless the
-    /// linker drops the crate that they are in or [`only_listed_handlers`](Self::only_listed_handlers)
-    /// is set.
+    /// Registers a handler by its type. Handlers with `#[step_handler]` register themselves, unless the
+    /// linker drops their crate, or [`only_listed_handlers`](Self::only_listed_handlers) is set.
     #[must_use]
     pub fn handler<H: StepHandler>(mut self) -> Self {
         let name = std::any::type_name::<H>();
@@ -121,7 +120,7 @@ impl Builder {
         self
     }
 
-    /// Registers a closure, which may read the result of every step that its own step waits for.
+    /// Registers a closure, which may read the results of all ancestors of its step.
     ///
     /// ```
     /// use tasker::{StepContext, StepResult, Tasker};
@@ -178,7 +177,7 @@ impl Builder {
         self
     }
 
-    /// The store itself, which other runtimes of this process use as well.
+    /// The store itself, shared with other runtimes of this process.
     #[must_use]
     pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
         self.store = StoreSource::Value(store);
@@ -200,17 +199,16 @@ impl Builder {
     }
 
     /// How often to look for work that another process has put into the store, and for the end of a task that
-    /// another process runs: every second unless said otherwise, at least a millisecond and at most a day.
-    /// Work of this process does not wait for it.
+    /// another process runs. The default is every second; at least a millisecond and at most a day. Work of
+    /// this process begins at once.
     #[must_use]
     pub fn poll_interval(mut self, interval: Duration) -> Self {
         self.settings.poll_interval = interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
         self
     }
 
-    /// How often to look for workers that died, whose work is then taken over; every 5 seconds unless
-    /// said otherwise. At least a millisecond and at most a day; on PostgreSQL at most half of the
-    /// `lease` in the store's URL.
+    /// How often to look for dead workers, whose work is then taken over. The default is every 5 seconds. At
+    /// least a millisecond and at most a day; on PostgreSQL at most half of the `lease` in the store's URL.
     ///
     /// ```
     /// use std::time::Duration;
@@ -241,8 +239,8 @@ impl Builder {
         self
     }
 
-    /// The largest result of a step, in bytes of JSON; 1 MiB unless said otherwise. A larger one is a
-    /// permanent failure: put it elsewhere, and return where it is.
+    /// The largest result of a step, in bytes of JSON; 1 MiB unless said otherwise. A larger one fails the
+    /// step permanently: store large data elsewhere, and return a reference to it.
     ///
     /// ```
     /// let builder = tasker::Tasker::builder().max_result_bytes(16 * 1024 * 1024);
@@ -254,7 +252,7 @@ impl Builder {
     }
 
     /// How deeply the lists and objects of a context or a result may be nested; 64 levels unless said
-    /// otherwise, and never more than 127, which is what can be read back.
+    /// otherwise, and at most 127, because deeper JSON cannot be read back.
     ///
     /// ```
     /// let builder = tasker::Tasker::builder().max_depth(16);
@@ -265,8 +263,8 @@ impl Builder {
         self
     }
 
-    /// How long a handler may go on once it is told to end, by a shutdown or because its task was
-    /// cancelled; 10 seconds unless said otherwise.
+    /// The grace period: how long a handler may continue after it was told to end, by a shutdown or because
+    /// its task was cancelled. The default is 10 seconds.
     #[must_use]
     pub fn grace_period(mut self, grace: Duration) -> Self {
         self.grace = grace;
@@ -274,9 +272,8 @@ impl Builder {
         self
     }
 
-    /// Runs steps of templates in these namespaces only. The handlers and states that templates of other
-    /// namespaces need may be missing here, and tasks of them can still be created. Each call adds to the
-    /// list.
+    /// Runs steps of templates in these namespaces only. Handlers and states for templates of other
+    /// namespaces may be missing; their tasks can still be created. Each call adds to the list.
     ///
     /// ```
     /// let builder = tasker::Tasker::builder().namespaces(["billing", "invoices"]);
@@ -288,15 +285,15 @@ impl Builder {
         self
     }
 
-    /// At most this many attempts at a time of steps in templates of this namespace in this worker, at
-    /// least 1. [`Tasker::set_limit`](crate::Tasker::set_limit) limits all workers together.
+    /// Limits how many attempts of steps in this namespace run at a time in this worker; at least 1.
+    /// [`Tasker::set_limit`](crate::Tasker::set_limit) limits all workers together.
     #[must_use]
     pub fn namespace_concurrency(mut self, namespace: impl Into<String>, attempts: usize) -> Self {
         self.settings.worker_limits.insert(LimitScope::Namespace(namespace.into()), attempts.max(1));
         self
     }
 
-    /// At most this many attempts at a time of steps that this callable runs in this worker, at least 1.
+    /// Limits how many attempts of this callable run at a time in this worker; at least 1.
     /// [`Tasker::set_limit`](crate::Tasker::set_limit) limits all workers together.
     ///
     /// ```
@@ -308,29 +305,30 @@ impl Builder {
         self
     }
 
-    /// Deletes tasks that have been complete, cancelled or given up for this long. Such tasks are looked for
-    /// once a minute, or every half of `age` when that is shorter. Without this they are kept for ever.
+    /// Deletes tasks that have been complete, cancelled or given up for longer than `age`. The worker looks
+    /// for them once a minute, or every half of `age` when that is shorter. By default tasks are never
+    /// deleted.
     #[must_use]
     pub fn retention(mut self, age: Duration) -> Self {
         self.settings.retention = Some(age);
         self
     }
 
-    /// The source of time and chance.
+    /// The source of time and random numbers.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Creates and reads tasks, but runs no steps: another process does.
+    /// Creates and reads tasks, but runs no steps: another process must run them.
     #[must_use]
     pub fn without_worker(mut self) -> Self {
         self.works = false;
         self
     }
 
-    /// The URL of its store, as it was given or by default; `None` when it was given a store itself.
+    /// The URL of the store, as set or by default; `None` when the builder was given a store itself.
     #[doc(hidden)]
     #[must_use]
     pub fn store_location(&self) -> Option<&str> {
@@ -340,20 +338,20 @@ impl Builder {
         }
     }
 
-    /// Whether it was given templates: a file, a text, or a directory, be it an empty one.
+    /// Whether the builder was given templates: a file, a text, or a directory, even an empty one.
     #[doc(hidden)]
     #[must_use]
     pub fn has_templates(&self) -> bool {
         !self.templates.is_empty()
     }
 
-    /// Whether there is any handler, listed or registered by itself.
+    /// Whether there is any handler, listed or self-registered.
     #[must_use]
     pub fn has_handlers(&self) -> bool {
         !self.listed.is_empty() || (self.collected && inventory::iter::<Registration>().next().is_some())
     }
 
-    /// What is wrong with the schemas of a template; needs no handlers.
+    /// The faults of a template's schemas. Needs no handlers.
     ///
     /// ```
     /// let yaml = "
@@ -376,7 +374,7 @@ impl Builder {
         diagnostics
     }
 
-    /// What keeps the handlers from running a template, its schemas included.
+    /// The faults that prevent the handlers from running a template, those of its schemas included.
     #[must_use]
     pub fn check(&self, loaded: &LoadedTemplate) -> Diagnostics {
         let mut diagnostics = Diagnostics::default();
@@ -395,7 +393,7 @@ impl Builder {
         registry
     }
 
-    /// Puts the testing kit between the engine and the handlers.
+    /// Inserts the testing kit between the engine and the handlers.
     #[cfg(feature = "testing")]
     pub(crate) fn stage(mut self, stage: crate::testing::Stage) -> Self {
         self.stage = Some(stage);

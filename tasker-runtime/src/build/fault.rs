@@ -1,11 +1,11 @@
-//! Why a runtime cannot start: everything that is wrong, at once.
+//! Why a runtime cannot start: all faults at once.
 
 use std::fmt;
 
 use tasker_store::{StoreError, chain};
 use tasker_template::Diagnostics;
 
-/// Why a runtime cannot start: everything that is wrong, at once.
+/// Why a runtime cannot start: all faults at once.
 ///
 /// Its text is for people, each fault with its causes; `Debug` shows the faults as values. A `main` that
 /// returns its errors as a [`Report`](crate::Report) shows the text.
@@ -18,7 +18,7 @@ pub struct BuildError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildFault {
-    /// Templates with faults, or that the registered handlers cannot run; each with its place.
+    /// Faults of templates, each with its place. A template may also be one that the handlers cannot run.
     #[error("{0}")]
     Templates(Diagnostics),
     /// A directory of templates cannot be read.
@@ -51,7 +51,8 @@ pub enum BuildFault {
     },
     /// A handler takes a state that the builder was not given.
     #[error(
-        "{handler} takes `State<{state}>`, but the builder was given none: add `.state(…)` with a value of that type"
+        "{handler} takes `State<{state}>`, but the builder was given none: add `.state(…)` with a value of \
+         that type"
     )]
     MissingState {
         /// The handler and where it is.
@@ -67,7 +68,7 @@ pub enum BuildFault {
     UnknownNamespace {
         /// The namespace.
         namespace: String,
-        /// What there is.
+        /// The namespaces that there are, or the one that was probably meant.
         hint: String,
     },
     /// The store cannot be used.

@@ -1,4 +1,4 @@
-//! Reads templates, and checks what a set of them needs as a whole: names, namespaces, states.
+//! Reads templates, and checks what concerns all of them together: names, namespaces, states.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::build::fault::BuildFault;
 use crate::build::registry::Registry;
 use crate::handler::States;
 
-/// Reads all templates. A file counts once by its real path, however often and by whatever name it is given.
+/// Reads all templates. A file that is given several times, by whatever name, is read once.
 pub(super) fn read(
     sources: &[TemplateSource],
     faults: &mut Vec<BuildFault>,
@@ -42,8 +42,8 @@ pub(super) fn read(
     results
 }
 
-/// Checks all templates. In one with faults, unknown callables are told together with those, when it `runs`
-/// here.
+/// Reads and checks all templates. If a template has faults and its namespace `runs` here, its unknown
+/// callables are reported together with these faults.
 pub(super) fn load(
     sources: &[TemplateSource],
     registry: &Registry,
@@ -86,7 +86,8 @@ pub(super) fn load(
     loaded
 }
 
-/// Each namespace must be that of a template, when there are any: a slip would leave a worker idle.
+/// Reports served namespaces in which there is no template: a misspelt one would leave the worker idle.
+/// Without templates nothing is reported.
 pub(super) fn check_namespaces(
     loaded: &[LoadedTemplate],
     served: &BTreeSet<String>,
@@ -105,7 +106,7 @@ pub(super) fn check_namespaces(
     }
 }
 
-/// The states that handlers of these templates take; a handler that no template names is not asked.
+/// Reports the missing states of the handlers that these templates use.
 pub(super) fn check_states<'t>(
     loaded: impl Iterator<Item = &'t LoadedTemplate>,
     registry: &Registry,

@@ -1,4 +1,4 @@
-//! Where a store is, by its URL.
+//! The location of a store, parsed from its URL.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ impl Location {
     }
 }
 
-/// The error for a store that the program was built without.
+/// The error for a kind of store whose feature is off in this program.
 #[cfg(not(all(feature = "sqlite", feature = "postgres")))]
 fn left_out(what: &str, feature: &str) -> StoreError {
     let source = format!(
@@ -59,7 +59,7 @@ fn left_out(what: &str, feature: &str) -> StoreError {
     StoreError::Open { what: what.to_owned(), source: source.into() }
 }
 
-/// What was given for a URL, without what may be a password.
+/// A URL for messages, without what may be a password.
 fn without_password(url: &str) -> String {
     match (url.split_once(':'), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, place))) => format!("{scheme}:…@{place}"),

@@ -1,11 +1,11 @@
-//! Brings the schema of a store up to date, and says beforehand what that takes.
+//! Migrates the schema of a store, or plans the migration.
 
 use tasker_store::{Migration, StoreError};
 
 use crate::build::location::Location;
 
-/// Brings the schema of the store at this URL up to date, and creates it where there is none: what a
-/// program with the right to do so does for those that have it not. Safe to run twice.
+/// Brings the schema of the store at this URL up to date, or creates it. Run it with a role that may change
+/// the schema, for programs whose role may not. Safe to run twice.
 ///
 /// ```
 /// # let directory = std::env::temp_dir().join(format!("tasker-doc-migrate-{}", std::process::id()));
@@ -34,7 +34,7 @@ pub async fn migrate(url: &str) -> Result<Migration, StoreError> {
     }
 }
 
-/// What [`migrate`] would do now. Changes nothing, and creates no file.
+/// The migration that [`migrate`] would run now. Changes nothing, and creates no file.
 ///
 /// # Errors
 ///
@@ -57,7 +57,7 @@ pub async fn plan_migration(url: &str) -> Result<Migration, StoreError> {
     }
 }
 
-/// What lives in memory has no schema.
+/// A store in memory has no schema.
 fn nothing_to_do() -> Migration {
     Migration::new("memory:".to_owned(), 0, 0, Vec::new())
 }

@@ -1,15 +1,15 @@
-//! In the place of `schema` where the feature `schemas` is off: no value passes a check that nobody can make.
+//! Replaces `schema` when the feature `schemas` is off: a schema is not checked itself, and accepts no value.
 
 use serde_json::Value;
 use tasker_store::Json;
 
 use crate::build::violations::Violations;
 
-/// A schema that cannot be acted upon.
+/// A schema, which this program cannot check values against.
 #[derive(Debug)]
 pub(crate) struct Schema;
 
-/// What is wrong with a schema itself: nothing that this program could tell.
+/// A fault of a schema. There is never one here, since this program cannot check schemas.
 #[derive(Debug)]
 pub(crate) struct SchemaFault {
     pub(crate) pointer: String,

@@ -2,7 +2,7 @@
 
 use tasker_store::Json;
 
-/// Readers of JSON refuse what is nested deeper, so that a limit above this would have no effect.
+/// The highest possible limit of the depth: JSON that is nested deeper cannot be read.
 pub(crate) const DEEPEST: usize = 127;
 
 /// How large, and how deeply nested, contexts and results may be in this process.
@@ -45,7 +45,7 @@ fn within(text: &str, max_bytes: usize, max_depth: usize) -> Result<(), Excess> 
     if text.len() > max_bytes {
         return Err(Excess::Bytes(text.len(), max_bytes));
     }
-    // Every level takes two brackets: most texts are too short to be too deep.
+    // Every level takes two brackets: most texts are too short to exceed the limit.
     if text.len() / 2 <= max_depth {
         return Ok(());
     }
@@ -66,7 +66,7 @@ fn depth(text: &str) -> usize {
             }
             b']' | b'}' => level = level.saturating_sub(1),
             b'"' => {
-                // To the end of the string; what a backslash escapes does not end it.
+                // Skips to the end of the string; an escaped quote does not end it.
                 while let Some(byte) = bytes.next() {
                     match byte {
                         b'"' => break,
@@ -87,7 +87,7 @@ mod tests {
 
     use super::*;
 
-    /// By the definition, over the value.
+    /// The depth by its definition, computed from the parsed value.
     fn by_value(value: &Value) -> usize {
         match value {
             Value::Array(items) => 1 + items.iter().map(by_value).max().unwrap_or(0),

@@ -11,13 +11,13 @@ use crate::handler::private;
 use crate::handler::step_error::StepError;
 use crate::handler::{CodeLocation, Registration, StateRequirement, StepContext, StepFuture, StepOutcome};
 
-/// A handler, whichever way it was registered.
+/// A registered handler.
 #[derive(Clone)]
 pub(crate) struct Handler {
-    /// For messages: the function, or the callable where there is none.
+    /// The name for messages: the function's, or the callable of a closure.
     pub(crate) name: String,
     pub(crate) location: Option<CodeLocation>,
-    /// The steps it reads; `None` for a closure, which may read every ancestor.
+    /// The steps whose results it reads; `None` for a closure, which may read those of all ancestors.
     pub(crate) depends_on: Option<&'static [crate::handler::Dependency]>,
     pub(crate) requires: Vec<StateRequirement>,
     call: Arc<dyn Fn(StepContext) -> StepFuture + Send + Sync>,
@@ -36,7 +36,7 @@ impl Handler {
         (self.call)(context)
     }
 
-    /// The same handler, run in another way.
+    /// The same handler with another function to run.
     #[cfg(feature = "testing")]
     pub(crate) fn run_by(self, call: impl Fn(StepContext) -> StepFuture + Send + Sync + 'static) -> Self {
         Self { call: Arc::new(call), ..self }
@@ -51,7 +51,7 @@ impl Handler {
     }
 }
 
-/// A function of one's own as the registry calls it.
+/// Wraps a closure in the form that the registry calls.
 pub(crate) fn erased<F, T, E>(
     handler: impl Fn(StepContext) -> F + Send + Sync + 'static,
 ) -> impl Fn(StepContext) -> StepFuture + Send + Sync + 'static
@@ -89,17 +89,17 @@ impl fmt::Debug for Handler {
     }
 }
 
-/// A template names a handler by callable and method.
+/// The callable and the method, by which a template names a handler.
 pub(crate) type Key = (String, String);
 
-/// The method of a template that names none.
+/// The method of a template's step that names none.
 pub(crate) const DEFAULT_METHOD: &str = "call";
 
 #[derive(Debug, Default)]
 pub(crate) struct Registry(HashMap<Key, Arc<Handler>>);
 
 impl Registry {
-    /// Collects handlers; two for one key are a fault.
+    /// Collects all handlers. Two handlers with the same key are a fault.
     pub(crate) fn collect(
         handlers: impl IntoIterator<Item = (Key, Handler)>,
         faults: &mut Vec<BuildFault>,
@@ -110,7 +110,7 @@ impl Registry {
                 None => {
                     registry.0.insert(key, Arc::new(handler));
                 }
-                // The list may name what the linker has collected as well.
+                // A listed handler may be self-registered as well.
                 Some(first) if first.location.is_some() && first.location == handler.location => {}
                 Some(first) => faults.push(BuildFault::DuplicateHandler {
                     callable: shown(&key),

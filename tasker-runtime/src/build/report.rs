@@ -1,4 +1,4 @@
-//! Errors as a `main` reports them.
+//! The error type for a program's `main`.
 
 use std::error::Error;
 use std::fmt;
@@ -7,8 +7,8 @@ use tasker_store::{BoxError, chain};
 
 use crate::build::fault::BuildError;
 
-/// Any error, for the `main` of a program. Rust prints what `main` returns by its `Debug`, which is for
-/// programmers; that of a `Report` is the error's text with all its causes.
+/// Any error, for the `main` of a program. Rust prints the error that `main` returns with `Debug`; the
+/// `Debug` of a `Report` is the error's text with all its causes.
 ///
 /// ```no_run
 /// use tasker::Tasker;
@@ -31,7 +31,7 @@ impl<E: Error + Send + Sync + 'static> From<E> for Report {
 impl fmt::Debug for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is::<BuildError>() {
-            // Its text has many lines, and may begin with a drawing.
+            // The text has many lines, and may begin with a drawn fault.
             f.write_str("the runtime cannot start\n\n")?;
         }
         f.write_str(&chain(&*self.0))

@@ -1,4 +1,4 @@
-//! JSON schemas of templates: compiled once for each template, and what does not fit them.
+//! JSON schemas of templates: each is compiled once, and values are checked against it.
 
 use std::fmt;
 
@@ -10,13 +10,13 @@ use tasker_template::nearest;
 
 use crate::build::violations::{Violation, Violations};
 
-/// More violations than this are counted, but not told.
+/// The number of violations that are reported; the others are counted.
 const MOST: usize = 20;
 
-/// A longer pointer or reason is cut: either may quote names that the value brings along.
+/// The longest pointer or reason; longer ones are cut, for they may quote names from the value.
 const LONGEST: usize = 200;
 
-/// The types that a schema may name.
+/// The type names of JSON schema.
 const TYPES: [&str; 7] = ["array", "boolean", "integer", "null", "number", "object", "string"];
 
 /// A compiled JSON schema.
@@ -28,7 +28,7 @@ impl fmt::Debug for Schema {
     }
 }
 
-/// What is wrong with a schema itself.
+/// A fault of a schema.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct SchemaFault {
     /// The place within the schema, as a JSON pointer.
@@ -38,15 +38,15 @@ pub(crate) struct SchemaFault {
 }
 
 impl Schema {
-    /// Compiles a schema. What it refers to must be part of it: nothing is fetched.
+    /// Compiles a schema. Its references must point into the schema itself: nothing is fetched.
     pub(crate) fn compile(schema: &Value) -> Result<Self, Vec<SchemaFault>> {
         let faults = faults(schema);
         if !faults.is_empty() {
             return Err(faults);
         }
-        // Also where another crate of the program has the features of `jsonschema` that do fetch.
+        // Another crate of the program may have turned on the features of `jsonschema` that fetch.
         let options = jsonschema::options().offline();
-        // An author who writes `format: email` means it; the later drafts would read over it.
+        // Checks `format: email` as the author means it; the later drafts would ignore it.
         let options = options.should_validate_formats(true);
         options.build(schema).map(Self).map_err(|error| {
             let pointer = error.instance_path().to_string();
@@ -54,7 +54,7 @@ impl Schema {
         })
     }
 
-    /// Says how a value does not fit, if it does not.
+    /// Checks a value. The error lists the violations.
     pub(crate) fn check(&self, json: &Json) -> Result<(), Violations> {
         let value: Value = match json.to() {
             Ok(value) => value,
@@ -81,9 +81,9 @@ impl Schema {
     }
 }
 
-/// Everything that the schema of schemas has to say, at once.
+/// All faults of a schema by its meta-schema.
 fn faults(schema: &Value) -> Vec<SchemaFault> {
-    // A draft that nobody knows is told when the schema is compiled.
+    // An unknown draft is reported when the schema is compiled.
     let Ok(meta) = jsonschema::meta::validator_for(schema) else { return Vec::new() };
     let mut faults = Vec::new();
     for error in meta.iter_errors(schema) {
@@ -98,7 +98,7 @@ fn faults(schema: &Value) -> Vec<SchemaFault> {
             None => (error.to_string(), None),
         };
         let fault = SchemaFault { pointer, reason: cut(reason), suggestion };
-        // The later drafts ask the same in each of their vocabularies.
+        // The later drafts report the same fault once for each of their vocabularies.
         if !faults.contains(&fault) {
             faults.push(fault);
         }
@@ -204,7 +204,10 @@ mod tests {
     fn a_schema_that_refers_to_itself_is_followed_as_deep_as_the_value() {
         let schema = json!({
             "allOf": [{"anyOf": [{"$ref": "#/$defs/node"}]}],
-            "$defs": {"node": {"if": true, "then": {"properties": {"next": {"$ref": "#"}, "v": {"type": "integer"}}}}},
+            "$defs": {"node": {
+                "if": true,
+                "then": {"properties": {"next": {"$ref": "#"}, "v": {"type": "integer"}}},
+            }},
         });
         let mut value = json!({"v": "x"});
         for _ in 1..crate::build::payload_limits::DEEPEST {
@@ -225,11 +228,14 @@ mod tests {
         for schema in [
             json!({"$ref": "#"}),
             json!({"allOf": [{"$ref": "#"}]}),
-            json!({"$ref": "#/$defs/a", "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/b"}]}, "b": {"not": {"$ref": "#/$defs/a"}}}}),
+            json!({
+                "$ref": "#/$defs/a",
+                "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/b"}]}, "b": {"not": {"$ref": "#/$defs/a"}}},
+            }),
             json!({"properties": {"x": {"$ref": "#/properties/x"}}}),
             json!({"if": {"$ref": "#"}, "then": false}),
         ] {
-            // Some hold for every value and some for none: that it answers is what counts.
+            // Some of them accept every value, some none: the test is that the check ends.
             let _ = Schema::compile(&schema).unwrap().check(&Json::from_value(&json!({"x": 1})).unwrap());
         }
     }

@@ -13,7 +13,7 @@ use crate::client::tasker::Tasker;
 use crate::engine::Engine;
 
 impl Builder {
-    /// Reads its templates, each file once; the error is a directory that cannot be read.
+    /// Reads the builder's templates, each file once. Fails when a directory cannot be read.
     #[doc(hidden)]
     pub fn read_templates(&self) -> Result<Vec<Result<TemplateDraft, Diagnostics>>, BuildError> {
         let mut faults = Vec::new();
@@ -25,10 +25,9 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong, at once: faults of templates, callables without a handler, handlers
-    /// that read a step which is not complete by then, schemas that are none, handlers of the same
-    /// name, missing states. Or the store cannot be opened; nothing is written to it when anything
-    /// else is wrong.
+    /// All faults at once: faults of templates, callables without a handler, handlers that read a step which
+    /// is not an ancestor of their own, invalid schemas, handlers with the same callable, missing states.
+    /// Also when the store cannot be opened. Nothing is written to the store when there are other faults.
     pub async fn build(self) -> Result<Tasker, BuildError> {
         let mut faults = Vec::new();
         let registry = self.registry(&mut faults);
@@ -55,7 +54,7 @@ impl Builder {
                     bind::check_schemas(one, &mut own);
                 }
                 if self.deny_warnings || !own.is_empty() {
-                    // A misspelt key may be the cause of what the handlers miss.
+                    // A misspelt key may be the cause of the handlers' faults.
                     diagnostics.extend(one.warnings().clone());
                 }
                 diagnostics.extend(own);
@@ -66,7 +65,7 @@ impl Builder {
             let own = loaded.iter().filter(|one| runs(&one.template().namespace));
             check_states(own, &registry, &self.states, &mut faults);
         } else {
-            // Contexts are checked by whoever creates the task.
+            // Contexts are checked when the task is created.
             let mut diagnostics = Diagnostics::default();
             loaded.iter().for_each(|one| bind::check_schemas(one, &mut diagnostics));
             if !diagnostics.is_empty() {

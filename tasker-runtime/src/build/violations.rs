@@ -1,4 +1,4 @@
-//! In which ways a value does not fit a schema.
+//! The violations of a schema by a value.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde::Serialize;
 pub struct Violation {
     /// The place within the value, as a JSON pointer: `/items/3/price`; empty for the value itself.
     pub pointer: String,
-    /// What is wrong there. Values are not quoted: they may be large, or nobody's business.
+    /// What is wrong there. Values are not quoted: they may be large or confidential.
     pub reason: String,
 }
 
@@ -65,23 +65,23 @@ pub struct Violations {
 }
 
 impl Violations {
-    /// The first of them, and how many there are beyond.
+    /// The first violations, and the number of the others.
     #[cfg(feature = "schemas")]
     pub(crate) fn new(violations: Vec<Violation>, more: usize) -> Self {
         Self { violations, more }
     }
 
-    /// One that concerns the whole value.
+    /// A violation that concerns the whole value.
     pub(crate) fn one(reason: String) -> Self {
         Self { violations: vec![Violation { pointer: String::new(), reason }], more: 0 }
     }
 
-    /// The first twenty, in the order of their pointers.
+    /// The first twenty violations, in the order of their pointers.
     pub fn iter(&self) -> std::slice::Iter<'_, Violation> {
         self.violations.iter()
     }
 
-    /// How many there are beyond those.
+    /// The number of violations beyond those twenty.
     #[must_use]
     pub fn more(&self) -> usize {
         self.more

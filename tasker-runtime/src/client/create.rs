@@ -1,4 +1,4 @@
-//! Creating tasks: which template is meant, what is checked, and what the store is asked for.
+//! Creating tasks: finding the template, checking the request, and passing it to the store.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ pub(crate) async fn create_in(
     if transaction.execute(&statement).await.map_err(Error::Transaction)? > 0 {
         return Ok(record.id);
     }
-    // It is committed, and seen from here, unless the caller's own transaction has created it.
+    // The other task is committed and visible here, unless the caller's own transaction has created it.
     let other = match &record.identity {
         Some(identity) => store.task_of_identity(identity).await?,
         None => None,
@@ -48,7 +48,7 @@ pub(crate) async fn create_in(
     Err(already_exists(strategy, &record.context, other))
 }
 
-/// The error for a task that is the same as `other`, which was there before.
+/// The error for a task that is the same as `other`, an earlier one.
 fn already_exists(strategy: IdentityStrategy, context: &Json, other: Option<(TaskId, Json)>) -> Error {
     let key = match strategy {
         IdentityStrategy::CallerProvided(key) => Some(key),
@@ -58,7 +58,7 @@ fn already_exists(strategy: IdentityStrategy, context: &Json, other: Option<(Tas
     Error::AlreadyExists { task: other.map(|(id, _)| id), same_context, key }
 }
 
-/// A task as the store is asked for it, once it has been checked.
+/// The record of a new task that has been checked, for the store.
 fn record(engine: &Engine, task: NewTask) -> Result<NewTaskRecord, Error> {
     let bound = template(engine.templates.current(), &task)?;
     let context = task.context.map_err(ContextError::NotAnObject)?;
@@ -81,7 +81,7 @@ fn record(engine: &Engine, task: NewTask) -> Result<NewTaskRecord, Error> {
         identity: identity::hash(&bound.template, &task.identity, &context),
         context,
         created_at,
-        // What is due already runs at once.
+        // A task that is due already runs at once.
         run_at: task.run_at.filter(|run_at| *run_at > created_at),
         priority: task.priority,
         origin: task.origin,
@@ -89,7 +89,7 @@ fn record(engine: &Engine, task: NewTask) -> Result<NewTaskRecord, Error> {
     })
 }
 
-/// The template that is meant: there must be exactly one.
+/// The template of the request: exactly one must match.
 fn template<'t>(current: &'t [Arc<BoundTemplate>], task: &NewTask) -> Result<&'t BoundTemplate, Error> {
     let matches: Vec<_> = current
         .iter()

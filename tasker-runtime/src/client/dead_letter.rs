@@ -1,4 +1,4 @@
-//! Tasks that were given up, as a queue: why, where they were, and what has become of each.
+//! Dead letters: the queue of tasks that were given up, each with the reason and its status.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -14,11 +14,11 @@ use tasker_store::{
 use crate::client::error::Error;
 use crate::client::tasker::Tasker;
 
-/// A task that was given up: an entry of the queue of those that somebody should look at.
+/// A task that was given up: an entry in the queue of tasks that an operator should look at.
 ///
-/// A task has one for each time that it was given up, and at most one that is pending. Whoever
-/// [retries](Tasker::retry) the task resolves it, and so does whoever
-/// [notes](Tasker::investigate) what has become of it.
+/// A task has a dead letter for each time that it was given up, and at most one that is pending. A
+/// [retry](Tasker::retry) of the task resolves it, and so does [`investigate`](Tasker::investigate), which
+/// sets its status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DeadLetter {
@@ -30,11 +30,11 @@ pub struct DeadLetter {
     pub name: String,
     /// Its template's version.
     pub version: String,
-    /// Where the task is now.
+    /// The task's present state.
     pub state: TaskState,
-    /// Where it was; not known of tasks that a version before this one gave up.
+    /// The state that it was in; `None` for tasks that an older version of Tasker gave up.
     pub original_state: Option<TaskState>,
-    /// What it was waiting for, if for anything.
+    /// What it was waiting for; `None` when it waited for nothing.
     pub waiting_for: Option<WaitingFor>,
     /// Why it was given up.
     pub reason: DeadLetterReason,
@@ -44,16 +44,16 @@ pub struct DeadLetter {
     pub by: String,
     /// The reason that was given.
     pub message: String,
-    /// What has become of it.
+    /// The status of the dead letter.
     pub status: DeadLetterStatus,
     /// When its status was set, unless it is pending.
     pub resolved_at: Option<Timestamp>,
     /// Who set its status, unless it is pending.
     pub resolved_by: Option<String>,
-    /// What was noted last.
+    /// The notes of the operator who set its status.
     pub notes: Option<String>,
-    /// While it is pending: its place in the queue, the highest first. A stale task has 100 points, any
-    /// other 10, and each has one for every minute in the queue.
+    /// Its priority in the queue while it is pending, the highest first. A stale task begins with 100 points,
+    /// any other with 10, and each gets a point for every minute in the queue.
     pub priority: Option<i64>,
 }
 
@@ -111,7 +111,8 @@ impl DeadLetterFilter {
 }
 
 impl Tasker {
-    /// The tasks that were given up: those pending by their priority, then the others, the newest first.
+    /// The dead letters that meet the filter: pending ones by their priority, then the others, the newest
+    /// first.
     ///
     /// # Errors
     ///
@@ -128,11 +129,11 @@ impl Tasker {
     /// }
     /// ```
     pub async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeadLetter>, Error> {
-        /// Tasks that are asked for at a time.
+        /// The number of tasks in one query.
         const PAGE: usize = 200;
         let (store, now) = (&self.engine().store, self.engine().clock.now());
         let is_wanted = |status| filter.statuses.is_empty() || filter.statuses.contains(&status);
-        // A task leaves the state `error` only when it is reopened, which resolves its letter.
+        // A task leaves the state `error` only when it is reopened, which resolves its dead letter.
         let reopened = is_wanted(DeadLetterStatus::ManuallyResolved);
         let mut page = TaskFilter::new().given_up().limit(PAGE);
         page.states = if reopened { Vec::new() } else { vec![TaskState::Error] };
@@ -152,9 +153,10 @@ impl Tasker {
                         letters.extend(of_task(&record.head, template.as_deref(), &record.actions, now));
                     }
                     Ok(None) => {}
-                    // One that cannot be read keeps nobody from seeing the others.
+                    // A task that cannot be read does not hide the others.
                     Err(error) if error.is_lasting() => {
-                        tracing::error!(task = %head.id, error = %chain(&error), "a task cannot be read; it is left out of the list");
+                        let (task, error) = (head.id, chain(&error));
+                        tracing::error!(%task, %error, "a task cannot be read; it is left out of the list");
                     }
                     Err(error) => return Err(error.into()),
                 }
@@ -170,7 +172,7 @@ impl Tasker {
     }
 }
 
-/// One for each time that the task was given up.
+/// The dead letters of a task, one for each time that it was given up.
 fn of_task(
     head: &TaskHead,
     template: Option<&TemplateRecord>,
@@ -210,8 +212,7 @@ fn of_task(
     given_up.map(letter).collect()
 }
 
-/// What became of a task that was given up, by what was done to it afterwards, and the action that
-/// said so last.
+/// The status of a dead letter by the actions that followed it, and the action that set the status.
 fn resolution(after: &[ActionRecord]) -> (DeadLetterStatus, Option<&ActionRecord>) {
     let reopened = after.iter().position(|action| action.action != "investigate");
     match reopened {
@@ -236,7 +237,8 @@ mod tests {
     use super::*;
     use tasker_store::ActionDetails;
 
-    /// What is made of these actions, one a minute, each `word` or `word status`; it is minute 100.
+    /// The dead letters of a task with these actions at minute 100. There is one action a minute, each
+    /// written as `word` or `word status`.
     #[track_caller]
     fn check(actions: &[&str], expected: &[(&str, Option<&str>, Option<i64>)]) {
         let at = |minute: i64| Timestamp::from_second(1_800_000_000 + 60 * minute).unwrap();

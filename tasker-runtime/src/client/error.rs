@@ -1,4 +1,4 @@
-//! What can go wrong with a task that an application creates, looks at or steers.
+//! The errors of the operations on tasks: creating them, reading them, operators' actions.
 
 use tasker_store::{BoxError, LimitScope, StoreError, TaskId};
 
@@ -6,13 +6,13 @@ use crate::build::violations::Violations;
 use crate::client::task::TaskFailure;
 use crate::handler::step_error::StepError;
 
-/// What went wrong with a task.
+/// The error of an operation on tasks.
 ///
-/// The text of an error leaves out what caused it, which is its [`source`](std::error::Error::source):
-/// print it through [`chain`](crate::error::chain), or return it from `main` as a [`Report`](crate::Report).
+/// The text of an error leaves out its cause, which is its [`source`](std::error::Error::source): print the
+/// error through [`chain`](crate::error::chain), or return it from `main` as a [`Report`](crate::Report).
 ///
-/// A handler that hands one on with `?` fails for good, unless the store failed for the moment or the runtime
-/// is being shut down.
+/// A handler that returns one with `?` fails permanently, unless the store's failure is temporary or the
+/// runtime is shutting down.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -52,22 +52,22 @@ pub enum Error {
     #[error("{}", already_exists(*.task, *.same_context, .key.as_deref()))]
     #[non_exhaustive]
     AlreadyExists {
-        /// That task. `None` only from a `create_task_in` that cannot see it, since the same transaction has
-        /// created it.
+        /// The other task. `None` only from a `create_task_in` whose own transaction has created it, so that
+        /// it is not visible yet.
         task: Option<TaskId>,
-        /// Whether its context is the same, but for white space and the order of keys; with an idempotency
-        /// key it may be another. `None` when that task cannot be seen.
+        /// Whether both contexts are the same, apart from white space and the order of keys. With an
+        /// idempotency key they may differ. `None` when the other task is not visible.
         same_context: Option<bool>,
-        /// The idempotency key that both have, when it is what makes them the same.
+        /// The idempotency key that both have; `None` when the tasks are the same without one.
         key: Option<String>,
     },
     /// The statement in the caller's transaction failed.
     #[error("the task could not be created in the transaction")]
     Transaction(#[source] BoxError),
-    /// A limit cannot be set or removed; nothing was changed.
+    /// A fleet limit cannot be set or removed; nothing was changed.
     #[error(transparent)]
     Limit(#[from] LimitError),
-    /// An action cannot be done to a task or step in this state; nothing was changed.
+    /// An operator's action is not possible in the state of the task or step; nothing was changed.
     #[error("{what} is {state}: `{action}` is not possible; {way_out}")]
     #[non_exhaustive]
     NotPossible {
@@ -80,7 +80,7 @@ pub enum Error {
         /// What to do instead.
         way_out: &'static str,
     },
-    /// A result that was made by hand cannot be taken; nothing was changed.
+    /// A result that an operator gave is not valid; nothing was changed.
     #[error("the result for step `{step}` of task {task} cannot be taken: {reason}")]
     #[non_exhaustive]
     ResultRefused {
@@ -103,7 +103,7 @@ pub enum Error {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ContextError {
-    /// It is no JSON object.
+    /// It is not a JSON object.
     #[error("the context of a task must be a JSON object: {0}")]
     NotAnObject(String),
     /// It is larger than [`Builder::max_context_bytes`](crate::Builder::max_context_bytes) allows.
@@ -150,7 +150,8 @@ fn already_exists(task: Option<TaskId>, same_context: Option<bool>, key: Option<
         task.map_or_else(|| "another task of the same transaction".to_owned(), |id| format!("task {id}"));
     match (key, same_context) {
         (Some(key), Some(false)) => format!(
-            "{what} has the idempotency key `{key}` already, and another context; use another key for another task"
+            "{what} has the idempotency key `{key}` already, and another context; use another key for \
+             another task"
         ),
         (Some(key), _) => {
             format!("{what} is the same: it has the idempotency key `{key}`; nothing was created")
@@ -159,7 +160,7 @@ fn already_exists(task: Option<TaskId>, same_context: Option<bool>, key: Option<
     }
 }
 
-/// For handlers that create tasks: what may go well the next time is retryable.
+/// For handlers that create tasks: an error that may not occur the next time is retryable.
 impl From<Error> for StepError {
     fn from(error: Error) -> Self {
         let is_passing = match &error {

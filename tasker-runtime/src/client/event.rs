@@ -1,4 +1,4 @@
-//! What happens while tasks run, for whoever wants to watch.
+//! Events: what happens while tasks run.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 /// Something that happened; sent once it is durable.
 ///
-/// Events are for showing, not for acting upon: a slow listener misses some. The store has it all.
+/// Use events for display only: a slow listener misses some. The store has the complete record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -45,13 +45,13 @@ pub enum Event {
         /// Why it failed, if it did: the message, and the code in brackets.
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<String>,
-        /// When the step is tried again, when it is.
+        /// When the step is tried again; `None` when it is not.
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_at: Option<Timestamp>,
         /// When it happened.
         at: Timestamp,
     },
-    /// A task does not go on by itself.
+    /// A task has settled: it is over, or blocked until an operator acts.
     #[non_exhaustive]
     TaskSettled {
         /// The task.
@@ -94,8 +94,8 @@ impl Events {
         Self { receiver, missed: 0 }
     }
 
-    /// The next event, once it has happened; `None` when the runtime is gone. To stop waiting and call it
-    /// again loses nothing.
+    /// Waits for the next event; `None` when the runtime has ended. No event is lost when the future is
+    /// dropped and this is called again.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
             match self.receiver.recv().await {
@@ -106,7 +106,7 @@ impl Events {
         }
     }
 
-    /// The next event that has happened already; `None` when there is none yet, or the runtime is gone.
+    /// The next event without waiting; `None` when there is none yet, or the runtime has ended.
     pub fn try_next(&mut self) -> Option<Event> {
         loop {
             match self.receiver.try_recv() {
@@ -117,8 +117,8 @@ impl Events {
         }
     }
 
-    /// How many events were missed since this was last asked: those that happened while this listener was
-    /// more than 4096 events behind. All of them lie before the event that came last.
+    /// How many events this listener has missed since the last call, because it was more than 4096 events
+    /// behind. All of them happened before the event that it received last.
     pub fn take_missed(&mut self) -> u64 {
         std::mem::take(&mut self.missed)
     }

@@ -7,7 +7,7 @@ use tasker_template::TaskTemplate;
 
 use crate::client::new_task::IdentityStrategy;
 
-/// The hash of what no two tasks may have in common; `None` when every task is a new one.
+/// The hash that identifies a task; `None` when the strategy allows any number of the same tasks.
 pub(crate) fn hash(template: &TaskTemplate, strategy: &IdentityStrategy, context: &Json) -> Option<Identity> {
     let (kind, text) = match strategy {
         IdentityStrategy::AlwaysUnique => return None,
@@ -16,14 +16,14 @@ pub(crate) fn hash(template: &TaskTemplate, strategy: &IdentityStrategy, context
     };
     let mut hash = Sha256::new();
     for part in [&template.namespace, &template.name, &template.version, kind, &text] {
-        // With its length before it, so that no two lists of parts read the same.
+        // Each field with its length before it, so that different fields never give the same bytes.
         hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         hash.update(part.as_bytes());
     }
     Some(hash.finalize().into())
 }
 
-/// Whether two contexts differ in nothing but the order of keys and white space.
+/// Whether two contexts are the same, apart from the order of keys and white space.
 pub(crate) fn same(one: &Json, other: &Json) -> bool {
     one == other || canonical(one) == canonical(other)
 }
@@ -34,8 +34,8 @@ fn canonical(context: &Json) -> String {
     context.to::<Value>().map_or_else(|_| context.get().to_owned(), |value| sorted(&value).to_string())
 }
 
-/// The value with its keys sorted, also where another crate has turned on the feature of `serde_json` that
-/// keeps them as they came.
+/// The value with its keys sorted. `serde_json` does not sort them if another crate has turned on its feature
+/// `preserve_order`.
 fn sorted(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(sorted).collect(),

@@ -7,9 +7,9 @@ use crate::client::error::{Error, LimitError};
 use crate::client::tasker::Tasker;
 
 impl Tasker {
-    /// Sets a fleet limit: it holds for all workers of the store together, and replaces the limit that its
-    /// scope had. Workers keep to it within about a [`poll_interval`](crate::Builder::poll_interval).
-    /// Attempts that run when it is lowered go on to their end.
+    /// Sets a fleet limit: it holds for all workers of the store together, and replaces an earlier limit of
+    /// its scope. Workers follow it within about a [`poll_interval`](crate::Builder::poll_interval). Attempts
+    /// that are running when it is lowered run to their end.
     ///
     /// A limit counts the workers that are alive. A worker that stalls for longer than its lease counts as
     /// dead: its attempts may still run beside those that others start in their place.

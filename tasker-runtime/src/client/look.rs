@@ -1,4 +1,4 @@
-//! Looking at tasks: one with all its steps, or a list.
+//! Reading tasks: one with all its steps, or a list.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -24,11 +24,11 @@ pub struct TaskSummary {
     pub name: String,
     /// Its template's version.
     pub version: String,
-    /// Where it is.
+    /// Its state.
     pub state: TaskState,
-    /// Its place among others.
+    /// Its priority, from -100 to 100: claims prefer the higher.
     pub priority: i32,
-    /// What ties it to other work.
+    /// The id that it shares with related work.
     pub correlation_id: Uuid,
     /// Words to find it by.
     pub tags: Vec<String>,
@@ -36,7 +36,7 @@ pub struct TaskSummary {
     pub context: Json,
     /// When it was created.
     pub created_at: Timestamp,
-    /// When it came into its state, if that is a settled one.
+    /// When it settled in its present state; `None` while it is in progress.
     pub settled_at: Option<Timestamp>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) async fn list(engine: &Engine, filter: TaskFilter) -> Result<Vec<Task
     let mut summaries = Vec::new();
     let mut templates = HashMap::new();
     for head in engine.store.tasks(filter).await? {
-        // Its names, and not the template itself: one that cannot be read spoils no list.
+        // Only the names are read: a template that cannot be parsed does not make the list fail.
         let template = match templates.entry(head.template) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => entry.insert(engine.store.template(head.template).await?),

@@ -1,4 +1,4 @@
-//! What an application holds: create tasks, wait for them, look at them, steer them.
+//! The application's handle: creating tasks, waiting for them, reading them, operating on them.
 
 pub(crate) mod create;
 pub(crate) mod dead_letter;

@@ -19,12 +19,12 @@ pub struct NewTask {
     pub(super) origin: Origin,
 }
 
-/// What makes two tasks the same, so that the second is not created. It holds for as long as the first is
-/// kept, whatever has become of it.
+/// What makes two tasks the same, so that the second is not created. This holds until the first is deleted,
+/// in whatever state it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IdentityStrategy {
-    /// Nothing: every task is a new one.
+    /// Nothing: every request creates a task.
     #[default]
     AlwaysUnique,
     /// The template and the context, in which the order of keys does not matter.
@@ -60,14 +60,14 @@ impl NewTask {
         }
     }
 
-    /// Of this version of the template; needed only when there are several.
+    /// The version of the template; needed only when there are several.
     #[must_use]
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
         self
     }
 
-    /// Ties the task to other work.
+    /// The id that the task shares with related work.
     #[must_use]
     pub fn correlation_id(mut self, id: Uuid) -> Self {
         self.correlation_id = Some(id);
@@ -81,14 +81,14 @@ impl NewTask {
         self
     }
 
-    /// What makes the task the same as another one, which then keeps this from being created.
+    /// What makes the task the same as an earlier one, so that it is not created.
     #[must_use]
     pub fn identity(mut self, strategy: IdentityStrategy) -> Self {
         self.identity = strategy;
         self
     }
 
-    /// Created once under this key, however often it is asked for:
+    /// An idempotency key: the task is created once, however often it is requested with this key. Sets
     /// [`IdentityStrategy::CallerProvided`].
     ///
     /// ```
@@ -101,15 +101,15 @@ impl NewTask {
         self.identity(IdentityStrategy::CallerProvided(key.into()))
     }
 
-    /// Not before this time.
+    /// The earliest time at which the task starts.
     #[must_use]
     pub fn run_at(mut self, time: Timestamp) -> Self {
         self.run_at = Some(time);
         self
     }
 
-    /// From -100 to 100, 0 unless said otherwise: when there is more to do than room, a point is
-    /// worth a minute of waiting.
+    /// The priority, from -100 to 100; the default is 0. When steps wait for a free worker, a point of
+    /// priority counts as much as a minute of waiting.
     #[must_use]
     pub fn priority(mut self, priority: i32) -> Self {
         self.priority = priority;

@@ -1,4 +1,4 @@
-//! What operators do to tasks: from any process that has the store open, with who and why on record.
+//! Operators' actions on tasks, from any process that has the store open. Who acted and why is recorded.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::client::stale::{self, TaskAge};
 use crate::client::task::Task;
 use crate::client::tasker::Tasker;
 
-/// Who asks for an action, and why; both are kept with the task.
+/// Who asks for an action, and why; both are recorded with the task.
 ///
 /// ```
 /// let operator = tasker::operate::Operator::new("ada").because("the card was replaced");
@@ -34,20 +34,20 @@ pub struct Operator {
 pub enum RetryScope {
     /// This one.
     Step(String),
-    /// This one, and those that failed among the steps which wait for it, directly or not.
+    /// This one, and the failed ones among the steps that depend on it, directly or indirectly.
     Downstream(String),
-    /// All that failed. A task that was cancelled or given up is reopened as a whole whatever the
-    /// scope: all that did not complete runs again.
+    /// All failed steps. A task that was cancelled or given up is reopened as a whole, with any scope: every
+    /// step that is not complete runs again.
     All,
 }
 
-/// What a retry does.
+/// The effect of a retry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RetryPlan {
     /// The steps that are tried again, with a fresh budget of attempts.
     pub retried: Vec<String>,
-    /// The steps that wait for those, and run after them.
+    /// The steps that depend on those, and run after them.
     pub then: Vec<String>,
 }
 
@@ -58,21 +58,21 @@ impl Operator {
         Self { by: by.into(), reason: "no reason given".to_owned() }
     }
 
-    /// With the reason, which is kept as well.
+    /// Sets the reason, which is recorded with the action.
     #[must_use]
     pub fn because(mut self, reason: impl Into<String>) -> Self {
         self.reason = reason.into();
         self
     }
 
-    /// The reason that is kept.
+    /// The reason that is recorded.
     #[must_use]
     pub fn reason(&self) -> &str {
         &self.reason
     }
 }
 
-/// Operators. Each action is atomic: it is done and recorded, or nothing is changed.
+/// Operators' actions. Each is atomic: it is done and recorded, or nothing is changed.
 impl Tasker {
     /// Ends a task. Running handlers are told through
     /// [`StepContext::cancelled`](crate::StepContext::cancelled), and ended after the grace period.
@@ -85,8 +85,8 @@ impl Tasker {
         self.act(id, &bound, OperatorAction::Cancel, operator).await
     }
 
-    /// Tries failed steps again, each with a fresh budget of attempts. What is complete stays so, and
-    /// the steps that wait for them run afterwards by themselves.
+    /// Tries failed steps again, each with a fresh budget of attempts. Complete steps remain complete, and
+    /// the steps that depend on the retried ones run after them.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl Tasker {
         self.act(id, &bound, OperatorAction::Retry { runs: numbered.collect() }, operator).await
     }
 
-    /// What [`retry`](Self::retry) would do; changes nothing.
+    /// The effect that [`retry`](Self::retry) would have now. Changes nothing.
     ///
     /// # Errors
     ///
@@ -128,7 +128,7 @@ impl Tasker {
         Ok(RetryPlan { retried: names(&steps), then: names(&then) })
     }
 
-    /// Makes a step run now that waits for its next attempt.
+    /// Runs a step now that waits for its next attempt.
     ///
     /// # Errors
     ///
@@ -140,8 +140,8 @@ impl Tasker {
         self.act(id, &bound, OperatorAction::RetryNow { run: step.into() }, operator).await
     }
 
-    /// Completes a step with a result that was made by hand; the steps that wait for it read that. A
-    /// running attempt of it is told to end, and its answer is dropped.
+    /// Completes a step with this result, which the steps that depend on it read. A running attempt of the
+    /// step is told to end, and its answer is dropped.
     ///
     /// # Errors
     ///
@@ -167,8 +167,8 @@ impl Tasker {
         self.act(id, &bound, action, operator).await
     }
 
-    /// Lets the steps that wait for this one go on without its result. A running attempt of it is told
-    /// to end, and its answer is dropped.
+    /// Marks a step as done without a result, so that the steps which depend on it can run. A running attempt
+    /// of the step is told to end, and its answer is dropped.
     ///
     /// # Errors
     ///
@@ -182,9 +182,9 @@ impl Tasker {
         self.act(id, &bound, action, operator).await
     }
 
-    /// Ends a task in the state `error`: it is not worth more attempts. It is a
-    /// [dead letter](crate::operate::DeadLetter) until somebody notes what became of it
-    /// ([`investigate`](Self::investigate)) or [`retry`](Self::retry) brings it back.
+    /// Ends a task in the state `error`: it is not worth more attempts. The task has a pending
+    /// [dead letter](crate::operate::DeadLetter) until an operator sets its status with
+    /// [`investigate`](Self::investigate), or reopens the task with [`retry`](Self::retry).
     ///
     /// # Errors
     ///
@@ -194,13 +194,13 @@ impl Tasker {
         self.act(id, &bound, OperatorAction::GiveUp { reason: DeadLetterReason::ManualDlq }, operator).await
     }
 
-    /// Notes what has become of a task that was given up: its [dead letter](crate::operate::DeadLetter) has
-    /// this status from now on, with the operator's reason as its notes. Nothing else of the task is changed.
+    /// Sets the status of the [dead letter](crate::operate::DeadLetter) of a task that was given up, with the
+    /// operator's reason as its notes. Nothing else of the task changes.
     ///
     /// # Errors
     ///
-    /// [`Error::NotPossible`] when the task is not given up, or not any more. When there is no such
-    /// task, or the store fails.
+    /// [`Error::NotPossible`] when the task is in another state than `error`. When there is no such task, or
+    /// the store fails.
     ///
     /// ```
     /// # use tasker::{Error, TaskId, Tasker, operate::{DeadLetterStatus, Operator}};
@@ -219,8 +219,8 @@ impl Tasker {
         self.act(id, &bound, OperatorAction::Investigate { status }, operator).await
     }
 
-    /// Deletes tasks that have been over for longer than `age`, at most `limit` of them: how many.
-    /// Blocked tasks are not over.
+    /// Deletes tasks that have been over for longer than `age`, at most `limit` of them. Returns their
+    /// number. Blocked tasks are not over, and are kept.
     ///
     /// # Errors
     ///
@@ -231,8 +231,8 @@ impl Tasker {
         Ok(engine.prune(settled_before, limit).await?)
     }
 
-    /// How long the unfinished tasks that meet the filter have waited for what they wait for now; the
-    /// filter's states do not count. A task that waits for nothing is left out.
+    /// How long the unfinished tasks that meet the filter have waited for what they wait for now. The
+    /// filter's states are ignored. A task that waits for nothing is left out.
     ///
     /// # Errors
     ///
@@ -312,7 +312,7 @@ fn is_done(state: StepState) -> bool {
     matches!(state, StepState::Complete | StepState::ResolvedManually | StepState::Skipped)
 }
 
-/// The steps that wait for any of these, directly or not, in the order of the template.
+/// The steps that depend on any of these, directly or indirectly, in the order of the template.
 fn downstream(bound: &BoundTemplate, steps: &[StepIndex]) -> Vec<StepIndex> {
     let mut found = std::collections::BTreeSet::new();
     let mut open = steps.to_vec();
@@ -339,7 +339,7 @@ fn retried(record: &TaskRecord, bound: &BoundTemplate, scope: &RetryScope) -> Re
     let (id, state) = (record.head.id, record.head.state);
     let task = Task::new(record.clone(), bound);
     let state_of = |step: StepIndex| task.steps[step as usize].state;
-    // In a task that was ended, whatever can run now; else what has failed.
+    // In a task that was ended, every step that can run now; otherwise the failed steps.
     let reopens = matches!(state, TaskState::Cancelled | TaskState::Error);
     let can = |step: &StepIndex| match reopens {
         true => {
@@ -349,7 +349,7 @@ fn retried(record: &TaskRecord, bound: &BoundTemplate, scope: &RetryScope) -> Re
         false => state_of(*step) == StepState::Error,
     };
     let all = || (0..).zip(&bound.template.steps).map(|(step, _)| step);
-    // A task is reopened as a whole: what did not run would keep it from ever ending.
+    // A task is reopened as a whole: a step that did not run again would keep it from ending.
     let scope = if reopens { &RetryScope::All } else { scope };
     match scope {
         RetryScope::Step(name) => {

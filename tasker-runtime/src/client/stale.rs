@@ -1,4 +1,4 @@
-//! Stale tasks: those that have waited for the same thing for longer than they should.
+//! Stale tasks: tasks that have waited for the same thing for longer than their limit.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use tasker_template::TaskTemplate;
 
 use crate::build::bind::BoundTemplate;
 
-/// How long a task has been where it is.
+/// How the time that a task has waited compares with its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -20,7 +20,7 @@ pub enum Staleness {
     Stale,
 }
 
-/// How long a task has waited for what it waits for now, and how long it may.
+/// How long a task has waited for what it waits for now, and how long it may wait for that.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaskAge {
@@ -28,24 +28,24 @@ pub struct TaskAge {
     pub task: TaskId,
     /// What it waits for.
     pub waiting_for: WaitingFor,
-    /// For how many minutes.
+    /// For how long, in whole minutes.
     pub minutes: i64,
-    /// How many minutes that may take.
+    /// The limit, in minutes.
     pub limit_minutes: i64,
     /// How close the two are.
     pub staleness: Staleness,
-    /// Whether the template wants such a task to be given up.
+    /// Whether the template asks to give such a task up when it is stale.
     #[serde(skip)]
     pub(crate) acts: bool,
 }
 
-/// Limits in minutes where a template sets none. A task that exceeds one of these is listed as stale, and is
-/// not given up by itself.
+/// The limits, in minutes, for templates without their own. A task that exceeds one of these is listed as
+/// stale, but is never given up for it.
 const STEPS_IN_PROCESS: u32 = 30;
 const RETRY: u32 = 30;
 const WORKER: u32 = 60;
 
-/// Whether the template says how long a task may stay where it is.
+/// Whether the template has limits on how long a task may wait.
 pub(crate) fn has_thresholds(template: &TaskTemplate) -> bool {
     let lifecycle = &template.lifecycle;
     lifecycle.max_steps_in_process_minutes.is_some()
@@ -54,7 +54,7 @@ pub(crate) fn has_thresholds(template: &TaskTemplate) -> bool {
         || lifecycle.max_duration_minutes.is_some()
 }
 
-/// How long the task has been where it is; `None` when it waits for nothing.
+/// How long the task has waited for the same thing; `None` when it waits for nothing.
 pub(crate) fn look(record: &TaskRecord, bound: &BoundTemplate, now: Timestamp) -> Option<TaskAge> {
     let lifecycle = &bound.template.lifecycle;
     let last_end = record.attempts.iter().map(|attempt| attempt.finished_at).max();
@@ -96,7 +96,7 @@ pub(crate) fn look(record: &TaskRecord, bound: &BoundTemplate, now: Timestamp) -
 }
 
 impl TaskAge {
-    /// Whether it has been there for too long.
+    /// Whether it has waited for as long as its limit, or longer.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         self.staleness == Staleness::Stale

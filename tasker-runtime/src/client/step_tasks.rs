@@ -1,4 +1,4 @@
-//! Creating tasks, and looking at them, from within a handler.
+//! Creating and reading tasks from within a handler.
 
 use std::sync::{Arc, Weak};
 
@@ -17,14 +17,15 @@ use crate::handler::StepContext;
 #[derive(Clone, Debug)]
 pub struct StepTasks {
     engine: Weak<Engine>,
-    /// That of the step's own task.
+    /// The correlation id of the step's own task.
     correlation_id: Uuid,
 }
 
 impl StepContext {
-    /// Creates tasks, and looks at them: what [`Tasker`](crate::Tasker) does, from within a handler.
+    /// Creates and reads tasks from within a handler, as [`Tasker`](crate::Tasker) does outside.
     ///
-    /// An attempt may be made again after it has created a task. An idempotency key makes it the same task:
+    /// A step may be tried again after an attempt has created a task. With an idempotency key, every attempt
+    /// gets the same task:
     ///
     /// ```
     /// use serde_json::json;
@@ -42,14 +43,14 @@ impl StepContext {
     ///
     /// # Panics
     ///
-    /// In a [call](crate::testing::call) by a test that was given no runtime with `tasker`.
+    /// In a [call](crate::testing::call) of a test that has set no runtime with `tasker`.
     #[track_caller]
     #[must_use]
     pub fn tasks(&self) -> StepTasks {
         let Some(runtime) = self.runtime() else {
             panic!("`step.tasks()` needs a runtime: give the call one with `.tasker(&tasker)`");
         };
-        // Only an engine makes attempts.
+        // Outside of tests, only an engine makes attempts.
         let engine = runtime.upgrade().and_then(|runtime| runtime.downcast::<Engine>().ok());
         let engine = engine.as_ref().map(Arc::downgrade).unwrap_or_default();
         StepTasks { engine, correlation_id: self.correlation_id() }
@@ -59,7 +60,7 @@ impl StepContext {
 impl StepTasks {
     /// Creates a task, with the checks of [`Tasker::create_task`](crate::Tasker::create_task). It has the
     /// correlation id of the step's own task, and names that as its parent's, unless `task` says otherwise.
-    /// It is created at once, whatever becomes of the attempt.
+    /// The task is created at once, also when the attempt fails later.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! A task as one looks at it.
+//! A task as it is read from the store.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -29,19 +29,19 @@ pub struct Task {
     pub name: String,
     /// Its template's version.
     pub version: String,
-    /// Where it is.
+    /// Its state.
     pub state: TaskState,
-    /// What ties it to other work.
+    /// The id that it shares with related work.
     pub correlation_id: Uuid,
     /// Its input.
     pub context: Json,
-    /// Its place among others.
+    /// Its priority, from -100 to 100: claims prefer the higher.
     pub priority: i32,
     /// Who asked for it, and what for.
     pub origin: Origin,
     /// When it was created.
     pub created_at: Timestamp,
-    /// When it came into its state, if that is a settled one.
+    /// When it settled in its present state; `None` while it is in progress.
     pub settled_at: Option<Timestamp>,
     /// Its steps, in the order of the template.
     pub steps: Vec<Step>,
@@ -62,16 +62,16 @@ pub struct Step {
     pub method: String,
     /// The steps that it waits for.
     pub dependencies: Vec<String>,
-    /// Where it is.
+    /// Its state.
     pub state: StepState,
     /// How many attempts it has in all.
     pub max_attempts: u32,
     /// The attempts that have ended, the oldest first.
     pub attempts: Vec<Attempt>,
-    /// When its running attempt was claimed.
+    /// When its running attempt was claimed; `None` when none is running.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claimed_at: Option<Timestamp>,
-    /// When its next attempt is due.
+    /// When its next attempt is due; `None` when it is due, or there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<Timestamp>,
     /// Its result, once it is complete.
@@ -83,7 +83,7 @@ pub struct Step {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Attempt {
-    /// Which of the step's runs it is of, from 1; 0 for the only run of an ordinary step.
+    /// The number of the run, from 1; 0 for the only run of an ordinary step.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub instance: u32,
     /// Its number, from 1.
@@ -105,7 +105,7 @@ pub struct Attempt {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Action {
-    /// The word for it, such as `cancel` or `retry`.
+    /// The action's word, such as `cancel` or `retry`.
     pub action: String,
     /// The steps that it was done to.
     pub steps: Vec<String>,
@@ -115,12 +115,12 @@ pub struct Action {
     pub reason: String,
     /// When it was done.
     pub at: Timestamp,
-    /// What else is known of it.
+    /// What is recorded for this kind of action only.
     #[serde(default, skip_serializing_if = "ActionDetails::is_empty")]
     pub details: ActionDetails,
 }
 
-/// A step's output that cannot be had.
+/// Why the output of a step cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OutputError {
@@ -139,7 +139,7 @@ pub enum OutputError {
         task: TaskId,
         /// The callable.
         callable: &'static str,
-        /// How many.
+        /// The number of those steps.
         count: usize,
     },
     /// The step is not complete.
@@ -152,7 +152,7 @@ pub enum OutputError {
         /// Where it is.
         state: StepState,
     },
-    /// The result has another form.
+    /// The result does not have the form of the requested type.
     #[error("the result of step `{step}` of task {task} cannot be read")]
     Form {
         /// The task.
@@ -164,7 +164,8 @@ pub enum OutputError {
     },
 }
 
-/// How much is to come of a run in this state, compared with others of the same step.
+/// The order of run states by how much is still to come: the state of a step with several runs is the highest
+/// among its runs.
 fn has_more_to_come(state: StepState) -> u8 {
     use StepState::{Error, InProgress, Pending, Ready, Suspended, WaitingForRetry};
     match state {
@@ -206,7 +207,7 @@ impl Task {
                 result: None,
             })
             .collect();
-        // A step with several runs is where the one is that has most to come, and done when none is left.
+        // A step with several runs has the state of the run with most to come, and is done when none is left.
         let mut open = BTreeSet::new();
         for row in record.steps {
             let Some(step) = steps.get_mut(row.key.step as usize) else { continue };
@@ -232,7 +233,7 @@ impl Task {
                 };
                 step.result = row.result;
             }
-            // Nobody made the attempt 0.
+            // No worker made attempt 0.
             if row.attempt > 0 {
                 step.attempts.push(Attempt {
                     instance: row.key.instance,
@@ -250,7 +251,7 @@ impl Task {
             (step.state, step.result) = (StepState::Complete, Some(Json::list(&results)));
         }
         if matches!(record.head.state, TaskState::Cancelled | TaskState::Error) {
-            // Of a task that was ended no step keeps a row: where each was follows from its attempts.
+            // A task that was ended has no rows of its ordinary steps: their states follow from the attempts.
             for step in &mut steps {
                 let has_failed =
                     |outcome: AttemptOutcome| outcome != AttemptOutcome::Cancelled && !outcome.is_done();
@@ -294,13 +295,14 @@ impl Task {
         self.steps.iter().find(|step| step.name == name)
     }
 
-    /// The steps by the length of the longest path that leads to them; those of a layer can run side by side.
+    /// The steps in layers, by the length of the longest path that leads to them. The steps of a layer can
+    /// run at the same time.
     #[must_use]
     pub fn layers(&self) -> Vec<Vec<&Step>> {
         let index: HashMap<&str, usize> =
             self.steps.iter().enumerate().map(|(index, step)| (step.name.as_str(), index)).collect();
         let mut depths = vec![0; self.steps.len()];
-        // No path is longer than there are steps. In a task that was read from JSON there may be a circle.
+        // No path is longer than the number of steps: a task that was read from JSON may contain a cycle.
         for _ in 0..self.steps.len() {
             let mut is_settled = true;
             for (at, step) in self.steps.iter().enumerate() {
@@ -364,20 +366,22 @@ impl Task {
 }
 
 impl Step {
-    /// Why it failed, if its last attempt did.
+    /// The error of its last attempt, if that failed.
     #[must_use]
     pub fn error(&self) -> Option<&ErrorRecord> {
         self.attempts.last()?.error.as_ref()
     }
 }
 
-/// A task that has settled in another state than `complete`, with what failed in its text.
+/// A task that has settled in another state than `complete`. Its text tells which steps failed and why.
 ///
 /// ```
 /// # use tasker::{Error, Tasker, TaskId};
 /// async fn first_failure(tasker: &Tasker, id: TaskId) -> Result<Option<String>, Error> {
 ///     match tasker.wait(id).await {
-///         Err(Error::Failed(failure)) => Ok(failure.task().failed_steps().next().map(|step| step.name.clone())),
+///         Err(Error::Failed(failure)) => {
+///             Ok(failure.task().failed_steps().next().map(|step| step.name.clone()))
+///         }
 ///         other => other.map(|_| None),
 ///     }
 /// }

@@ -1,4 +1,4 @@
-//! The handle that an application holds: create tasks, look at them, wait for them.
+//! The application's handle on a running runtime: creating tasks, reading them, waiting for them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use crate::client::task::Task;
 use crate::client::{create, wait};
 use crate::engine::Engine;
 
-/// A running Tasker. Clones share one engine. When the last is dropped, running handlers are ended at
-/// once, and their steps are run again by the next one: call [`shutdown`](Self::shutdown) first to
-/// let them end.
+/// A running Tasker. Clones share one engine. When the last clone is dropped, running handlers are ended at
+/// once, and the next worker runs their steps again. Call [`shutdown`](Self::shutdown) first to let handlers
+/// end.
 ///
 /// ```
 /// use tasker::{NewTask, Tasker, step_handler};
@@ -37,7 +37,8 @@ use crate::engine::Engine;
 /// ";
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// let tasker = Tasker::builder().template_str("greeting.yaml", TEMPLATE).store_url("memory:").build().await?;
+/// let builder = Tasker::builder().template_str("greeting.yaml", TEMPLATE).store_url("memory:");
+/// let tasker = builder.build().await?;
 /// let context = serde_json::json!({ "name": "Ada" });
 /// let id = tasker.create_task(NewTask::new("docs", "greeting", &context)).await?;
 /// let task = tasker.wait(id).await?;
@@ -78,32 +79,32 @@ impl Tasker {
         &self.handle.engine
     }
 
-    /// The engine as a handler has it.
+    /// The engine, for the contexts of handlers.
     #[cfg(feature = "testing")]
     pub(crate) fn runtime(&self) -> std::sync::Weak<dyn std::any::Any + Send + Sync> {
         Arc::<Engine>::downgrade(self.engine())
     }
 
-    /// Creates a task; once this returns, the task survives any crash and will be run.
+    /// Creates a task. Once this has returned, the task survives any crash, and will be run.
     ///
     /// # Errors
     ///
-    /// When there is no such template, the context is no JSON object, is too large or does not fit the
-    /// template's `input_schema`, a task of the same identity is there
-    /// ([`Error::AlreadyExists`]), the store fails, or the runtime has been shut down.
+    /// When there is no such template; when the context is not a JSON object, is too large, or does not fit
+    /// the template's `input_schema`; when there is a task of the same identity ([`Error::AlreadyExists`]);
+    /// when the store fails, or the runtime has been shut down.
     pub async fn create_task(&self, task: NewTask) -> Result<TaskId, Error> {
         create::create(self.engine(), task).await
     }
 
-    /// Creates a task in a transaction of the caller's: it is there once that is committed, together
-    /// with whatever else the caller has written, and is run from then on.
+    /// Creates a task within the caller's own transaction: the task exists once that is committed, together
+    /// with the caller's own writes, and is run from then on.
     ///
-    /// The transaction is one on the database of the store, which is PostgreSQL.
+    /// The transaction must be on the store's database, which must be PostgreSQL.
     ///
     /// # Errors
     ///
-    /// As [`create_task`](Self::create_task); after [`Error::AlreadyExists`] the transaction can go
-    /// on. [`Error::Transaction`] when the statement fails.
+    /// As [`create_task`](Self::create_task). After [`Error::AlreadyExists`] the transaction can still be
+    /// used and committed. [`Error::Transaction`] when the statement fails.
     ///
     /// ```no_run
     /// # async fn example(mut client: tokio_postgres::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -162,8 +163,8 @@ impl Tasker {
         look::list(self.engine(), filter).await
     }
 
-    /// The workers of the store, of all processes: those that are alive, and dead ones that have not
-    /// been forgotten.
+    /// The workers of the store, of all processes: those that are alive, and dead ones that the store has not
+    /// forgotten yet.
     ///
     /// ```
     /// # use tasker::{Error, Tasker};
@@ -180,7 +181,7 @@ impl Tasker {
         Ok(self.engine().store.workers().await?)
     }
 
-    /// What this runtime is made of.
+    /// Describes this runtime.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -198,22 +199,23 @@ impl Tasker {
         Description { worker: engine.worker(), store: engine.store.name(), templates, info: engine.info() }
     }
 
-    /// What happens from now on in this runtime, for whoever wants to watch. See [`Events`].
+    /// The events of this runtime from now on. See [`Events`].
     #[must_use]
     pub fn subscribe(&self) -> Events {
         Events::new(self.engine().subscribe())
     }
 
-    /// Ends the engine in order: claims no more, lets running handlers end for as long as the
-    /// builder's grace period, hands the rest back. What was handed back does not count as an attempt.
+    /// Shuts the engine down: it claims nothing more, gives running handlers the builder's grace period to
+    /// end, and hands the other claims back. A claim that was handed back does not count as an attempt.
     pub async fn shutdown(&self) {
         if let Err(error) = self.engine().shutdown(self.handle.grace).await {
-            tracing::warn!(error = %chain(&error), "the worker could not sign off; others take its work over all the same");
+            let error = chain(&error);
+            tracing::warn!(%error, "the worker could not sign off; others take its work over all the same");
         }
     }
 
-    /// Whether nothing runs here any more. It is `false` after a [`shutdown`](Self::shutdown) when a handler
-    /// blocks its thread, which also keeps the program from ending.
+    /// Whether everything here has ended. It is `false` after a [`shutdown`](Self::shutdown) while a handler
+    /// still blocks its thread; such a handler also keeps the program from ending.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -229,15 +231,15 @@ impl Tasker {
     }
 }
 
-/// What a runtime is made of.
+/// The description of a runtime: its store, its templates and its worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Description {
-    /// Its worker, when it runs steps.
+    /// Its worker; `None` when it runs no steps.
     pub worker: Option<WorkerId>,
-    /// Its store, as people call it; no password.
+    /// The name of its store in messages, without a password.
     pub store: String,
-    /// How many templates it can create tasks of.
+    /// The number of templates of which it can create tasks.
     pub templates: usize,
     /// What its worker says of itself.
     #[serde(flatten)]

@@ -12,8 +12,8 @@ pub(crate) async fn wait(engine: &Engine, id: TaskId) -> Result<Task, Error> {
     loop {
         let waiter = engine.waiters.wait_for(id);
         let mut settled = std::pin::pin!(waiter.settled());
-        // From here on the end of a task that is under way here is not missed. For any other task the store
-        // is asked.
+        // From here on, the end of a task that this engine runs is not missed. For other tasks the store is
+        // asked at intervals.
         settled.as_mut().enable();
         if (stopped || !engine.is_active(id))
             && let Some(task) = settled_task(look::task(engine, id).await?)?
@@ -38,7 +38,7 @@ pub(crate) async fn wait(engine: &Engine, id: TaskId) -> Result<Task, Error> {
     }
 }
 
-/// The task, when it is complete; an error, when it has settled in any other state.
+/// The task if it is complete; an error if it has settled in another state; `None` while it is in progress.
 fn settled_task(task: Task) -> Result<Option<Task>, Error> {
     match task.state {
         TaskState::Complete => Ok(Some(task)),

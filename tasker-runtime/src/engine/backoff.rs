@@ -7,9 +7,9 @@ use tasker_template::RetryPolicy;
 /// The largest part of the plain delay that is added to it, so that the retries of many tasks spread out.
 const JITTER: f64 = 0.1;
 
-/// The delay before the next attempt, when `attempts` have been made: the policy's own (the plain delay), with
-/// jitter by `random`, which is from 0 up to 1, times `scale`. The jitter never shortens the plain delay, and
-/// never exceeds the policy's cap.
+/// The delay before the next attempt, when `attempts` have been made: the policy's own (the plain delay),
+/// with jitter by `random`, which is from 0 up to 1, times `scale`. The jitter never shortens the plain
+/// delay, and never exceeds the policy's cap.
 pub(crate) fn delay(policy: &RetryPolicy, attempts: u32, scale: f64, random: f64) -> Duration {
     let plain = policy.delay(attempts);
     let jittered = plain + plain.mul_f64(JITTER * random);

@@ -1,4 +1,4 @@
-//! Waiting for the moment at which a handler should end early.
+//! The future that tells a handler to end early.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -1,4 +1,4 @@
-//! What a handler knows about the attempt that it makes.
+//! The context of an attempt, which a handler can take.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use crate::handler::extract::States;
 use crate::handler::result_writes::ResultWrites;
 use crate::handler::step_error::StepError;
 
-/// What a handler knows about the attempt that it makes; cheap to clone.
+/// The context of an attempt: its task, its step, its number, and the data that it may read. Cheap to clone.
 ///
 /// ```
 /// use tasker::{StepContext, step_handler};
@@ -56,14 +56,14 @@ pub(crate) struct TaskFacts {
 pub(crate) struct StepFacts {
     pub(crate) template: Arc<TaskTemplate>,
     pub(crate) index: StepIndex,
-    /// The steps whose results the handler can read, as the engine hands them over.
+    /// The steps whose results the handler can read, in the order in which the engine passes them.
     pub(crate) reads: Vec<(String, StepIndex)>,
 }
 
-/// Which run of the step the attempt is of, and which attempt it is.
+/// The run that the attempt belongs to, and the attempt's number.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RunFacts {
-    /// Which of several runs, from 1; 0 for the only one of an ordinary step.
+    /// The number of the run, from 1; 0 for the only run of an ordinary step.
     pub(crate) instance: u32,
     /// The number of the attempt, from 1.
     pub(crate) attempt: u32,
@@ -101,7 +101,7 @@ impl StepContext {
         self.task.id
     }
 
-    /// What ties the task to other work; the task's own id unless its creator gave another.
+    /// The id that the task shares with related work; by default the task's own id.
     #[must_use]
     pub fn correlation_id(&self) -> Uuid {
         self.task.correlation_id
@@ -142,8 +142,8 @@ impl StepContext {
         self.run.attempt >= self.max_attempts()
     }
 
-    /// The same for every attempt of this run of the step, and for no other run of any step of any task:
-    /// hand it to services outside, so that a repeated call is recognized.
+    /// An idempotency key that all attempts of this run share, and no other run has. Pass it to external
+    /// services, so that they recognize a repeated call.
     #[must_use]
     pub fn idempotency_key(&self) -> String {
         let (task, step) = (self.task.id, &self.step().name);
@@ -157,7 +157,7 @@ impl StepContext {
     ///
     /// # Errors
     ///
-    /// When there is none of this name, or it is no `T`; the error is permanent.
+    /// When there is no value of this name, or it is not a `T`. The error is permanent.
     pub fn config<T: DeserializeOwned>(&self, key: &str) -> Result<T, StepError> {
         let value = self.step().handler.initialization.get(key).cloned().unwrap_or_default();
         let what = || format!("`{key}` of the handler's initialization");
@@ -225,8 +225,8 @@ impl StepContext {
 
     /// Completes when the attempt should end early:
     ///
-    /// - The worker is shutting down. When the handler then returns a retryable error, its step is handed back
-    ///   and the attempt does not count.
+    /// - The worker is shutting down. When the handler then returns a retryable error, its step is handed
+    ///   back and the attempt does not count.
     /// - The step's time is over, or an operator has cancelled the task or ended the step by hand. What the
     ///   handler returns is dropped, and the handler itself is ended after the builder's grace period.
     ///
@@ -242,7 +242,7 @@ impl StepContext {
         self.cancellation.is_cancelled()
     }
 
-    /// What is to be written together with the result.
+    /// The statements to commit together with the result.
     pub(crate) fn writes(&self) -> &ResultWrites {
         &self.writes
     }
@@ -256,7 +256,7 @@ impl StepContext {
     }
 }
 
-/// The code of errors for input that does not have the form which the handler takes.
+/// The code of errors for input that does not have the form that the handler expects.
 pub(crate) const INVALID_INPUT: &str = "INVALID_INPUT";
 
 fn invalid(what: &str, error: &JsonError) -> StepError {

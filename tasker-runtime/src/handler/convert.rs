@@ -1,29 +1,31 @@
-//! What the code that `#[step_handler]` writes calls. The traits here exist for their messages.
+//! Support for the code that `#[step_handler]` generates. The traits exist for their compiler messages.
 
 use tasker_store::BoxError;
 
-/// That a parameter of this type takes the output `O` of the handler `H`.
+/// Holds when a parameter of this type accepts the output `O` of the handler `H`.
 #[diagnostic::on_unimplemented(
     message = "dependency `{H}` returns `{O}`, but this parameter expects `{Self}`",
     label = "expected `{O}`",
-    note = "take `{O}`, or name the step in quotes to read another view of its result: `#[depends_on(\"step\")]`"
+    note = "take `{O}`, or name the step in quotes to read another view of its result: \
+            `#[depends_on(\"step\")]`"
 )]
 pub trait DependencyOutput<H, O> {
-    /// Asks the compiler.
+    /// Naming this constant makes the compiler check that the trait holds.
     #[doc(hidden)]
     const HOLDS: () = ();
 }
 
 impl<H, O> DependencyOutput<H, O> for O {}
 
-/// That an optional parameter of this type takes the output `O` of the handler `H`.
+/// Holds when an optional parameter of this type accepts the output `O` of the handler `H`.
 #[diagnostic::on_unimplemented(
     message = "dependency `{H}` returns `{O}`, but this parameter expects `{Self}`",
     label = "expected `Option<{O}>`",
-    note = "take `Option<{O}>`, or name the step in quotes to read another view of its result: `#[depends_on(\"step\")]`"
+    note = "take `Option<{O}>`, or name the step in quotes to read another view of its result: \
+            `#[depends_on(\"step\")]`"
 )]
 pub trait OptionalDependencyOutput<H, O> {
-    /// Asks the compiler.
+    /// Naming this constant makes the compiler check that the trait holds.
     #[doc(hidden)]
     const HOLDS: () = ();
 }
@@ -31,7 +33,7 @@ pub trait OptionalDependencyOutput<H, O> {
 impl<H, O> OptionalDependencyOutput<H, O> for Option<O> {}
 impl<H, T> OptionalDependencyOutput<H, Option<T>> for Option<T> {}
 
-/// What a handler may return as an error: anything that converts into a `StepError`, or into a boxed error.
+/// An error that a handler may return: anything that converts into a `StepError`, or into a boxed error.
 #[diagnostic::on_unimplemented(
     message = "a step handler cannot fail with `{Self}`",
     label = "not an error that can be recorded",
@@ -50,7 +52,7 @@ impl<E: Into<BoxError>> HandlerError for E {
     }
 }
 
-/// Not for people: what the macro calls.
+/// For generated code only.
 #[doc(hidden)]
 pub(crate) mod private {
     use serde::{Deserialize, Serialize};
@@ -65,7 +67,7 @@ pub(crate) mod private {
     pub use crate::handler::validation::private::*;
     pub use crate::handler::{DependencyOutput, OptionalDependencyOutput};
 
-    /// A type, written where only a type may stand.
+    /// Stands for a type in generated code, in a position where only a type is allowed.
     pub trait Itself {
         type Itself: ?Sized;
     }
@@ -74,8 +76,8 @@ pub(crate) mod private {
         type Itself = T;
     }
 
-    // What a parameter is read with. They ask for `Deserialize` and not for `DeserializeOwned`, since
-    // it is the one whose message says how to derive it.
+    // These functions read parameters. They require `Deserialize` instead of `DeserializeOwned`, because the
+    // compiler's message for it says how to derive it.
 
     pub fn input<T: for<'de> Deserialize<'de>>(context: &StepContext) -> Result<T, StepError> {
         context.input()
@@ -102,7 +104,7 @@ pub(crate) mod private {
         context.optional_dependency(step)
     }
 
-    /// What a type that is called `Result` comes to.
+    /// The conversion of a type that is called `Result`.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is called `Result`, but is none",
         label = "not a `std::result::Result`",
@@ -124,8 +126,8 @@ pub(crate) mod private {
         }
     }
 
-    /// What a function returned whose type is not called `Result`. An inherent method wins over the
-    /// trait's: for a `Result` under another name it is one that cannot be called.
+    /// The value of a function whose return type is not called `Result`. An inherent method takes precedence
+    /// over the trait's: for a `Result` under another name it is one that cannot be called.
     #[derive(Debug)]
     pub struct Returned<'a, T>(pub &'a T);
 
@@ -160,8 +162,8 @@ pub(crate) mod private {
         }
     }
 
-    /// Turns a handler's error into a [`StepError`]: one that converts decides for itself whether it
-    /// is permanent, and every other is retryable. An inherent method wins over the trait's.
+    /// Turns a handler's error into a [`StepError`]: an error that converts into one decides whether it is
+    /// permanent, and every other is retryable. An inherent method takes precedence over the trait's.
     #[derive(Debug)]
     pub struct Failed<E>(pub E);
 
@@ -197,7 +199,7 @@ pub(crate) mod private {
         }
     }
 
-    /// Runs a function that is not async where it may block, inside the caller's span.
+    /// Runs a function that is not async on the blocking pool, inside the caller's span.
     ///
     /// # Panics
     ///
@@ -208,7 +210,7 @@ pub(crate) mod private {
             Ok(value) => value,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime is shutting down, and nothing will poll this again.
+                // The runtime is shutting down: this future is not polled again.
                 Err(_) => std::future::pending().await,
             },
         }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use crate::handler::StepContext;
 use crate::handler::step_error::StepError;
 
-/// What a handler may take as a parameter without an attribute. Implement it for a type of your own
-/// to make that type a parameter.
+/// A type that a handler may take as a parameter without an attribute. Implement it for a type of your own to
+/// make that a parameter.
 ///
 /// ```
 /// use tasker::{FromStep, State, StepContext, StepError, step_handler, handler::StateRequirement};
@@ -35,17 +35,18 @@ use crate::handler::step_error::StepError;
 #[diagnostic::on_unimplemented(
     message = "a step handler cannot take a parameter of type `{Self}`",
     label = "where does this come from?",
-    note = "mark it `#[input]` (the task's context), `#[input(\"field\")]`, or `#[depends_on(handler)]` (another step's result), or take `State<{Self}>` or `StepContext`"
+    note = "mark it `#[input]` (the task's context), `#[input(\"field\")]`, or `#[depends_on(handler)]` \
+            (another step's result), or take `State<{Self}>` or `StepContext`"
 )]
 pub trait FromStep: Sized {
     /// Takes the value for one attempt.
     ///
     /// # Errors
     ///
-    /// When it cannot be had; the attempt ends with this error.
+    /// When the value is not available. The attempt fails with this error.
     fn from_step(context: &StepContext) -> Result<Self, StepError>;
 
-    /// What the application must have handed to the builder for this; checked before anything runs.
+    /// The states that the application must give to the builder for this; checked before anything runs.
     #[must_use]
     fn requires() -> Vec<StateRequirement> {
         Vec::new()
@@ -58,7 +59,7 @@ impl FromStep for StepContext {
     }
 }
 
-/// A value that the application handed to the builder.
+/// A value that the application gave to the builder.
 ///
 /// ```
 /// use tasker::{State, step_handler};
@@ -94,19 +95,19 @@ impl<T: Clone + Send + Sync + 'static> FromStep for State<T> {
     }
 }
 
-/// A type of which the application must have handed a value to the builder.
+/// A type of which the application must give a value to the builder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateRequirement {
     pub(crate) id: TypeId,
     pub(crate) name: &'static str,
 }
 
-/// The values that the application handed to the builder, by type.
+/// The values that the application gave to the builder, by type.
 #[derive(Clone, Default)]
 pub(crate) struct States(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
 
 impl States {
-    /// Whether there was none of this type yet.
+    /// Adds a value. Returns `false` when there was one of this type already.
     pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) -> bool {
         self.0.insert(TypeId::of::<T>(), Arc::new(value)).is_none()
     }

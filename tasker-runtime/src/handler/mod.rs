@@ -1,5 +1,5 @@
-//! What a handler may take, return and be: [`StepHandler`], which `#[step_handler]` implements, the
-//! parameters, and what is known of a handler without its type.
+//! Handlers: the trait [`StepHandler`], which `#[step_handler]` implements, the parameters and results of
+//! handlers, and their registrations without types.
 
 mod cancelled;
 mod context;
@@ -43,31 +43,32 @@ pub use tasker_store::SqlValue;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a step handler",
     label = "not a step handler",
-    note = "name the function that has `#[step_handler(\"…\")]`, or the step itself in quotes: `#[depends_on(\"step\")]`"
+    note = "name the function that has `#[step_handler(\"…\")]`, or the step itself in quotes: \
+            `#[depends_on(\"step\")]`"
 )]
 pub trait StepHandler: 'static {
-    /// What a template's `handler.callable` says to get this handler.
+    /// The `handler.callable` by which a template names this handler.
     const CALLABLE: &'static str;
-    /// What a template's `handler.method` says to get this handler; `call` is the default there.
+    /// The `handler.method` by which a template names this handler; the template's default is `call`.
     const METHOD: &'static str;
     /// The steps whose results it reads.
     const DEPENDS_ON: &'static [Dependency];
-    /// Where it is in the source.
+    /// The place of its source code.
     const LOCATION: CodeLocation;
-    /// What it returns when it succeeds.
+    /// The type of its result.
     type Output;
 
-    /// What it needs from the application.
+    /// The states that it needs from the application.
     fn requires() -> Vec<StateRequirement>;
 
     /// Runs one attempt.
     fn call(context: StepContext) -> StepFuture;
 }
 
-/// An attempt under way.
+/// The future of an attempt.
 pub type StepFuture = Pin<Box<dyn Future<Output = StepOutcome> + Send>>;
 
-/// What an attempt comes to.
+/// The outcome of an attempt.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StepOutcome {

@@ -1,13 +1,13 @@
-//! Handlers as the registry sees them: without their types.
+//! The registration of a handler, without its type.
 
 use std::fmt;
 
 use crate::handler::{Dependency, StateRequirement, StepContext, StepFuture, StepHandler};
 
-/// A place in somebody's source.
+/// A place in source code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CodeLocation {
-    /// The file, as the compiler was told it.
+    /// The path of the file, as the compiler reports it.
     pub file: &'static str,
     /// The line, counted from 1.
     pub line: u32,

@@ -1,4 +1,4 @@
-//! What a handler writes into the store's own database, together with its result.
+//! A handler's own statements in the store's database, committed together with its result.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,13 +7,13 @@ use tasker_store::{SqlValue, SqlWrite};
 use crate::handler::step_error::StepError;
 use crate::handler::{FromStep, StepContext};
 
-/// SQL statements that are committed together with the step's result: both are there, or neither, however
-/// often the step is tried. Take it as a parameter.
+/// SQL statements that are committed together with the step's result, exactly once however often the step is
+/// tried. Take it as a parameter.
 ///
-/// The statements run in order after the handler has returned, in the transaction that records its result,
-/// so that no connection is held while the handler runs. One that fails fails the attempt: for good, unless
-/// another transaction was in its way. The statements of an attempt that fails, or whose claim no longer
-/// holds, are dropped.
+/// The statements run in order after the handler has returned, in the transaction that records its result, so
+/// that no connection is held while the handler runs. When a statement fails, so does the attempt:
+/// permanently, unless the cause is a conflict with another transaction. The statements of an attempt that
+/// fails, or whose claim no longer holds, are dropped.
 ///
 /// The tables are the application's own, in the database of the store: PostgreSQL (values are `$1`,
 /// `$2`, …; name tables with their schema) or the SQLite file (`$1` or `?1`). A store in memory
@@ -37,7 +37,7 @@ impl ResultWrites {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(write);
     }
 
-    /// The statements added so far; those that are added later have no effect.
+    /// Takes the statements added so far. Statements that are added later have no effect.
     pub(crate) fn take(&self) -> Vec<SqlWrite> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

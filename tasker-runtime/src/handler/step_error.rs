@@ -1,4 +1,4 @@
-//! What a handler says when it fails, and what is recorded of it.
+//! The error of a failed attempt, and what is recorded of it.
 
 use std::error::Error;
 use std::fmt;
@@ -7,15 +7,15 @@ use std::time::Duration;
 use serde_json::Value;
 use tasker_store::{BoxError, ErrorKind, ErrorRecord, append};
 
-/// What a handler returns; for any other error type see [`StepError`].
+/// The result of a handler; for other error types see [`StepError`].
 pub type StepResult<T> = Result<T, StepError>;
 
 /// Why an attempt failed.
 ///
-/// A handler may return any error. One that converts into a `StepError` decides for itself whether
-/// it is permanent; every other is retryable.
+/// A handler may return any error. An error that converts into a `StepError` decides whether it is permanent;
+/// every other is retryable.
 ///
-/// Its text is what is recorded of it: the message with its causes, then the code in brackets.
+/// Its text is recorded with the attempt: the message with its causes, then the code in brackets.
 ///
 /// ```
 /// use std::time::Duration;
@@ -32,7 +32,7 @@ pub struct StepError {
     error: BoxError,
 }
 
-/// What an error says besides its text.
+/// The fields of an error besides its text.
 #[derive(Clone, Debug)]
 struct Facts {
     kind: ErrorKind,
@@ -52,7 +52,7 @@ impl StepError {
         Self::new(ErrorKind::Retryable, error.into())
     }
 
-    /// What a `StepError` says besides its kind is kept.
+    /// Everything but the kind is taken over when the error is a `StepError`.
     fn new(kind: ErrorKind, error: BoxError) -> Self {
         match error.downcast::<Self>() {
             Ok(own) => Self { facts: Facts { kind, ..own.facts }, error: own.error },
@@ -60,21 +60,21 @@ impl StepError {
         }
     }
 
-    /// With a word for programs, such as `CARD_DECLINED`.
+    /// With a code for programs, such as `CARD_DECLINED`.
     #[must_use]
     pub fn with_code(mut self, code: impl Into<String>) -> Self {
         self.facts.code = Some(code.into());
         self
     }
 
-    /// With facts for whoever looks into it, kept with the attempt.
+    /// With facts that help to investigate the error, recorded with the attempt.
     #[must_use]
     pub fn with_context(mut self, context: impl Into<Value>) -> Self {
         self.facts.context = Some(context.into());
         self
     }
 
-    /// With the time to wait before the next attempt, whatever the retry policy says.
+    /// With the time to wait before the next attempt, in place of the retry policy's delay.
     #[must_use]
     pub fn with_retry_after(mut self, delay: Duration) -> Self {
         self.facts.retry_after = Some(delay);
@@ -87,31 +87,32 @@ impl StepError {
         self.facts.kind == ErrorKind::Retryable
     }
 
-    /// Whether another attempt may help, as a word of its own.
+    /// The kind of the error: retryable or permanent.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.facts.kind
     }
 
-    /// The word for programs.
+    /// The code for programs.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.facts.code.as_deref()
     }
 
-    /// The facts for whoever looks into it.
+    /// The facts that help to investigate the error.
     #[must_use]
     pub fn context(&self) -> Option<&Value> {
         self.facts.context.as_ref()
     }
 
-    /// How long to wait before the next attempt; `None` for as long as the retry policy says.
+    /// How long to wait before the next attempt; `None` for the retry policy's delay.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.facts.retry_after
     }
 
-    /// The error that it was made from. Its text is part of this one's, and therefore it is not the `source`.
+    /// The error that it was made from. Its text is part of this error's text; it is therefore not the
+    /// `source`.
     ///
     /// ```
     /// let error = tasker::StepError::retryable(std::io::Error::from(std::io::ErrorKind::TimedOut));
@@ -134,7 +135,7 @@ impl StepError {
         let mut source = self.error.source();
         while let Some(inner) = source {
             match inner.downcast_ref::<Self>() {
-                // Its code is told at the end of the whole.
+                // Its code is appended at the end of the whole text.
                 Some(own) => match message.strip_suffix(&own.to_string()) {
                     Some(before) => message = format!("{before}{}", own.message()),
                     None => append(&mut message, &own.message()),
@@ -146,7 +147,7 @@ impl StepError {
         message
     }
 
-    /// An error of a type that says nothing about retrying; a `StepError` among its sources does.
+    /// From an error of any type. It is retryable, unless a `StepError` among its sources says otherwise.
     pub(crate) fn from_any(error: BoxError) -> Self {
         let error = match error.downcast::<Self>() {
             Ok(own) => return *own,
@@ -162,13 +163,13 @@ impl StepError {
         Self::new(ErrorKind::Retryable, error)
     }
 
-    /// Another error that says the same.
+    /// Another error with the same message, kind, code and facts.
     #[cfg(feature = "testing")]
     pub(crate) fn again(&self) -> Self {
         Self { facts: self.facts.clone(), error: self.message().into() }
     }
 
-    /// What is kept of it.
+    /// The record of this error.
     pub(crate) fn record(&self) -> ErrorRecord {
         let mut record = ErrorRecord::new(self.facts.kind, self.message());
         (record.code, record.context) = (self.facts.code.clone(), self.facts.context.clone());
@@ -194,7 +195,7 @@ impl From<BoxError> for StepError {
 #[cfg_attr(docsrs, doc(cfg(feature = "anyhow")))]
 impl From<anyhow::Error> for StepError {
     fn from(error: anyhow::Error) -> Self {
-        // Beneath a context that was added to it, a `StepError` still decides, and its text follows the
+        // A `StepError` to which a context was added still decides about retrying. Its text follows the
         // context's.
         let is_bare = error.chain().next().is_some_and(<dyn Error>::is::<Self>);
         match error.downcast_ref::<Self>().map(|own| own.facts.clone()) {
@@ -229,7 +230,7 @@ impl From<serde_json::Error> for StepError {
     }
 }
 
-/// Turns the error of a call into a [`StepError`] on the way out, where the type itself does not.
+/// Turns the error of a `Result` into a [`StepError`], for error types that do not convert by themselves.
 ///
 /// ```
 /// use tasker::{OrStepError as _, StepResult};

@@ -1,4 +1,4 @@
-//! How inputs are validated. The traits here exist for their messages.
+//! The validation of inputs. The traits exist for their compiler messages.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
@@ -10,29 +10,30 @@ use tasker_store::Json;
 use uuid::Uuid;
 use validator::Validate;
 
-/// That an input of this type can be validated: `#[input(validate)]`.
+/// Holds when an input of this type can be validated: `#[input(validate)]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be validated: it does not implement the `Validate` that Tasker knows",
     label = "does not implement `tasker::validator::Validate`",
-    note = "write `#[derive(tasker::validator::Validate)]` and `#[validate(crate = \"tasker::validator\")]` on the type",
-    note = "a `Validate` of another version of the crate `validator` is another trait; `cargo tree --duplicates` lists \
-            crates that are there in several versions"
+    note = "write `#[derive(tasker::validator::Validate)]` and `#[validate(crate = \"tasker::validator\")]` \
+            on the type",
+    note = "a `Validate` of another version of the crate `validator` is another trait; \
+            `cargo tree --duplicates` lists crates that are there in several versions"
 )]
 pub trait ValidInput: Validate {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Validate> ValidInput for T {}
 
-/// That an input of this type has no `Validate` that could be missed.
+/// Holds for types that cannot implement a `Validate` which Tasker would overlook.
 ///
-/// Only asked for in a program with several versions of the crate `validator`: there, an input that derives
-/// the `Validate` of another version than Tasker's would pass unvalidated.
+/// Required only in a program with several versions of the crate `validator`: there, an input that derives
+/// the `Validate` of another version than Tasker's would not be validated.
 #[diagnostic::on_unimplemented(
     message = "is `{Self}` to be validated? Its `Validate`, if it has one, is not the one that Tasker knows",
     label = "does not implement `tasker::validator::Validate`, and would pass unvalidated",
     note = "this program has several versions of the crate `validator`; `cargo tree --duplicates` lists them",
-    note = "to validate it, derive `Validate` of the version that Tasker has: `#[derive(tasker::validator::Validate)]` \
-            and `#[validate(crate = \"tasker::validator\")]`",
+    note = "to validate it, derive `Validate` of the version that Tasker has: \
+            `#[derive(tasker::validator::Validate)]` and `#[validate(crate = \"tasker::validator\")]`",
     note = "if there is nothing to validate, say so: `#[input(validate = false)]`"
 )]
 pub trait PlainInput {}
@@ -84,7 +85,7 @@ impl PlainInput for serde_json::Map<String, serde_json::Value> {}
 impl<A: PlainInput, B: PlainInput> PlainInput for (A, B) {}
 impl<A: PlainInput, B: PlainInput, C: PlainInput> PlainInput for (A, B, C) {}
 
-/// Not for people: what the macro calls.
+/// For generated code only.
 #[doc(hidden)]
 pub(crate) mod private {
     use std::fmt::Write as _;
@@ -100,8 +101,8 @@ pub(crate) mod private {
         Validated(input).check_input(what)
     }
 
-    /// Validates a type that derives `Validate`. An inherent method wins over a trait's: every other type
-    /// is passed by the trait that is in scope.
+    /// Validates a type that derives `Validate`. An inherent method takes precedence over a trait's method:
+    /// for every other type, the trait that is in scope accepts any value.
     #[derive(Debug)]
     pub struct Validated<'a, T>(pub &'a T);
 
@@ -111,7 +112,7 @@ pub(crate) mod private {
         }
     }
 
-    /// Passes every other type.
+    /// Accepts every other type without validation.
     pub trait Unvalidated {
         fn check_input(&self, _what: &str) -> Result<(), StepError> {
             Ok(())
@@ -120,7 +121,7 @@ pub(crate) mod private {
 
     impl<T> Unvalidated for Validated<'_, T> {}
 
-    /// Passes every other type that is plain.
+    /// Accepts every other type that is plain without validation.
     pub trait PlainUnvalidated<T> {
         fn check_input(&self, _what: &str) -> Result<(), StepError>
         where

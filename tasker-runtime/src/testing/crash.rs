@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::task::Task;
 
-/// Where a worker dies. The operations that change the store are its commits, numbered from 1.
+/// The commit at which a worker dies. Commits are the operations that change the store, numbered from 1.
 ///
 /// ```
 /// use tasker::testing::CrashPoint;
@@ -25,10 +25,11 @@ use crate::client::task::Task;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CrashPoint {
-    /// The commit does not take place. What the handler did outside is done, and its answer is lost.
-    /// Claims by themselves do not count here: the worker did nothing since the commit before.
+    /// The worker dies before the commit, which does not take place. The external effects of the handler
+    /// remain, and its answer is lost. Operations that only claim are not counted, because the worker has
+    /// done nothing since the commit before.
     Before(usize),
-    /// The commit takes place, and the worker does not live to hear of it.
+    /// The worker dies after the commit, before it receives the store's answer.
     After(usize),
 }
 
@@ -45,7 +46,8 @@ impl fmt::Display for CrashPoint {
 ///
 /// ```
 /// use tasker::testing::{CrashPoint, TestEngine};
-/// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
+/// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+/// #     steps: [{name: a, handler: {callable: a}}]}";
 /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1);
 /// let run = engine.run_with_crash_blocking(serde_json::json!({}), CrashPoint::After(3));
 /// let crash = run.crash().unwrap();
@@ -59,7 +61,7 @@ impl fmt::Display for CrashPoint {
 pub struct Crash {
     /// The commit at which it died.
     pub point: CrashPoint,
-    /// What that commit was to do.
+    /// The operation of that commit.
     pub operation: &'static str,
     /// The task as it was left; `None` when it had not been created.
     pub task: Option<Task>,
@@ -71,9 +73,8 @@ impl fmt::Display for Crash {
     }
 }
 
-/// What one worker sees of a store, until it dies: from then on every operation fails.
-///
-/// It hands every operation on to `inner`, and counts those that commit.
+/// The store of one worker. It passes every operation on to `inner`, counts the commits, and fails every
+/// operation once the worker has died.
 #[derive(Debug)]
 pub(crate) struct MortalStore {
     inner: Arc<MemoryStore>,
@@ -91,12 +92,12 @@ impl MortalStore {
         Self { inner, point, dead, commits: AtomicUsize::new(0), last, workers }
     }
 
-    /// What the worker died of.
+    /// The crash, once the worker has died.
     pub(crate) fn operation(&self) -> &'static str {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets go of what the dead worker claimed, as the end of its process does.
+    /// Orphans the claims of the dead worker, as the end of its process does.
     pub(crate) fn bury(&self) {
         for worker in self.workers.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             self.inner.worker_died(worker);
@@ -107,7 +108,7 @@ impl MortalStore {
         if self.dead.is_cancelled() { Err(StoreError::Closed) } else { Ok(&self.inner) }
     }
 
-    /// One commit more. An error when the worker dies of it.
+    /// Counts a commit. Fails when the worker dies at it.
     fn pass(&self, point: CrashPoint, what: &'static str) -> Result<(), StoreError> {
         if point != self.point {
             return Ok(());

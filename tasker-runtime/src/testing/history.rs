@@ -1,11 +1,12 @@
-//! What happened in a run, in its order: times alone do not tell, since virtual time stands still.
+//! The history of a run, in order: times do not give the order, because virtual time stands still while
+//! something runs.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-/// What happened in a run, written by everything that takes part in it.
+/// The history of a run, which its workers and handlers write.
 #[derive(Clone, Debug)]
 pub(crate) struct History {
     written: Arc<Mutex<Written>>,
@@ -34,7 +35,7 @@ impl History {
         Self { written: Arc::default(), max_calls, exceeded: CancellationToken::new() }
     }
 
-    /// Notes that a handler is called; `false` when there have been as many calls as there may be.
+    /// Records the call of a handler. Returns `false` when the limit of calls is reached.
     pub(crate) fn call(&self, step: &str, attempt: u32, at: Timestamp) -> bool {
         let mut written = self.written();
         if written.calls == self.max_calls {
@@ -54,7 +55,7 @@ impl History {
         self.written().entries.clone()
     }
 
-    /// Completes when a handler would be called once too often.
+    /// Completes when a call exceeds the limit.
     pub(crate) async fn exceeded(&self) {
         self.exceeded.cancelled().await;
     }

@@ -57,19 +57,19 @@ pub use stage::{Target, handler};
 pub use test_engine::TestEngine;
 pub use test_run::TestRun;
 
-/// The function's name of a handler's type.
+/// The name of a handler's function, without its path.
 fn short_name<H>() -> &'static str {
     let name = std::any::type_name::<H>();
     name.rsplit("::").next().unwrap_or(name)
 }
 
-/// Runs to the end on this thread, in a runtime of its own whose time is virtual.
+/// Runs a future to its end on this thread, in a runtime of its own with virtual time.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.unwrap_or_else(|error| panic!("the test's runtime cannot start: {error}")).block_on(future)
 }
 
-/// Fails a test that would take as long as its backoffs say.
+/// Fails a test whose time is not virtual: it would really wait for its backoffs.
 #[track_caller]
 fn require_virtual_time() {
     let (begun, machine) = (Instant::now(), std::time::Instant::now());
@@ -79,6 +79,7 @@ fn require_virtual_time() {
     }
     assert!(
         Instant::now() == begun,
-        "time is not paused: write `#[tokio::test(start_paused = true)]`, or a plain `#[test]` that calls the method whose name ends in `_blocking`"
+        "time is not paused: write `#[tokio::test(start_paused = true)]`, or a plain `#[test]` that calls \
+         the method whose name ends in `_blocking`"
     );
 }

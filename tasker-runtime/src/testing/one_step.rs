@@ -20,8 +20,8 @@ use crate::handler::{
 };
 use crate::testing::{block_on, short_name};
 
-/// Begins to describe a call of the handler `H`. What is not said is as at the first attempt of a step
-/// of the function's name, in a task with an empty context.
+/// Begins to describe a call of the handler `H`. By default it is the first attempt of a step with the
+/// function's name, in a task with an empty context.
 ///
 /// ```
 /// use serde_json::json;
@@ -133,7 +133,7 @@ impl<H: StepHandler> Call<H> {
     ///
     /// # Panics
     ///
-    /// When it is no JSON object: there is no such task.
+    /// When it is not a JSON object, which every context is.
     #[track_caller]
     pub fn input(mut self, context: impl Serialize) -> Self {
         self.input = json(&context);
@@ -145,7 +145,7 @@ impl<H: StepHandler> Call<H> {
         self
     }
 
-    /// What the handler `D` returned, for the step that this one reads as its result.
+    /// Sets the result of the handler `D`, which this handler reads.
     ///
     /// ```
     /// # use tasker::{step_handler, testing::call};
@@ -185,7 +185,7 @@ impl<H: StepHandler> Call<H> {
         self
     }
 
-    /// The result of the step of this name, as any value.
+    /// Sets the result of the step with this name, as any value.
     ///
     /// ```
     /// # use tasker::{step_handler, testing::call};
@@ -268,7 +268,7 @@ impl<H: StepHandler> Call<H> {
         self
     }
 
-    /// The task's id, which makes the idempotency key one that the test knows.
+    /// The task's id, so that the test knows the idempotency key.
     ///
     /// ```
     /// # use tasker::{StepContext, TaskId, step_handler, testing::call};
@@ -311,7 +311,7 @@ impl<H: StepHandler> Call<H> {
         Self { cancellation: self.cancellation.clone(), ..self }
     }
 
-    /// The runtime that `step.tasks()` creates tasks in, and looks at. The test keeps it.
+    /// The runtime in which `step.tasks()` creates and reads tasks. The test must keep it alive.
     ///
     /// ```
     /// use serde_json::json;
@@ -324,20 +324,23 @@ impl<H: StepHandler> Call<H> {
     ///     Ok(())
     /// }
     ///
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
     /// # async fn a_test() {
-    /// let tasker = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).builder().build().await.unwrap();
+    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1);
+    /// let tasker = engine.builder().build().await.unwrap();
     /// call::<ask>().tasker(&tasker).run().await.unwrap();
     /// assert_eq!(tasker.list(TaskFilter::new()).await.unwrap().len(), 1);
     /// # }
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(a_test());
+    /// # let mut runtime = tokio::runtime::Builder::new_current_thread();
+    /// # runtime.enable_all().start_paused(true).build().unwrap().block_on(a_test());
     /// ```
     pub fn tasker(mut self, tasker: &Tasker) -> Self {
         self.runtime = Some(tasker.runtime());
         self
     }
 
-    /// Calls the handler; what it returned, read back from the JSON that would be recorded.
+    /// Calls the handler. Returns its result, read back from the JSON that would be recorded.
     ///
     /// ```
     /// # use tasker::{step_handler, testing::call};
@@ -355,8 +358,8 @@ impl<H: StepHandler> Call<H> {
     ///
     /// # Panics
     ///
-    /// When the handler does, when it takes a state that the call was not given (no runtime would start
-    /// without it), or when its result cannot be read back.
+    /// When the handler panics; when it takes a state that the call was not given, without which no runtime
+    /// would start; or when its result cannot be read back.
     pub async fn run(self) -> Result<H::Output, StepError>
     where
         H::Output: DeserializeOwned,
@@ -372,7 +375,7 @@ impl<H: StepHandler> Call<H> {
         Ok(result.to().unwrap_or_else(unreadable))
     }
 
-    /// Calls the handler; the JSON that would be recorded. For results that are only written.
+    /// Calls the handler. Returns the JSON that would be recorded: for results without `Deserialize`.
     ///
     /// ```
     /// # use tasker::{step_handler, testing::call};
@@ -398,7 +401,8 @@ impl<H: StepHandler> Call<H> {
         for requirement in H::requires() {
             assert!(
                 self.states.has(requirement),
-                "handler `{}` takes `State<{}>`, but the call was given none: add `.state(…)` with a value of that type",
+                "handler `{}` takes `State<{}>`, but the call was given none: add `.state(…)` with a value \
+                 of that type",
                 short_name::<H>(),
                 requirement.name
             );
@@ -433,7 +437,7 @@ impl<H: StepHandler> Call<H> {
         block_on(self.run())
     }
 
-    /// What the engine would hand to the handler.
+    /// The context that the engine would pass to the handler.
     fn context(self) -> StepContext {
         let task = TaskFacts { id: self.task, correlation_id: self.task.0, context: self.input };
         let names = H::DEPENDS_ON.iter().map(|one| one.step.to_owned());

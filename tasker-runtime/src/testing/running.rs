@@ -21,20 +21,20 @@ impl TestEngine {
     ///
     /// ```
     /// # use tasker::testing::TestEngine;
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
     /// // #[tokio::test(start_paused = true)]
     /// async fn a_test() {
-    ///     let run = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).run(serde_json::json!({})).await;
-    ///     run.assert_complete();
+    ///     let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1);
+    ///     engine.run(serde_json::json!({})).await.assert_complete();
     /// }
     /// ```
     ///
     /// # Panics
     ///
-    /// When the program has no handler for a step, or lacks something else that keeps a runtime from
-    /// starting; when the context is no JSON object; when time is not paused. With the history, when the
-    /// run calls handlers more than [`max_calls`](Self::max_calls) times or takes longer than
-    /// [`max_elapsed`](Self::max_elapsed).
+    /// When a runtime cannot start, for instance because a step has no handler; when the context is not a
+    /// JSON object; when time is not paused. With the history, when the run calls handlers more than
+    /// [`max_calls`](Self::max_calls) times or takes longer than [`max_elapsed`](Self::max_elapsed).
     pub async fn run(&self, context: impl Serialize) -> TestRun {
         require_virtual_time();
         World::new(self).run(&self.new_task(&context), None).await
@@ -44,7 +44,9 @@ impl TestEngine {
     ///
     /// ```
     /// # use tasker::testing::TestEngine;
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}, \
+    /// #     {name: b, handler: {callable: b}, dependencies: [a]}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
     /// engine.run_blocking(serde_json::json!({})).assert_complete();
     /// ```
@@ -56,19 +58,21 @@ impl TestEngine {
         block_on(self.run(context))
     }
 
-    /// As [`run`](Self::run), with a worker that dies at `point`, and another that ends the task. For
-    /// the one crash in which [`crash_everywhere`](Self::crash_everywhere) has found something.
+    /// As [`run`](Self::run), with a worker that dies at `point`, and another that ends the task. Use it to
+    /// repeat the crash at which [`crash_everywhere`](Self::crash_everywhere) has failed.
     ///
     /// ```
     /// # use tasker::testing::{CrashPoint, TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
     /// # async fn a_test() {
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1);
     /// let run = engine.run_with_crash(serde_json::json!({}), CrashPoint::Before(4)).await;
     /// // The handler had run, and its answer was lost.
     /// assert_eq!(run.order(), ["a#1", "a#2"]);
     /// # }
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(a_test());
+    /// # let mut runtime = tokio::runtime::Builder::new_current_thread();
+    /// # runtime.enable_all().start_paused(true).build().unwrap().block_on(a_test());
     /// ```
     ///
     /// # Panics
@@ -83,7 +87,9 @@ impl TestEngine {
     ///
     /// ```
     /// # use tasker::testing::{CrashPoint, TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}, \
+    /// #     {name: b, handler: {callable: b}, dependencies: [a]}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
     /// let run = engine.run_with_crash_blocking(serde_json::json!({}), CrashPoint::After(4));
     /// assert!(run.crash().is_some());
@@ -97,13 +103,13 @@ impl TestEngine {
         block_on(self.run_with_crash(context, point))
     }
 
-    /// Runs the task again and again: the worker dies before, then after each of its commits in turn,
-    /// and another ends the task. `assertions` is called for each run, the last two of which have no
-    /// crash. How many crashes there were.
+    /// Runs the task again and again: the worker dies before, then after each of its commits in turn, and
+    /// another ends the task. `assertions` is called for each run; two of the runs have no crash. Returns the
+    /// number of crashes.
     ///
-    /// A crash counts as an attempt of every step that the worker had claimed, so that a step with one
-    /// attempt may fail of it. A function that is not async goes on in its thread after the worker's
-    /// death, which no test can end.
+    /// A crash counts as an attempt of every step that the worker had claimed, so that a step with a single
+    /// attempt fails. A handler that is not async continues in its thread after the worker's death, because a
+    /// thread cannot be ended.
     ///
     /// ```
     /// use std::collections::BTreeSet;
@@ -119,7 +125,8 @@ impl TestEngine {
     ///     charged.lock().unwrap().insert(context.idempotency_key());
     /// }
     ///
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: pay, handler: {callable: 'Docs::PayOnce'}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: pay, handler: {callable: 'Docs::PayOnce'}}]}";
     /// # async fn a_test() {
     /// let engine = TestEngine::template_str("orders.yaml", TEMPLATE).state_of_run(Bank::default);
     /// let crashes = engine
@@ -130,7 +137,8 @@ impl TestEngine {
     ///     .await;
     /// assert!(crashes > 0);
     /// # }
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(a_test());
+    /// # let mut runtime = tokio::runtime::Builder::new_current_thread();
+    /// # runtime.enable_all().start_paused(true).build().unwrap().block_on(a_test());
     /// ```
     ///
     /// # Panics
@@ -163,7 +171,9 @@ impl TestEngine {
     ///
     /// ```
     /// # use tasker::testing::TestEngine;
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}, \
+    /// #     {name: b, handler: {callable: b}, dependencies: [a]}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
     /// engine.crash_everywhere_blocking(serde_json::json!({}), |run| run.assert_complete());
     /// ```
@@ -185,14 +195,17 @@ impl TestEngine {
     ///
     /// ```
     /// # use tasker::{NewTask, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
     /// # async fn a_test() {
-    /// let tasker = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).builder().build().await.unwrap();
+    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1);
+    /// let tasker = engine.builder().build().await.unwrap();
     /// let id = tasker.create_task(NewTask::new("docs", "t", &serde_json::json!({}))).await.unwrap();
     /// assert_eq!(tasker.wait(id).await.unwrap().step_output::<u64>("a").unwrap(), 1);
     /// tasker.shutdown().await;
     /// # }
-    /// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(a_test());
+    /// # let mut runtime = tokio::runtime::Builder::new_current_thread();
+    /// # runtime.enable_all().start_paused(true).build().unwrap().block_on(a_test());
     /// ```
     ///
     /// # Panics
@@ -211,7 +224,7 @@ impl TestEngine {
     }
 }
 
-/// What a panic says.
+/// The message of a panic.
 fn text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("an assertion failed")

@@ -1,5 +1,5 @@
-//! What stands between the engine and the handlers of a test: it notes every call, and runs something
-//! else where the test says so.
+//! The stage between the engine and the handlers of a test: it records every call, and runs the test's
+//! replacements.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -48,7 +48,8 @@ impl From<&str> for Target {
 /// #[step_handler("Docs::Letter")]
 /// async fn mail() -> u32 { 1 }
 ///
-/// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: mail, handler: {callable: 'Docs::Letter'}}]}";
+/// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+/// #     steps: [{name: mail, handler: {callable: 'Docs::Letter'}}]}";
 /// let run = TestEngine::template_str("mails.yaml", TEMPLATE)
 ///     .returns(handler::<mail>(), &1)
 ///     .run_blocking(serde_json::json!({}));
@@ -106,12 +107,12 @@ fn staged(template: &TaskTemplate) -> impl Iterator<Item = (String, Key)> {
     })
 }
 
-/// What runs instead of a step's handler.
+/// What runs in place of a step's handler.
 #[derive(Clone, Default)]
 pub(crate) struct Replacement {
-    /// What the first attempts fail with.
+    /// The errors of the first attempts.
     pub(crate) errors: Arc<[StepError]>,
-    /// What makes the others; the step's own handler where there is nothing here.
+    /// The function for later attempts; `None` for the step's own handler.
     pub(crate) then: Option<Arc<dyn Fn(StepContext) -> StepFuture + Send + Sync>>,
 }
 
@@ -121,7 +122,7 @@ impl fmt::Debug for Replacement {
     }
 }
 
-/// What stands between the engine of one worker and its handlers.
+/// The stage between the engine of one worker and its handlers.
 #[derive(Clone, Debug)]
 pub(crate) struct Stage {
     pub(crate) template: Arc<TaskTemplate>,
@@ -129,7 +130,7 @@ pub(crate) struct Stage {
     pub(crate) replacements: Arc<HashMap<String, Replacement>>,
     pub(crate) history: History,
     pub(crate) clock: Clock,
-    /// Whether the worker has died; from then on none of its handlers moves.
+    /// Cancelled when the worker dies; from then on none of its handlers runs.
     pub(crate) dead: CancellationToken,
 }
 
@@ -148,8 +149,8 @@ impl Stage {
         registry
     }
 
-    /// Without a handler and a replacement for all of its steps there is nothing to run, which the
-    /// builder reports.
+    /// The handler of these steps behind the stage. `None` when there is no handler and not all of the steps
+    /// are replaced, which the builder reports.
     fn behind(&self, key: &Key, own: Option<Handler>, is_replaced: bool) -> Option<Handler> {
         let (stage, fallback) = (self.clone(), own.clone());
         let call = move |context| stage.call(fallback.as_ref(), context);

@@ -16,25 +16,25 @@ use crate::handler::step_error::StepError;
 use crate::handler::{States, StepContext, StepHandler, StepOutcome};
 use crate::testing::stage::{Replacement, Target};
 
-/// What a test adds to the builder of each worker.
+/// A change that a test makes to the builder of each worker.
 pub(super) type Configure = Arc<dyn Fn(Builder) -> Builder + Send + Sync>;
-/// Makes it anew for each run.
+/// Makes such a change for each run, with states of its own.
 pub(super) type Prepare = Arc<dyn Fn(&mut States) -> Configure + Send + Sync>;
 
-/// A run with more calls of handlers than this goes round in circles.
+/// The default limit of calls: a run with more is taken for an endless loop.
 const MAX_CALLS: usize = 10_000;
-/// So does one that takes longer, in virtual time.
+/// The default limit of a run's duration, in virtual time.
 const MAX_ELAPSED: Duration = Duration::from_secs(7 * 86_400);
 
 /// A template to be run in virtual time, on a store in memory that is new for each run.
 ///
-/// The handlers are those that the program has, as in production, but for the steps that the test
-/// replaces. A replaced step asks for no state, and its replacement may read the results of all steps
-/// before it.
+/// Steps run the program's handlers, as in production, except those that the test replaces. A replaced step
+/// needs no state, and its replacement may read the results of all ancestors.
 ///
-/// Time goes on only while nothing runs, and then jumps: backoffs and timeouts pass at once. So should
-/// every wait of a handler, as with `tokio::time::sleep`; one that waits for a real socket would see its
-/// timeout first, and belongs behind a [`State`](crate::State) that the test fakes.
+/// Virtual time stands still while something runs, and otherwise jumps to the next timer: backoffs and
+/// timeouts pass at once. A handler should wait by this clock only, as with `tokio::time::sleep`. A handler
+/// that waits for a real socket would run into its timeout; put the connection behind a
+/// [`State`](crate::State) that the test replaces by a fake.
 ///
 /// ```
 /// use std::time::Duration;
@@ -158,8 +158,10 @@ impl TestEngine {
     /// ```
     /// # use tasker::testing::TestEngine;
     /// # use tasker::{StepContext, StepResult};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: double, handler: {callable: a}}]}";
-    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).replace("double", |context: StepContext| async move {
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: double, handler: {callable: a}}]}";
+    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE);
+    /// let engine = engine.replace("double", |context: StepContext| async move {
     ///     let number: u64 = context.input_field("number")?;
     ///     StepResult::Ok(number * 2)
     /// });
@@ -189,7 +191,8 @@ impl TestEngine {
     ///
     /// ```
     /// # use tasker::testing::TestEngine;
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: charge, handler: {callable: a}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: charge, handler: {callable: a}}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("charge", "receipt 7");
     /// let run = engine.run_blocking(serde_json::json!({}));
     /// assert_eq!(run.step_output::<String>("charge"), "receipt 7");
@@ -215,11 +218,14 @@ impl TestEngine {
     ///
     /// ```
     /// # use tasker::{step_handler, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: pay, handler: {callable: 'Docs::Pay'}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: pay, handler: {callable: 'Docs::Pay'}}]}";
     /// #[step_handler("Docs::Pay")]
     /// async fn pay() -> u64 { 100 }
     ///
-    /// let run = TestEngine::template_str("t.yaml", TEMPLATE).result_of::<pay>(&5).run_blocking(serde_json::json!({}));
+    /// let run = TestEngine::template_str("t.yaml", TEMPLATE)
+    ///     .result_of::<pay>(&5)
+    ///     .run_blocking(serde_json::json!({}));
     /// assert_eq!(run.output::<pay>(), 5);
     /// ```
     ///
@@ -231,12 +237,13 @@ impl TestEngine {
         self.returns(super::handler::<H>(), value)
     }
 
-    /// Fails a step's first attempts with these errors, one each. The later attempts are made by what
-    /// [`replace`](Self::replace) or [`returns`](Self::returns) say, or by the step's own handler.
+    /// Fails a step's first attempts with these errors, one each. Later attempts use the replacement of
+    /// [`replace`](Self::replace) or [`returns`](Self::returns), or the step's own handler.
     ///
     /// ```
     /// # use tasker::{StepError, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: charge, handler: {callable: a}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: charge, handler: {callable: a}}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE)
     ///     .fails("charge", [StepError::retryable("503"), StepError::permanent("declined")])
     ///     .returns("charge", "receipt 7");
@@ -262,12 +269,13 @@ impl TestEngine {
         self
     }
 
-    /// A value that handlers can take as [`State<T>`](crate::State). All runs share it; for one that
-    /// begins anew with each see [`state_of_run`](Self::state_of_run).
+    /// A value that handlers can take as [`State<T>`](crate::State). All runs share it; for a new value in
+    /// each run see [`state_of_run`](Self::state_of_run).
     ///
     /// ```
     /// # use tasker::{State, step_handler, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: wave, handler: {callable: 'Docs::Signal'}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: wave, handler: {callable: 'Docs::Signal'}}]}";
     /// #[derive(Clone)]
     /// struct Greeting(&'static str);
     ///
@@ -281,13 +289,14 @@ impl TestEngine {
         self.state_of_run(move || value.clone())
     }
 
-    /// A state that is made anew for each run, and outlives the crashes in it: a fake of what lies
-    /// outside the program. [`TestRun::state`](crate::testing::TestRun::state) gives it to the assertions.
+    /// A state that is made for each run, and survives the crashes in it: the fake of an external system.
+    /// [`TestRun::state`](crate::testing::TestRun::state) gives it to the assertions.
     ///
     /// ```
     /// use std::sync::{Arc, Mutex};
     /// use tasker::{State, step_handler, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: ring, handler: {callable: 'Docs::Ring'}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: ring, handler: {callable: 'Docs::Ring'}}]}";
     ///
     /// #[derive(Clone, Default)]
     /// struct Bell(Arc<Mutex<u32>>);
@@ -313,11 +322,13 @@ impl TestEngine {
         self
     }
 
-    /// Whatever else the builder can do. Called for each worker; its store and clock stay the test's.
+    /// Applies any other settings of the builder. Called for each worker; the store and the clock are always
+    /// those of the test.
     ///
     /// ```
     /// # use tasker::{StepContext, StepResult, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).configure(|builder| {
     ///     builder
     ///         .only_listed_handlers()
@@ -344,7 +355,9 @@ impl TestEngine {
     /// steps: [{name: poll, handler: {callable: Poll}, retry: {max_attempts: 100}}]
     /// ";
     /// TestEngine::template_str("t.yaml", TEMPLATE)
-    ///     .replace("poll", |_: StepContext| async { StepResult::<()>::Err(StepError::retryable("not yet")) })
+    ///     .replace("poll", |_: StepContext| async {
+    ///         StepResult::<()>::Err(StepError::retryable("not yet"))
+    ///     })
     ///     .max_calls(20)
     ///     .run_blocking(serde_json::json!({}));
     /// ```
@@ -359,7 +372,8 @@ impl TestEngine {
     /// ```should_panic
     /// # use std::time::Duration;
     /// # use tasker::{StepError, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
     /// let tomorrow = StepError::retryable("closed").with_retry_after(Duration::from_secs(86_400));
     /// TestEngine::template_str("t.yaml", TEMPLATE)
     ///     .fails("a", [tomorrow])

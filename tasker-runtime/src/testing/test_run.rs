@@ -1,4 +1,4 @@
-//! What came of a run, and assertions about it.
+//! The outcome of a run, and assertions about it.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,12 +13,13 @@ use crate::testing::crash::Crash;
 use crate::testing::history::Entry;
 use crate::testing::stage::unknown_step;
 
-/// What came of a run of a [`TestEngine`](crate::testing::TestEngine). Its `Display` is the whole
-/// history, which every failed assertion shows.
+/// The outcome of a run of a [`TestEngine`](crate::testing::TestEngine). Its `Display` is the whole history,
+/// which every failed assertion shows.
 ///
 /// ```
 /// use tasker::testing::TestEngine;
-/// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
+/// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+/// #     steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
 /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
 /// let run = engine.run_blocking(serde_json::json!({}));
 /// run.assert_complete();
@@ -39,8 +40,11 @@ impl TestRun {
     ///
     /// ```
     /// # use tasker::{TaskState, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
-    /// # let run = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).run_blocking(serde_json::json!({}));
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
+    /// # let run = TestEngine::template_str("t.yaml", TEMPLATE)
+    /// #     .returns("a", &1)
+    /// #     .run_blocking(serde_json::json!({}));
     /// assert_eq!(run.task().state, TaskState::Complete);
     /// ```
     #[must_use]
@@ -48,11 +52,13 @@ impl TestRun {
         &self.task
     }
 
-    /// The crash in it, where there was one.
+    /// The crash of the run; `None` when there was none.
     ///
     /// ```
     /// # use tasker::testing::TestEngine;
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}, \
+    /// #     {name: b, handler: {callable: b}, dependencies: [a]}]}";
     /// # let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
     /// let run = engine.run_blocking(serde_json::json!({}));
     /// assert!(run.crash().is_none());
@@ -67,8 +73,13 @@ impl TestRun {
     ///
     /// ```
     /// # use tasker::testing::TestEngine;
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
-    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2).state(5_u8);
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}, \
+    /// #     {name: b, handler: {callable: b}, dependencies: [a]}]}";
+    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE)
+    ///     .returns("a", &1)
+    ///     .returns("b", &2)
+    ///     .state(5_u8);
     /// let run = engine.run_blocking(serde_json::json!({}));
     /// assert_eq!(*run.state::<u8>(), 5);
     /// ```
@@ -87,8 +98,11 @@ impl TestRun {
     ///
     /// ```
     /// # use tasker::{StepError, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
-    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).fails("a", [StepError::retryable("503")]).returns("a", &1);
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
+    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE)
+    ///     .fails("a", [StepError::retryable("503")])
+    ///     .returns("a", &1);
     /// assert_eq!(engine.run_blocking(serde_json::json!({})).order(), ["a#1", "a#2"]);
     /// ```
     #[must_use]
@@ -104,8 +118,11 @@ impl TestRun {
     ///
     /// ```
     /// # use tasker::{StepError, testing::TestEngine, task::AttemptOutcome};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
-    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE).fails("a", [StepError::retryable("503")]).returns("a", &1);
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
+    /// let engine = TestEngine::template_str("t.yaml", TEMPLATE)
+    ///     .fails("a", [StepError::retryable("503")])
+    ///     .returns("a", &1);
     /// let run = engine.run_blocking(serde_json::json!({}));
     /// let first = &run.attempts("a")[0];
     /// assert_eq!(first.outcome, AttemptOutcome::Failed);
@@ -125,8 +142,11 @@ impl TestRun {
     ///
     /// ```
     /// # use tasker::{StepState, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
-    /// # let run = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).run_blocking(serde_json::json!({}));
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
+    /// # let run = TestEngine::template_str("t.yaml", TEMPLATE)
+    /// #     .returns("a", &1)
+    /// #     .run_blocking(serde_json::json!({}));
     /// assert_eq!(run.step("a").state, StepState::Complete);
     /// ```
     ///
@@ -144,7 +164,8 @@ impl TestRun {
     ///
     /// ```
     /// # use tasker::{step_handler, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: seven, handler: {callable: 'Docs::Lucky'}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: seven, handler: {callable: 'Docs::Lucky'}}]}";
     /// #[step_handler("Docs::Lucky")]
     /// async fn seven() -> u64 { 7 }
     ///
@@ -165,8 +186,11 @@ impl TestRun {
     ///
     /// ```
     /// # use tasker::testing::TestEngine;
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
-    /// # let run = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).run_blocking(serde_json::json!({}));
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
+    /// # let run = TestEngine::template_str("t.yaml", TEMPLATE)
+    /// #     .returns("a", &1)
+    /// #     .run_blocking(serde_json::json!({}));
     /// assert_eq!(run.step_output::<u64>("a"), 1);
     /// ```
     ///
@@ -192,7 +216,8 @@ impl TestRun {
     /// ```
     /// # use std::time::Duration;
     /// # use tasker::{StepError, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
     /// let in_an_hour = StepError::retryable("closed").with_retry_after(Duration::from_secs(3600));
     /// let run = TestEngine::template_str("t.yaml", TEMPLATE)
     ///     .fails("a", [in_an_hour])
@@ -209,11 +234,13 @@ impl TestRun {
         Duration::try_from(time.duration_since(self.task.created_at)).unwrap_or_default()
     }
 
-    /// The task is complete.
+    /// Asserts that the task is complete.
     ///
     /// ```
     /// # use tasker::testing::TestEngine;
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}, \
+    /// #     {name: b, handler: {callable: b}, dependencies: [a]}]}";
     /// # let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
     /// let run = engine.run_blocking(serde_json::json!({}));
     /// run.assert_complete();
@@ -229,11 +256,12 @@ impl TestRun {
         }
     }
 
-    /// The step has failed for good, so that the task is blocked.
+    /// Asserts that the step has failed for good, so that the task is blocked. Returns the error.
     ///
     /// ```
     /// # use tasker::{StepError, testing::TestEngine};
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}]}";
     /// let engine = TestEngine::template_str("t.yaml", TEMPLATE)
     ///     .fails("a", [StepError::permanent("declined")])
     ///     .returns("a", &1);
@@ -253,11 +281,13 @@ impl TestRun {
         }
     }
 
-    /// The step `first` was complete before the handler of `second` was called.
+    /// Asserts that the step `first` was complete before the handler of `second` was called.
     ///
     /// ```
     /// # use tasker::testing::TestEngine;
-    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, steps: [{name: a, handler: {callable: a}}, {name: b, handler: {callable: b}, dependencies: [a]}]}";
+    /// # const TEMPLATE: &str = "{name: t, namespace_name: docs, version: 1.0.0, \
+    /// #     steps: [{name: a, handler: {callable: a}}, \
+    /// #     {name: b, handler: {callable: b}, dependencies: [a]}]}";
     /// # let engine = TestEngine::template_str("t.yaml", TEMPLATE).returns("a", &1).returns("b", &2);
     /// let run = engine.run_blocking(serde_json::json!({}));
     /// run.assert_before("a", "b");
@@ -286,7 +316,7 @@ impl TestRun {
         panic!("{what}\n\n{self}")
     }
 
-    /// The attempts that a worker claimed, and died before it called the handler.
+    /// The attempts that a worker had claimed when it died, before it called the handler.
     fn never_called(&self) -> Vec<(String, String)> {
         let called = self.order();
         let of_step = |step: &Step| -> Vec<_> {
@@ -311,10 +341,10 @@ impl TestRun {
     }
 }
 
-/// Of a long history, this many calls are shown from its begin and from its end.
+/// The number of calls that are shown from the beginning and from the end of a long history.
 const SHOWN: usize = 50;
 
-/// A result need not be shown whole.
+/// The beginning of a result that is too long to be shown.
 fn shortened(text: &str) -> String {
     const LONGEST: usize = 80;
     match text.char_indices().nth(LONGEST) {

@@ -1,4 +1,4 @@
-//! One run: what its workers share, and their lives.
+//! One run: the state that its workers share, and the workers one after the other.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use crate::testing::test_run::TestRun;
 
 /// When runs begin, in virtual time.
 const START: Timestamp = Timestamp::constant(1_800_000_000, 0);
-/// Runs are alike to the last jitter.
+/// The seed of random numbers: all runs have the same jitter.
 const SEED: u64 = 7;
 
-/// Nobody else puts work into the store. Each look takes a moment, and a day of backoff has many.
+/// The poll interval. It is long because no other process puts work into the store, and each poll takes time.
 const POLL: Duration = Duration::from_secs(60);
 
-/// What the workers of one run share.
+/// The state that the workers of one run share.
 pub(super) struct World<'a> {
     engine: &'a TestEngine,
     pub(super) store: Arc<MemoryStore>,
@@ -77,7 +77,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// What the run has had enough of.
+    /// Completes with the limit that the run has exceeded.
     async fn exhausted(&self) -> String {
         let TestEngine { max_calls, max_elapsed, .. } = self.engine;
         tokio::select! {
@@ -128,7 +128,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The task as it lies in the store.
+    /// The task as the store has it.
     async fn look(&self) -> Option<Task> {
         let dead = CancellationToken::new();
         let builder = self.worker(Arc::<MemoryStore>::clone(&self.store), &dead).without_worker();
@@ -156,8 +156,8 @@ async fn created(tasker: &Tasker, dead: &CancellationToken) -> Option<TaskId> {
     unless(dead, tasker.list(TaskFilter::new().limit(usize::MAX)).await).await.last().map(|task| task.id)
 }
 
-/// The value. What fails because the worker has died goes no further, and every other failure is the
-/// test's.
+/// The value of a result. Never completes for an error that the worker's death has caused; any other error
+/// fails the test.
 async fn unless<T, E: std::error::Error + 'static>(dead: &CancellationToken, result: Result<T, E>) -> T {
     match result {
         Ok(value) => value,

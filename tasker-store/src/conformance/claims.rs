@@ -45,7 +45,7 @@ pub async fn what_is_ready_waits_for_no_clock(store: Arc<dyn Store>) {
     assert_eq!(steps(&fixture.claim(5, -3_600).await.claims), [0]);
 }
 
-pub async fn room_limits_what_a_completion_claims(store: Arc<dyn Store>) {
+pub async fn a_completion_claims_no_more_than_its_limit(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
     let graph = Shape::new(vec![vec![], vec![0], vec![0], vec![0]]);
     let (_, claims) = fixture.create(&graph, 1).await;
@@ -105,7 +105,7 @@ pub async fn what_is_handed_back_does_not_count(store: Arc<dyn Store>) {
     assert_eq!(fixture.task(id).await.attempts.len(), 1);
 }
 
-pub async fn a_worker_that_is_gone_leaves_its_claims(store: Arc<dyn Store>) {
+pub async fn a_dead_worker_leaves_its_claims(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
     let other = WorkerId::random();
     fixture.store.register_worker(other, WorkerInfo::here(), at(0)).await.unwrap();
@@ -160,7 +160,7 @@ pub async fn a_step_says_since_when_it_is_ready(store: Arc<dyn Store>) {
         task.ready_at(&task.steps[0])
     };
     assert_eq!(ready_at().await, Some(at(600)));
-    // Nobody has room for it.
+    // Nobody claims it.
     fixture.claim(0, 700).await;
     assert_eq!(ready_at().await, Some(at(600)));
     let claim = fixture.claim(1, 800).await.claims[0];
@@ -187,7 +187,7 @@ pub async fn a_point_of_priority_is_worth_a_minute(store: Arc<dyn Store>) {
     assert_eq!(order, [ids[2], ids[0], ids[1], ids[3]]);
 }
 
-pub async fn steps_that_are_passed_stay_for_others(store: Arc<dyn Store>) {
+pub async fn excluded_steps_are_left_to_others(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
     let graph = Shape::new(vec![vec![], vec![], vec![0], vec![0]]);
     let (_, claims) = fixture.create(&graph, 1).await;
@@ -206,16 +206,16 @@ pub async fn steps_that_are_passed_stay_for_others(store: Arc<dyn Store>) {
     assert_eq!(steps(&fixture.claim(9, 1).await.claims), [1, 2]);
 }
 
-pub async fn steps_of_other_namespaces_stay_for_others(store: Arc<dyn Store>) {
+pub async fn steps_of_other_namespaces_are_left_to_others(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
     let graph = Shape::new(vec![vec![], vec![0]]);
     let mut ids = Vec::new();
     for (second, namespace) in [(0, "a"), (1, "b"), (2, "it's, {c}"), (3, "b")] {
         let snapshot = format!("{{\"namespace\":{namespace:?}}}");
         let namespace = namespace.to_owned();
-        let kind = TemplateRecord { id: TemplateId::of(&snapshot), namespace, snapshot, ..template() };
-        let task = NewTaskRecord { template: kind.id, ..new_task(&graph, second) };
-        fixture.store.put_template(kind).await.unwrap();
+        let template = TemplateRecord { id: TemplateId::of(&snapshot), namespace, snapshot, ..template() };
+        let task = NewTaskRecord { template: template.id, ..new_task(&graph, second) };
+        fixture.store.put_template(template).await.unwrap();
         ids.push(task.id);
         fixture.store.create_task(task, fixture.request(0, second)).await.unwrap();
     }

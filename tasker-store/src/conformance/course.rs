@@ -9,7 +9,7 @@ use crate::id::{TaskId, WorkerId};
 use crate::state::{StepState, TaskState};
 use crate::store::Store;
 
-pub async fn a_task_starts_with_its_first_steps(store: Arc<dyn Store>) {
+pub async fn a_task_starts_with_its_roots(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
     let graph = Shape::new(vec![vec![], vec![0], vec![]]);
     let (id, claims) = fixture.create(&graph, 1).await;
@@ -53,7 +53,7 @@ pub async fn a_diamond_converges_once(store: Arc<dyn Store>) {
     assert_eq!((none.len(), settled), (0, Some(TaskState::Complete)));
 }
 
-pub async fn several_ends_complete_the_task_together(store: Arc<dyn Store>) {
+pub async fn several_sinks_complete_the_task_together(store: Arc<dyn Store>) {
     let fixture = Fixture::new(store).await;
     let graph = Shape::new(vec![vec![], vec![], vec![]]);
     let (id, claims) = fixture.create(&graph, 3).await;

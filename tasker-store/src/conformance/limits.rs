@@ -33,8 +33,8 @@ async fn worker(store: &Arc<dyn Store>) -> WorkerId {
     worker
 }
 
-async fn ask(store: &Arc<dyn Store>, worker: WorkerId, wanted: PermitDemand, now: Timestamp) -> PermitGrant {
-    let request = PermitRequest { worker, wanted: vec![wanted], now };
+async fn ask(store: &Arc<dyn Store>, worker: WorkerId, demand: PermitDemand, now: Timestamp) -> PermitGrant {
+    let request = PermitRequest { worker, demands: vec![demand], now };
     let PermitGrants { granted, limits, .. } = store.permits(request).await.unwrap();
     assert_eq!(limits.len(), 1);
     granted.into_iter().next().unwrap()
@@ -66,7 +66,7 @@ pub async fn limits_are_kept_and_removed(store: Arc<dyn Store>) {
     let known: Vec<FleetLimit> =
         store.limits().await.unwrap().into_iter().map(|record| record.limit).collect();
     assert_eq!(known, [both.clone(), odd.clone()]);
-    let nothing = PermitRequest { worker: WorkerId::random(), wanted: Vec::new(), now: at(0) };
+    let nothing = PermitRequest { worker: WorkerId::random(), demands: Vec::new(), now: at(0) };
     assert_eq!(store.permits(nothing.clone()).await.unwrap().limits, [both, odd.clone()]);
     assert!(store.remove_limit(scope()).await.unwrap());
     assert!(!store.remove_limit(scope()).await.unwrap());
@@ -91,7 +91,7 @@ pub async fn permits_are_never_more_than_the_limit(store: Arc<dyn Store>) {
     // A scope without a limit is left out of the answer.
     let other =
         PermitDemand { scope: LimitScope::Callable("other".to_owned()), keep: 0, wanted: 1, starts: 1 };
-    let request = PermitRequest { worker: one, wanted: vec![other], now: at(0) };
+    let request = PermitRequest { worker: one, demands: vec![other], now: at(0) };
     assert_eq!(store.permits(request).await.unwrap().granted, []);
     for (worker, held) in [(one, 0), (two, 0), (three, 0)] {
         assert_eq!(hold(&store, worker, 0, 0).await, (held, held));
@@ -153,8 +153,8 @@ pub async fn a_limit_that_is_set_again_counts_from_nothing(store: Arc<dyn Store>
     let (one, two) = (worker(&store).await, worker(&store).await);
     assert_eq!(hold(&store, one, 0, 1).await, (1, 1));
     store.remove_limit(scope()).await.unwrap();
-    let wanted = vec![PermitDemand { scope: scope(), keep: 1, wanted: 1, starts: 0 }];
-    let request = PermitRequest { worker: one, wanted, now: at(0) };
+    let demands = vec![PermitDemand { scope: scope(), keep: 1, wanted: 1, starts: 0 }];
+    let request = PermitRequest { worker: one, demands, now: at(0) };
     assert_eq!(store.permits(request).await.unwrap().granted, []);
     store.set_limit(at_most(1)).await.unwrap();
     assert_eq!(record(&store).await.held, 0);

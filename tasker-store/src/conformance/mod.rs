@@ -47,16 +47,16 @@ pub use workers::*;
 macro_rules! store_conformance {
     ($make:expr) => {
         $crate::store_conformance! { @ $make =>
-            a_task_starts_with_its_first_steps,
+            a_task_starts_with_its_roots,
             a_task_needs_its_template,
             what_is_claimed_is_not_claimed_again,
             claims_come_in_order_of_their_due_time,
             what_is_ready_waits_for_no_clock,
             a_chain_runs_in_one_claim_a_stage,
             a_diamond_converges_once,
-            room_limits_what_a_completion_claims,
+            a_completion_claims_no_more_than_its_limit,
             a_completion_takes_other_work_when_asked,
-            several_ends_complete_the_task_together,
+            several_sinks_complete_the_task_together,
             a_stale_answer_changes_nothing,
             a_retry_waits_until_it_is_due,
             a_final_failure_blocks_when_nothing_moves,
@@ -68,15 +68,15 @@ macro_rules! store_conformance {
             lists_are_newest_first_and_paged,
             a_template_is_kept_once,
             a_wide_fan_out_converges,
-            a_worker_that_is_gone_leaves_its_claims,
+            a_dead_worker_leaves_its_claims,
             a_worker_that_retires_with_a_claim_leaves_it,
             what_comes_back_later_waits_until_it_is_due,
             a_task_may_begin_later,
             a_step_says_since_when_it_is_ready,
             a_task_of_the_same_identity_is_not_created,
             a_point_of_priority_is_worth_a_minute,
-            steps_that_are_passed_stay_for_others,
-            steps_of_other_namespaces_stay_for_others,
+            excluded_steps_are_left_to_others,
+            steps_of_other_namespaces_are_left_to_others,
             who_ends_the_attempt_of_another_claims_nothing_in_passing,
             a_cancelled_task_loses_its_claims,
             a_retried_step_has_a_fresh_budget,
@@ -265,7 +265,7 @@ impl Fixture {
     fn recorded(finished: Finished) -> (Vec<Claim>, Option<TaskState>) {
         match finished {
             Finished::Recorded { claimed, settled } => (claimed.claims, settled),
-            Finished::Stale => panic!("the claim was lost"),
+            Finished::Stale => panic!("the claim was revoked"),
         }
     }
 

@@ -94,13 +94,13 @@ pub async fn what_is_given_up_says_where_it_was(store: Arc<dyn Store>) {
     let graph = Shape::new(vec![vec![]]);
     let retry_at = Some(at(3_600));
     use TaskState::{BlockedByFailures, InProgress};
-    for (room, ending, state, waiting_for) in [
+    for (limit, ending, state, waiting_for) in [
         (1, None, InProgress, Some(WaitingFor::StepsInProcess)),
         (1, Some(failed(retry_at)), InProgress, Some(WaitingFor::Retry)),
         (0, None, InProgress, Some(WaitingFor::Worker)),
         (1, Some(failed(None)), BlockedByFailures, None),
     ] {
-        let (id, claims) = fixture.create(&graph, room).await;
+        let (id, claims) = fixture.create(&graph, limit).await;
         if let Some(ending) = ending {
             fixture.finish(claims[0], ending, 0, 1).await;
         }
@@ -160,7 +160,7 @@ pub async fn a_step_completed_by_hand_counts_as_complete(store: Arc<dyn Store>) 
     let (id, claims) = fixture.create(&graph, 2).await;
     fixture.finish(claims[0], failed(None), 0, 1).await;
     fixture.done(id, by_hand(&graph, 0, Some("7")), 2).await;
-    // The other is running: its claim is lost, and recorded as such.
+    // The other is running: its claim is revoked, and recorded as such.
     let (state, revoked) = fixture.done(id, by_hand(&graph, 1, Some("8")), 3).await;
     assert_eq!((state, revoked), (TaskState::InProgress, vec![claims[1]]));
     let inputs = fixture.store.inputs(id, 0.into(), &[0, 1]).await.unwrap().unwrap();

@@ -31,7 +31,7 @@ use crate::template::TemplateRecord;
 use crate::worker::{WorkerInfo, WorkerRecord};
 use queues::Queues;
 
-/// Keeps tasks in memory, and loses them with the process.
+/// Keeps tasks in memory. They are gone when the process ends.
 ///
 /// ```
 /// # tokio_test(async {
@@ -67,7 +67,7 @@ struct LimitEntry {
 struct Worker {
     info: WorkerInfo,
     started_at: Timestamp,
-    /// Once it has ended it is kept for as long as something is claimed in its name.
+    /// A dead worker is kept for as long as it has claims.
     alive: bool,
 }
 
@@ -78,7 +78,7 @@ struct TaskEntry {
     progress: Progress,
     attempts: Vec<AttemptRecord>,
     results: BTreeMap<StepKey, Json>,
-    /// What each of several runs is to work on.
+    /// The inputs of runs that are among several.
     inputs: HashMap<StepKey, Json>,
     actions: Vec<ActionRecord>,
 }
@@ -361,7 +361,7 @@ impl Store for MemoryStore {
         let Inner { limits, workers, .. } = &mut *inner;
         let is_alive = |worker: &WorkerId| workers.get(worker).is_some_and(|worker| worker.alive);
         let mut granted = Vec::new();
-        for asked in &request.wanted {
+        for asked in &request.demands {
             let Some(entry) = limits.get_mut(&asked.scope) else { continue };
             entry.holders.retain(|holder| is_alive(&holder.worker));
             let LimitEntry { limit, next_start, holders } = entry;
@@ -378,12 +378,12 @@ impl Store for MemoryStore {
 
     async fn orphaned(&self) -> Result<Vec<Claim>, StoreError> {
         let mut inner = self.lock();
-        let gone = |id: &WorkerId| inner.workers.get(id).is_some_and(|worker| !worker.alive);
-        if !inner.workers.keys().any(gone) {
+        let is_dead = |id: &WorkerId| inner.workers.get(id).is_some_and(|worker| !worker.alive);
+        if !inner.workers.keys().any(is_dead) {
             return Ok(Vec::new());
         }
         let claims = inner.tasks.values().flat_map(|entry| entry.progress.claims());
-        let claims: Vec<Claim> = claims.filter(|claim| gone(&claim.worker)).collect();
+        let claims: Vec<Claim> = claims.filter(|claim| is_dead(&claim.worker)).collect();
         if claims.is_empty() {
             inner.workers.retain(|_, worker| worker.alive);
         }

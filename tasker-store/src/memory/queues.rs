@@ -1,4 +1,4 @@
-//! Where workers find runs that nobody has claimed.
+//! The queues of runs that no worker has claimed.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,22 +9,22 @@ use crate::json::Json;
 use crate::key::StepKey;
 use crate::progress::{Change, Progress};
 
-/// Where workers find runs that nobody has claimed.
+/// The queues of runs that no worker has claimed.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
-    /// Those that can run, in their order.
+    /// Runs that are due, in the order of their ranks.
     pub(super) ready: BTreeSet<(i64, TaskId, StepKey)>,
-    /// Those that are not due, by when they are.
+    /// Runs that are not due yet, by the time at which they will be.
     pub(super) waiting: BTreeSet<(Timestamp, TaskId, StepKey)>,
-    /// Where each of them is.
-    places: HashMap<(TaskId, StepKey), Place>,
+    /// The position of each run in one of the two.
+    positions: HashMap<(TaskId, StepKey), Position>,
 }
 
-/// When it becomes due, while it is not, and its rank.
-type Place = (Option<Timestamp>, i64);
+/// When a run becomes due (`None` when it is due), and its rank.
+type Position = (Option<Timestamp>, i64);
 
 impl Queues {
-    /// Takes note of what has changed in a task.
+    /// Applies the changes of a task's runs.
     pub(super) fn follow(&mut self, progress: &mut Progress, inputs: &mut HashMap<StepKey, Json>) {
         let task = progress.task;
         let followed = progress.write_down(|key, change| {
@@ -43,27 +43,28 @@ impl Queues {
         let Ok(()) = followed;
     }
 
-    fn insert(&mut self, task: TaskId, key: StepKey, place: Place) {
-        match place {
+    fn insert(&mut self, task: TaskId, key: StepKey, position: Position) {
+        match position {
             (Some(due_at), _) => self.waiting.insert((due_at, task, key)),
             (None, rank) => self.ready.insert((rank, task, key)),
         };
-        self.places.insert((task, key), place);
+        self.positions.insert((task, key), position);
     }
 
     pub(super) fn remove(&mut self, task: TaskId, key: StepKey) {
-        match self.places.remove(&(task, key)) {
+        match self.positions.remove(&(task, key)) {
             Some((Some(due_at), _)) => self.waiting.remove(&(due_at, task, key)),
             Some((None, rank)) => self.ready.remove(&(rank, task, key)),
             None => return,
         };
     }
 
-    /// What was waiting and has become due can run: those steps.
+    /// Moves the runs that have become due to the ready ones. Returns them.
     pub(super) fn promote(&mut self, now: Timestamp) -> Vec<(TaskId, StepKey)> {
         let mut promoted = Vec::new();
         while let Some(&(due_at, task, key)) = self.waiting.first().filter(|first| first.0 <= now) {
-            let rank = self.places.get(&(task, key)).map_or(due_at.as_microsecond(), |place| place.1);
+            let position = self.positions.get(&(task, key));
+            let rank = position.map_or(due_at.as_microsecond(), |position| position.1);
             self.remove(task, key);
             self.insert(task, key, (None, rank));
             promoted.push((task, key));

@@ -1,12 +1,12 @@
-//! Where the steps of one task are, and what moves them: the rules that every store keeps to.
+//! The state machine of one task, which every store shares.
 //!
-//! There are two levels. A *node* is a step of the template; the rules of the graph are about nodes. A
-//! *run* is one line of execution of a node: an ordinary step has one, and a step that an analyzer asked
-//! several runs of has those. A node is done when its last run is.
+//! It has two levels. A *node* is a step of the template; the rules of the graph are about nodes. A *run* is
+//! one line of execution of a node: an ordinary step has one run, a step with several runs has those that an
+//! analyzer asked for. A node is done when its last run is done.
 //!
-//! A store applies an operation to a [`Progress`], hands it the graph, and writes down what that changed.
-//! A node that nothing has reached yet is implied by what is done, so that only counters of nodes that
-//! wait for several others are kept here, and nothing of them anywhere else.
+//! A store applies an operation to a [`Progress`], passes it the graph, and writes down what has changed.
+//! The state of a node that has not been reached follows from the nodes that are done. Such a node is
+//! therefore not stored; a node that waits for several others has a counter here, in memory only.
 
 mod node;
 mod nodes;

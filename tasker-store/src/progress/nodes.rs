@@ -1,4 +1,4 @@
-//! The rules of the graph: when a node opens, when it is done, and when with it the task.
+//! The rules of the graph: when a node opens, when it is done, and when the task is complete.
 
 use std::ops::RangeInclusive;
 
@@ -14,7 +14,7 @@ use crate::progress::task::{Moved, Progress};
 use crate::state::{StepState, TaskState};
 
 impl Progress {
-    /// Opens the roots; `due_at` when they are not to run at once.
+    /// Opens the roots: their runs are ready at once, or wait until `due_at`.
     pub fn start(
         &mut self,
         graph: &Graph,
@@ -41,12 +41,12 @@ impl Progress {
             self.keep(StepKey::instance(spawned.step, instance)).input = Some(input.clone());
         }
         if inputs.is_empty() {
-            // The mark of a node without runs, until it opens.
+            // A pending row marks the node as one without runs, until it opens.
             self.keep(spawned.step.into());
         }
     }
 
-    /// A run that waits for its node, and keeps a row.
+    /// Adds a run that waits for its node, with a row of its own.
     fn keep(&mut self, key: StepKey) -> &mut RunProgress {
         self.changed.insert(key);
         let run = self.run(key);
@@ -54,7 +54,7 @@ impl Progress {
         run
     }
 
-    /// A run is done: so is its node with the last of them, and what waited for that counts it.
+    /// A run is done. The last run of a node completes the node.
     pub(super) fn end_run(
         &mut self,
         key: StepKey,
@@ -75,7 +75,8 @@ impl Progress {
         self.end_node(key.step, graph, now, request, moved);
     }
 
-    /// The node is done, and with it each node that it opens and that has no runs.
+    /// A node is done: its dependents count it, and open when it was the last that they waited for. A
+    /// dependent without runs is done as soon as it opens.
     fn end_node(
         &mut self,
         step: StepIndex,
@@ -84,7 +85,7 @@ impl Progress {
         request: Option<&ClaimRequest>,
         moved: &mut Moved,
     ) {
-        // One after the other: what waits for several of them counts each once.
+        // One at a time, so that a node which waits for several of them counts each once.
         let mut ended = vec![step];
         while let Some(step) = ended.pop() {
             self.nodes.remove(&step);
@@ -102,7 +103,7 @@ impl Progress {
         }
     }
 
-    /// One more sink is done: the task is complete with the last.
+    /// One more sink is done; the last completes the task.
     fn end_sink(&mut self, graph: &Graph, moved: &mut Moved) {
         let left = match self.sinks_left {
             Some(left) => left.saturating_sub(1),
@@ -115,9 +116,9 @@ impl Progress {
         }
     }
 
-    /// One more parent of the node is done: whether that was the last, and the node is to open.
+    /// One more parent of the node is done. Returns whether it was the last, so that the node is to open.
     fn satisfy(&mut self, step: StepIndex, graph: &Graph) -> bool {
-        // It may have been claimed from the queue, and what else is known here is older than that.
+        // It may be open already: its claim from the queue is newer than the other things known here.
         if self.done.contains(&step) || self.is_open(step) {
             return false;
         }
@@ -135,7 +136,7 @@ impl Progress {
         left == 0
     }
 
-    /// All that the node waited for is done: its runs can start. `false` when it has none.
+    /// Opens a node whose parents are all done: makes its runs ready. Returns `false` when it has no runs.
     fn open(
         &mut self,
         step: StepIndex,
@@ -160,7 +161,7 @@ impl Progress {
         true
     }
 
-    /// Whether runs of the node have begun to wait for workers.
+    /// Whether the node has been opened: one of its runs is no longer pending.
     fn is_open(&self, step: StepIndex) -> bool {
         let only = self.runs.get(&step.into());
         let first = || self.runs.range(instances(step)).next().map(|(_, run)| run);

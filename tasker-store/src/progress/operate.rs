@@ -1,4 +1,4 @@
-//! What operators do to a task, and what is recorded of it.
+//! The actions of operators on a task, and the records of them.
 
 use jiff::Timestamp;
 
@@ -10,11 +10,11 @@ use crate::state::{StepState, TaskState};
 use crate::waiting::WaitingFor;
 
 impl Progress {
-    /// Does what an operator asks for. What becomes ready is left to whoever claims it.
+    /// Does what an operator asks for. Runs that become ready are queued, not claimed in passing.
     ///
     /// # Errors
     ///
-    /// When it cannot be done to the task or a run in its state; nothing has changed then.
+    /// When the action is not possible in the state of the task or of a run. Nothing has changed then.
     pub fn act(&mut self, request: &ActionRequest) -> Result<Moved, Refusal> {
         let (action, now) = (&request.action, request.at);
         let may = match action {
@@ -59,13 +59,13 @@ impl Progress {
         Ok(moved)
     }
 
-    /// Ends the task: no run of it is claimed, or waits for anybody.
+    /// Ends the task: its claims are revoked, and none of its runs is ready or waits for a retry.
     fn end_task(&mut self, state: TaskState, moved: &mut Moved) {
         moved.revoked = self.claims().collect();
         let keys: Vec<StepKey> = self.runs.keys().copied().collect();
         for key in keys {
             match self.runs.get(&key) {
-                // Should the task be reopened, nobody else knows what it was to work on.
+                // Its row has the input of the run, which is needed should the task be reopened.
                 Some(run) if run.is_kept && run.state != StepState::Pending => {
                     self.let_go(key);
                     self.set(key, StepState::Cancelled);
@@ -92,7 +92,7 @@ impl Progress {
         }
         for (key, attempts) in runs {
             let run = self.run(*key);
-            // A task that was ended keeps no rows of ordinary steps: its attempts tell how many there were.
+            // A task that was ended has no rows of ordinary steps: the caller has counted the attempts.
             run.attempts = run.attempts.max(*attempts);
             run.attempts_before_reset = run.attempts;
             self.queue(*key, now);

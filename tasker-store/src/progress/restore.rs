@@ -1,4 +1,4 @@
-//! Where a task is, from what was written down of it.
+//! Rebuilds the progress of a task from its rows.
 
 use std::collections::BTreeSet;
 
@@ -12,26 +12,26 @@ use crate::progress::run::RunProgress;
 use crate::progress::task::Progress;
 use crate::state::{AttemptOutcome, StepState, TaskState};
 
-/// What is kept of the task itself.
+/// The row of the task itself.
 #[derive(Clone, Debug)]
 pub struct TaskRow {
     /// The task.
     pub task: TaskId,
     /// The snapshot that it runs by.
     pub template: TemplateId,
-    /// Where it is.
+    /// Its state.
     pub state: TaskState,
-    /// Its place among others.
+    /// Its priority, from -100 to 100: claims prefer the higher.
     pub priority: i32,
-    /// Who claimed steps in passing with its creation, and when that was.
+    /// The worker that claimed steps when it created the task.
     pub creator: Option<WorkerId>,
     /// When it was created.
     pub created_at: Timestamp,
-    /// The steps that were claimed with its creation.
+    /// The steps that were claimed when the task was created.
     pub claimed: Vec<StepIndex>,
 }
 
-/// What is needed of an attempt that has ended.
+/// An attempt that has ended, as far as it is needed here.
 #[derive(Clone, Debug)]
 pub struct EndedAttempt {
     /// The run.
@@ -40,7 +40,7 @@ pub struct EndedAttempt {
     pub attempt: u32,
     /// How it ended.
     pub outcome: AttemptOutcome,
-    /// Who made it.
+    /// The worker that made it.
     pub worker: WorkerId,
     /// When it ended.
     pub finished_at: Timestamp,
@@ -49,7 +49,7 @@ pub struct EndedAttempt {
 }
 
 impl Progress {
-    /// Where a task is whose rows are these: of the task, of its runs, and of its attempts.
+    /// The progress of a task with these rows: of the task itself, of its runs, and of its attempts.
     #[must_use]
     pub fn restored(
         row: &TaskRow,
@@ -66,13 +66,13 @@ impl Progress {
                 progress.done_runs.insert(attempt.key);
             }
         }
-        // All of a node's runs have rows from the moment at which there are any.
+        // A node with several runs has a row for each run that is not done: without rows, the node is done.
         for key in &progress.done_runs {
             if !progress.nodes.contains_key(&key.step) {
                 progress.done.insert(key.step);
             }
         }
-        // Nothing of a task that is over is claimed.
+        // A task that is over has no claims.
         if row.state == TaskState::InProgress {
             progress.restore_claims(row, attempts);
         }
@@ -89,7 +89,8 @@ impl Progress {
         self.runs.insert(key, run);
     }
 
-    /// A step that was claimed in passing and has neither an attempt nor a row is still claimed.
+    /// Restores the claims that were made in passing. A claim holds while its step has neither an attempt nor
+    /// a row.
     fn restore_claims(&mut self, row: &TaskRow, attempts: &[EndedAttempt]) {
         let attempted: BTreeSet<StepKey> = attempts.iter().map(|attempt| attempt.key).collect();
         let creation = row.creator.map(|worker| (worker, row.created_at, &row.claimed));

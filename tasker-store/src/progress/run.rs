@@ -1,4 +1,4 @@
-//! One run of a step, while it is neither done nor implied.
+//! The progress of one run.
 
 use jiff::Timestamp;
 
@@ -6,37 +6,37 @@ use crate::claim::Claim;
 use crate::json::Json;
 use crate::state::StepState;
 
-/// One run of a step, while it is neither done nor implied.
+/// The progress of a run that has been reached, or has an input, and is not done.
 #[derive(Clone, Debug)]
 pub struct RunProgress {
-    /// Where it is.
+    /// Its state.
     pub state: StepState,
     /// Attempts made, the running one included.
     pub attempts: u32,
     /// How many of them were made before its budget was last renewed.
     pub attempts_before_reset: u32,
-    /// When it becomes due, while it is not.
+    /// When it becomes due; `None` when it is due.
     pub due_at: Option<Timestamp>,
-    /// Its place among those that can run, the smallest first.
+    /// Its rank in the queue, the smallest first; `None` when it is not queued.
     pub rank: Option<i64>,
-    /// Under which it is in progress.
+    /// The claim under which it is in progress.
     pub claim: Option<Claim>,
-    /// What it is to work on, until that is written down; `None` for an ordinary step.
+    /// The run's input, until it has been written down; `None` for an ordinary step.
     pub input: Option<Json>,
-    /// Whether it keeps its row until it is done: one of several, or the mark of a step without runs.
+    /// Whether it has a row until it is done: it is one of several runs, or marks a step without runs.
     pub(super) is_kept: bool,
-    /// Whether the claim was made in passing, and is written down with what made it.
+    /// Whether the claim was made in passing, and is part of the record that the same operation wrote.
     pub(super) in_passing: bool,
     /// Whether it has a row of its own.
     pub(super) has_row: bool,
 }
 
-/// What is to be written down of a run.
+/// A change of a run's row.
 #[derive(Debug)]
 pub enum Change<'a> {
-    /// Its row, made or replaced. The input is given when the row is made, and stays.
+    /// The row is inserted or replaced. Only an insert carries the input; replacing leaves it as it is.
     Row(&'a RunProgress),
-    /// That it has no row any more.
+    /// The row, if there is one, is deleted.
     NoRow,
 }
 
@@ -56,7 +56,7 @@ impl RunProgress {
         }
     }
 
-    /// One as it was written down.
+    /// A run as its row has it.
     #[must_use]
     pub fn stored(state: StepState, attempts: u32, attempts_before_reset: u32) -> Self {
         Self { attempts, attempts_before_reset, has_row: true, ..Self::new(state) }
@@ -66,7 +66,7 @@ impl RunProgress {
         self.is_kept || !(self.state == StepState::InProgress && self.in_passing)
     }
 
-    /// Whether its task goes on by itself as long as this is so.
+    /// Whether the run goes on without an operator, and keeps its task in progress.
     pub(super) fn is_moving(&self) -> bool {
         use StepState::{InProgress, Ready, Suspended, WaitingForRetry};
         matches!(self.state, Ready | InProgress | WaitingForRetry | Suspended)

@@ -1,4 +1,4 @@
-//! What moves a run: it is made ready, claimed, handed back, ended.
+//! The transitions of a run: it becomes ready, is claimed, is handed back, ends.
 
 use jiff::Timestamp;
 
@@ -24,7 +24,7 @@ impl Progress {
                 if let Some(spawned) = spawned {
                     self.spawn(spawned);
                 }
-                // What is claimed in passing is written down in the name of the attempt's own worker.
+                // Claims in passing are recorded with the attempt, and belong to the worker that made it.
                 let taker = Some(request).filter(|request| request.worker == attempt.claim.worker);
                 self.end_run(key, graph, attempt.finished_at, taker, &mut moved);
             }
@@ -40,7 +40,7 @@ impl Progress {
         Some(moved)
     }
 
-    /// Hands a claim back; whether it held.
+    /// Hands a claim back. Returns `false` when the claim did not hold.
     pub fn release(&mut self, claim: &Claim, due_at: Option<Timestamp>, now: Timestamp) -> bool {
         if !self.holds(claim) {
             return false;
@@ -69,14 +69,14 @@ impl Progress {
         claim
     }
 
-    /// A run that waited has become due. Nothing is to be written down: whoever finds it due does that.
+    /// A run that waited has become due. The store itself writes that down.
     pub fn due(&mut self, key: StepKey) {
         if let Some(run) = self.runs.get_mut(&key) {
             run.due_at = None;
         }
     }
 
-    /// The run can start: it is claimed in passing, or waits in the queue.
+    /// The run can start: it is claimed in passing, as `request` allows, or queued.
     pub(super) fn make_ready(
         &mut self,
         key: StepKey,
@@ -100,14 +100,14 @@ impl Progress {
         }
     }
 
-    /// The run can start now.
+    /// Queues the run, which is due now.
     pub(super) fn queue(&mut self, key: StepKey, now: Timestamp) {
         let rank = rank(now, self.priority);
         self.run(key).rank = Some(rank);
         self.set(key, StepState::Ready);
     }
 
-    /// The run can start when `due_at` has come.
+    /// The run waits in this state until `due_at`.
     pub(super) fn wait(&mut self, key: StepKey, state: StepState, due_at: Timestamp) {
         let rank = rank(due_at, self.priority);
         self.run(key);
@@ -139,12 +139,12 @@ impl Progress {
         }
     }
 
-    /// The run, which is implied until now if it is not there.
+    /// The run. It is added as a pending one if it is not there.
     pub(super) fn run(&mut self, key: StepKey) -> &mut RunProgress {
         self.runs.entry(key).or_insert_with(|| RunProgress::new(StepState::Pending))
     }
 
-    /// The run is over: it is no longer kept here.
+    /// Removes a run that is done, or whose task has ended.
     pub(super) fn remove_run(&mut self, key: StepKey) {
         self.let_go(key);
         if let Some(run) = self.runs.remove(&key) {

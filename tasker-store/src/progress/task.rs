@@ -1,4 +1,4 @@
-//! The progress of one task: its nodes and runs, and what an operation comes to.
+//! The progress of one task: its nodes, its runs, and the effect of an operation on them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,53 +13,53 @@ use crate::progress::node::Node;
 use crate::progress::run::{Change, RunProgress};
 use crate::state::{StepState, TaskState};
 
-/// Where the nodes and runs of one task are.
+/// The state of one task with its nodes and runs.
 #[derive(Clone, Debug)]
 pub struct Progress {
     /// The task.
     pub task: TaskId,
     /// The snapshot that it runs by.
     pub template: TemplateId,
-    /// Where the task is.
+    /// The task's state.
     pub state: TaskState,
-    /// Its place among others.
+    /// Its priority, from -100 to 100: claims prefer the higher.
     pub priority: i32,
-    /// Nodes that count what they wait for, or their runs; the others are implied.
+    /// The counters of nodes that need some.
     pub(super) nodes: BTreeMap<StepIndex, Node>,
     /// Nodes that are done or skipped.
     pub(super) done: BTreeSet<StepIndex>,
-    /// Runs that are neither done nor implied.
+    /// Runs that are not done, and have been reached or have a row.
     pub(super) runs: BTreeMap<StepKey, RunProgress>,
-    /// Of nodes with several runs: those that are done.
+    /// Done runs of nodes with several runs.
     pub(super) done_runs: BTreeSet<StepKey>,
-    /// How many sinks are not done, once that has been counted.
+    /// How many sinks are not done; `None` until that has been counted.
     pub(super) sinks_left: Option<u32>,
     /// How many runs are moving: ready, in progress, waiting for a retry, or suspended.
     pub(super) moving: usize,
     /// How many runs are in progress.
     pub(super) claimed: usize,
-    /// Runs that have changed and are not written down.
+    /// Runs with changes that have not been written down.
     pub(super) changed: BTreeSet<StepKey>,
 }
 
-/// What an operation came to.
+/// The effect of an operation on a task.
 #[derive(Debug, Default)]
 pub struct Moved {
     /// What was claimed in passing.
     pub claimed: Claimed,
     /// The state that the task has come into, if it has changed.
     pub state: Option<TaskState>,
-    /// Claims that no longer hold.
+    /// Claims that the operation has revoked.
     pub revoked: Vec<Claim>,
-    /// Attempts to record, besides the one that was ended: what an operator made or ended, and what
-    /// followed without an attempt.
+    /// Attempts to record besides the one that was finished: those that an operator made or ended, and
+    /// attempt 0 of steps that were done without one.
     pub records: Vec<AttemptRecord>,
-    /// What is to be recorded with an action.
+    /// Details to record with an operator's action.
     pub details: ActionDetails,
 }
 
 impl Moved {
-    /// The steps that were claimed in passing and have no rows: they are listed with what made them ready.
+    /// The steps that were claimed in passing and have no rows: the record of the operation lists them.
     #[must_use]
     pub fn listed(&self) -> Vec<StepIndex> {
         let keys = self.claimed.claims.iter().map(|claim| claim.key);
@@ -68,7 +68,7 @@ impl Moved {
 }
 
 impl Progress {
-    /// A task in which nothing has begun.
+    /// A task of which nothing has been reached.
     #[must_use]
     pub fn new(task: TaskId, template: TemplateId, priority: i32) -> Self {
         Self {
@@ -87,13 +87,13 @@ impl Progress {
         }
     }
 
-    /// Whether a worker has claimed something.
+    /// Whether a run of the task is claimed.
     #[must_use]
     pub fn is_claimed(&self) -> bool {
         self.claimed > 0
     }
 
-    /// The runs that are neither done nor implied.
+    /// The runs that are not done, and have been reached or have a row.
     pub fn runs(&self) -> impl Iterator<Item = (StepKey, &RunProgress)> {
         self.runs.iter().map(|(key, run)| (*key, run))
     }
@@ -109,11 +109,11 @@ impl Progress {
         self.runs.get(&claim.key).is_some_and(|run| run.claim == Some(*claim))
     }
 
-    /// What is to be written down since this was last asked: each run once, in the order of the keys.
+    /// Passes the changes since the last call to `write`: each run once, in the order of the keys.
     ///
     /// # Errors
     ///
-    /// What `write` says; what comes after it is lost, and so the task is to be read again.
+    /// The error of `write`. The changes after it are forgotten, so that the task must be read again.
     pub fn write_down<E>(
         &mut self,
         mut write: impl FnMut(StepKey, Change<'_>) -> Result<(), E>,
@@ -125,18 +125,19 @@ impl Progress {
                     (run.has_row, run.input) = (true, None);
                 }
                 Some(run) if !run.has_row => {}
-                // One that is done had a row only if it was marked as changed with one.
+                // The run is claimed in passing: the record of the operation takes the place of its row.
                 Some(run) => {
                     run.has_row = false;
                     write(key, Change::NoRow)?;
                 }
+                // A run that was removed is marked as changed only if it had a row.
                 None => write(key, Change::NoRow)?,
             }
         }
         Ok(())
     }
 
-    /// Where a run is.
+    /// The state of a run.
     pub(super) fn state_of(&self, key: StepKey) -> StepState {
         match self.runs.get(&key) {
             Some(run) => run.state,
@@ -145,7 +146,7 @@ impl Progress {
         }
     }
 
-    /// What the task comes to when nothing of it moves, or something does again.
+    /// Updates the task's state: blocked when none of its runs is moving, in progress when one is.
     pub(super) fn settle(&mut self, moved: &mut Moved) {
         let state = match self.state {
             TaskState::Complete => return,

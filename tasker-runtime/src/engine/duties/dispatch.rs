@@ -66,7 +66,9 @@ impl Engine {
                     }
                     Err(error) => {
                         tracing::error!(
-                            worker = %self.worker, error = %chain(&error), "due steps could not be claimed; trying again"
+                            worker = %self.worker,
+                            error = %chain(&error),
+                            "due steps could not be claimed; trying again"
                         );
                         return NextLook { at_the_latest: AFTER_ERROR, due: None };
                     }

@@ -40,7 +40,8 @@ impl Duty<Engine> for KeepFleetLimits {
         let demands = engine.admission.demands(intervals);
         if !demands.is_empty() || self.learn_at <= Instant::now() {
             if let Err(error) = engine.ask_for_permits(demands).await {
-                tracing::warn!(worker = %engine.worker, error = %chain(&error), "the store could not be asked for permits");
+                let (worker, error) = (engine.worker, chain(&error));
+                tracing::warn!(%worker, %error, "the store could not be asked for permits");
                 return after(AFTER_ERROR);
             }
             self.learn_at = Instant::now() + engine.jittered(engine.settings.poll_interval);
@@ -62,7 +63,8 @@ impl Duty<Engine> for KeepFleetLimits {
         if !demands.is_empty()
             && let Ok(Err(error)) = tokio::time::timeout(LAST_WORD, engine.ask_for_permits(demands)).await
         {
-            tracing::debug!(worker = %engine.worker, error = %chain(&error), "permits go back only when the worker has left");
+            let (worker, error) = (engine.worker, chain(&error));
+            tracing::debug!(%worker, %error, "permits go back only when the worker has left");
         }
     }
 }
@@ -85,7 +87,7 @@ impl Engine {
         &self,
         demands: Vec<PermitDemand>,
     ) -> Result<(), StoreError> {
-        let request = PermitRequest { worker: self.worker, wanted: demands, now: self.clock.now() };
+        let request = PermitRequest { worker: self.worker, demands, now: self.clock.now() };
         let grants = self.store.permits(request).await?;
         if !grants.granted.is_empty() {
             tracing::debug!(worker = %self.worker, granted = ?grants.granted, "permits were asked for");

@@ -31,7 +31,9 @@ impl Engine {
             Ok(claims) => claims,
             Err(error) => {
                 tracing::warn!(
-                    worker = %self.worker, error = %chain(&error), "the store could not be asked for dead workers"
+                    worker = %self.worker,
+                    error = %chain(&error),
+                    "the store could not be asked for dead workers"
                 );
                 return;
             }

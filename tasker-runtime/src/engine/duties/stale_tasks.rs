@@ -45,7 +45,8 @@ impl Engine {
             let heads = match self.store.tasks(filter).await {
                 Ok(heads) => heads,
                 Err(error) => {
-                    tracing::warn!(error = %chain(&error), "stale tasks could not be looked for; trying again later");
+                    let error = chain(&error);
+                    tracing::warn!(%error, "stale tasks could not be looked for; trying again later");
                     return;
                 }
             };
