@@ -117,12 +117,8 @@ impl Options {
     }
 
     fn context(&self) -> Value {
-        let mut user = json!({
-            "email": self.email,
-            "name": self.name,
-            "plan": self.plan,
-            "source": "signup_form",
-        });
+        let mut user =
+            json!({ "email": self.email, "name": self.name, "plan": self.plan, "source": "signup_form" });
         if let Some(code) = &self.referral_code {
             user["referral_code"] = json!(code);
         }

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::services::{
-    CreateUserResult, InitPreferencesResult, Plan, SendWelcomeResult, SetupBillingResult, preferences::Quotas,
-};
+use crate::services::preferences::Quotas;
+use crate::services::{CreateUserResult, InitPreferencesResult, Plan, SendWelcomeResult, SetupBillingResult};
 
+const SERVICES: [&str; 4] =
+    ["user_service", "billing_service", "preferences_service", "notification_service"];
 const SCORE_PER_STEP: u32 = 25;
 
 /// The end of a registration.
@@ -156,12 +157,7 @@ pub(super) fn activation(
         registration_summary: summary.clone(),
         activation_timestamp: now,
         all_services_coordinated: is_complete,
-        services_completed: owned(&[
-            "user_service",
-            "billing_service",
-            "preferences_service",
-            "notification_service",
-        ]),
+        services_completed: owned(&SERVICES),
         registration_complete: is_complete,
         onboarding_score: steps.score(),
         registration_steps: steps,
