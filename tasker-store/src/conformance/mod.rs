@@ -116,10 +116,16 @@ macro_rules! store_conformance {
             #[tokio::test]
             async fn $case() {
                 let (store, _guard) = $make;
-                $crate::conformance::$case(store).await;
+                $crate::conformance::within_a_minute($crate::conformance::$case(store)).await;
             }
         )*
     };
+}
+
+/// Waits for a case, so that a store which never answers fails it.
+pub async fn within_a_minute(case: impl Future<Output = ()>) {
+    let minute = std::time::Duration::from_secs(60);
+    assert!(tokio::time::timeout(minute, case).await.is_ok(), "the store has not answered for a minute");
 }
 
 /// The graph of a task in the suite: who waits for whom.
