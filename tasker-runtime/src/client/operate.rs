@@ -322,7 +322,6 @@ fn downstream(bound: &BoundTemplate, steps: &[StepIndex]) -> Vec<StepIndex> {
     found.into_iter().collect()
 }
 
-/// The steps of the scope that can be tried again.
 /// The runs of a step that a retry concerns: those of several that have failed or were cancelled, or the
 /// only one.
 fn runs_to_retry(record: &TaskRecord, step: StepIndex) -> Vec<StepKey> {
@@ -335,6 +334,7 @@ fn runs_to_retry(record: &TaskRecord, step: StepIndex) -> Vec<StepKey> {
     several.into_iter().filter(|run| is_over(run.state)).map(|run| run.key).collect()
 }
 
+/// The steps of the scope that can be tried again.
 fn retried(record: &TaskRecord, bound: &BoundTemplate, scope: &RetryScope) -> Result<Vec<StepIndex>, Error> {
     let (id, state) = (record.head.id, record.head.state);
     let task = Task::new(record.clone(), bound);
