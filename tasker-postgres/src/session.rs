@@ -302,9 +302,9 @@ impl Session {
         Ok(())
     }
 
-    /// Forgets the tasks of operations that are done once more, so that all of them are read under their
-    /// locks. Else an operation on two tasks of which only one was read might never end: the other one is
-    /// read the next time, when what was learned of the first is too little again.
+    /// Forgets the tasks of operations that are done once more, so that all of them are read under their locks.
+    /// An operation that names a stale claim on a task it has not read is done again. Were the tasks that it
+    /// has read remembered, then the next time these would be the ones not read, and it would never end.
     fn forget_tasks_of(&mut self, again: &[Operation]) {
         again.iter().flat_map(Operation::tasks).for_each(|task| drop(self.tasks.remove(&task)));
     }
