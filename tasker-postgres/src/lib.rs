@@ -58,9 +58,9 @@ use deadpool_postgres::{Object, Pool, PoolError};
 use jiff::Timestamp;
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
-    Identity, Json, LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest,
-    StepKey, Store, StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId,
-    TemplateRecord, WorkerId, WorkerInfo, WorkerRecord,
+    Identity, Json, LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, ProgramRecord,
+    PruneRequest, StepKey, Store, StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord,
+    TemplateId, TemplateRecord, WorkerId, WorkerInfo, WorkerRecord,
 };
 use tasker_template::StepIndex;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -222,6 +222,9 @@ impl Store for PostgresStore {
         _: Timestamp,
     ) -> Result<(), StoreError> {
         self.beat(&[self.own.heartbeat(worker, Arc::new(info.clone()))]).await?;
+        let connection = self.connection().await?;
+        let kept = workers::put_program(&**connection, &self.schema, worker, &info).await;
+        kept.map_err(|error| self.store_error(error))?;
         self.own.insert(worker, info);
         self.alive().insert(worker);
         Ok(())
@@ -232,6 +235,12 @@ impl Store for PostgresStore {
         self.beat(&self.own.heartbeats()).await?;
         let connection = self.connection().await?;
         workers::records(&**connection, &self.schema).await.map_err(|error| self.store_error(error))
+    }
+
+    async fn program_of(&self, worker: WorkerId) -> Result<Option<ProgramRecord>, StoreError> {
+        let connection = self.connection().await?;
+        let program = workers::program(&**connection, &self.schema, worker).await;
+        program.map_err(|error| self.store_error(error))
     }
 
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {

@@ -76,6 +76,7 @@ pub(crate) async fn prune(
         (&limit, Type::INT8),
     ];
     let rows = client.query_typed(&statement!("prune", schema), &values).await?;
+    client.query_typed(&statement!("prune_programs", schema), &[(&Uuid::nil(), Type::UUID)]).await?;
     let count: i64 = rows.first().map(|row| get(row, "pruned")).transpose()?.unwrap_or(0);
     Ok(usize::try_from(count).unwrap_or(0))
 }

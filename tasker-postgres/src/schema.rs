@@ -15,12 +15,14 @@ struct Migration {
     works_with: i32,
 }
 
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration { sql: include_str!("../migrations/001_initial.sql"), works_with: 1 },
     // Programs of version 1 know no limits, and do not enforce them.
     Migration { sql: include_str!("../migrations/002_limits.sql"), works_with: 1 },
     // It renames columns: workers of earlier versions must have ended.
     Migration { sql: include_str!("../migrations/003_runs.sql"), works_with: 3 },
+    // Workers of version 3 leave out what it adds, and are not traced to their program.
+    Migration { sql: include_str!("../migrations/004_programs.sql"), works_with: 3 },
 ];
 
 /// The version of a schema.

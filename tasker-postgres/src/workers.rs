@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tasker_store::{WorkerId, WorkerInfo, WorkerRecord};
+use tasker_store::{ProgramRecord, WorkerId, WorkerInfo, WorkerRecord};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Error, GenericClient, Row};
 use uuid::Uuid;
@@ -26,9 +26,9 @@ pub(crate) async fn beat(
     let lease = lease.as_secs_f64();
     let sql = statement!("heartbeat", schema);
     for Heartbeat { worker, info, running } in heartbeats {
-        let WorkerInfo { host, version, namespaces, .. } = &**info;
+        let WorkerInfo { host, version, namespaces, callables, program, environment, .. } = &**info;
         let (process, handlers, concurrency) = (int(info.process), int(info.handlers), int(info.concurrency));
-        let values: [Value<'_>; 9] = [
+        let values: [Value<'_>; 12] = [
             (&worker.0, Type::UUID),
             (host, Type::TEXT),
             (&process, Type::INT4),
@@ -38,6 +38,9 @@ pub(crate) async fn beat(
             (&concurrency, Type::INT4),
             (running, Type::INT4),
             (&lease, Type::FLOAT8),
+            (callables, Type::TEXT_ARRAY),
+            (program, Type::TEXT),
+            (environment, Type::TEXT),
         ];
         client.query_typed(&sql, &values).await?;
     }
@@ -56,13 +59,40 @@ pub(crate) async fn records(client: &impl GenericClient, schema: &str) -> PgResu
         let info = info
             .namespaces(get(row, "namespaces")?)
             .handlers(number(row, "handlers")?)
-            .concurrency(number(row, "concurrency")?);
+            .concurrency(number(row, "concurrency")?)
+            .callables(get(row, "callables")?)
+            .program(get(row, "program")?)
+            .environment(get(row, "environment")?);
         Ok(WorkerRecord::new(WorkerId(get(row, "id")?), info, time(row, "started_at")?)
             .running(number(row, "running")?)
             .last_beat(maybe_time(row, "last_beat")?)
             .alive(get(row, "is_alive")?))
     };
     rows.iter().map(record).collect()
+}
+
+/// Keeps what program a worker is part of, which outlives its row.
+pub(crate) async fn put_program(
+    client: &impl GenericClient,
+    schema: &str,
+    worker: WorkerId,
+    info: &WorkerInfo,
+) -> Result<(), Error> {
+    let WorkerInfo { program, version, .. } = info;
+    let values: [Value<'_>; 3] = [(&worker.0, Type::UUID), (program, Type::TEXT), (version, Type::TEXT)];
+    client.query_typed(&statement!("put_program", schema), &values).await.map(drop)
+}
+
+/// The program of a worker.
+pub(crate) async fn program(
+    client: &impl GenericClient,
+    schema: &str,
+    worker: WorkerId,
+) -> PgResult<Option<ProgramRecord>> {
+    let rows = client.query_typed(&statement!("program", schema), &[(&worker.0, Type::UUID)]).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let info = WorkerInfo::new("", 0, get::<String>(row, "tasker")?).program(get(row, "program")?);
+    Ok(Some(ProgramRecord::new(worker, &info, time(row, "started_at")?)))
 }
 
 /// Whether a worker that ends leaves operations in doubt.

@@ -76,7 +76,7 @@ pub mod events {
 /// Workers, as they describe themselves and as others see them.
 pub mod worker {
     pub use crate::client::tasker::Description;
-    pub use tasker_store::{WorkerId, WorkerInfo, WorkerRecord};
+    pub use tasker_store::{ProgramRecord, WorkerId, WorkerInfo, WorkerRecord};
 }
 
 /// Errors beyond those at the root, and how errors are printed.

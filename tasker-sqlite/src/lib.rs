@@ -24,9 +24,9 @@ use jiff::Timestamp;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
-    LimitRecord, LimitScope, Migration, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, StepKey,
-    Store, StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId, TemplateRecord,
-    WorkerId, WorkerInfo, WorkerRecord,
+    LimitRecord, LimitScope, Migration, NewTaskRecord, PermitGrants, PermitRequest, ProgramRecord,
+    PruneRequest, StepKey, Store, StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord,
+    TemplateId, TemplateRecord, WorkerId, WorkerInfo, WorkerRecord,
 };
 use tasker_template::StepIndex;
 use tokio::sync::Semaphore;
@@ -190,6 +190,10 @@ impl Store for SqliteStore {
         let liveness = self.liveness.clone();
         let is_alive = move |worker| liveness.is_alive(worker);
         self.read(move |connection| read::worker_records(connection, is_alive)).await
+    }
+
+    async fn program_of(&self, worker: WorkerId) -> Result<Option<ProgramRecord>, StoreError> {
+        self.read(move |connection| read::program(connection, worker)).await
     }
 
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {

@@ -85,7 +85,26 @@ pub(crate) fn prune(session: &mut Session, tasks: &[TaskId], request: &PruneRequ
         session.forget(*id);
         pruned += 1;
     }
+    prune_programs(&session.connection)?;
     Ok(pruned)
+}
+
+/// Deletes the programs of forgotten workers once every task is deleted that was there when the worker was
+/// first found to be forgotten: later ones it has recorded nothing of.
+fn prune_programs(connection: &Connection) -> Result<()> {
+    let forgotten = "worker_id NOT IN (SELECT id FROM worker)";
+    let sql = format!(
+        "DELETE FROM program
+        WHERE {forgotten} AND last_task IS NOT NULL AND NOT EXISTS (SELECT 1 FROM task WHERE id <= last_task)"
+    );
+    execute(connection, &sql, &[])?;
+    let sql = format!(
+        "UPDATE program
+        SET last_task = coalesce((SELECT max(id) FROM task), zeroblob(16))
+        WHERE {forgotten} AND last_task IS NULL"
+    );
+    execute(connection, &sql, &[])?;
+    Ok(())
 }
 
 /// The tasks that meet the request, the oldest first, from the one after `after` on.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tasker_store::{
-    ActionRecord, AttemptOutcome, AttemptRecord, Claim, Json, StepKey, StepRecord, TaskFilter, TaskHead,
-    TaskId, TaskInputs, TaskRecord, TaskState, TemplateId, TemplateRecord, WorkerId, WorkerInfo,
+    ActionRecord, AttemptOutcome, AttemptRecord, Claim, Json, ProgramRecord, StepKey, StepRecord, TaskFilter,
+    TaskHead, TaskId, TaskInputs, TaskRecord, TaskState, TemplateId, TemplateRecord, WorkerId, WorkerInfo,
     WorkerRecord, chain,
 };
 use tasker_template::StepIndex;
@@ -34,7 +34,9 @@ pub(crate) fn worker_records(
     for claim in claims_of(&transaction, &workers(&transaction)?)? {
         *running.entry(claim.worker).or_default() += 1;
     }
-    let sql = "SELECT id, host, process, version, namespaces, handlers, concurrency, started_at
+    let sql = "SELECT
+            id, host, process, version, namespaces, handlers, concurrency, started_at, callables, program,
+            environment
         FROM worker
         ORDER BY id";
     let mut statement = transaction.prepare_cached(sql)?;
@@ -42,19 +44,34 @@ pub(crate) fn worker_records(
     let mut records = Vec::new();
     while let Some(row) = rows.next()? {
         let id = WorkerId(uuid(row, 0)?);
-        let namespaces = row
-            .get::<_, Option<String>>(4)?
-            .map(|text| serde_json::from_str(&text).map_err(|_| unreadable("list of namespaces", text)));
+        let list = |column, what| {
+            let text = row.get::<_, Option<String>>(column)?;
+            let list = text.map(|text| serde_json::from_str(&text).map_err(|_| unreadable(what, text)));
+            list.transpose()
+        };
         let info = WorkerInfo::new(row.get::<_, String>(1)?, row.get(2)?, row.get::<_, String>(3)?)
-            .namespaces(namespaces.transpose()?)
+            .namespaces(list(4, "list of namespaces")?)
             .handlers(row.get(5)?)
-            .concurrency(row.get(6)?);
+            .concurrency(row.get(6)?)
+            .callables(list(8, "list of callables")?)
+            .program(row.get(9)?)
+            .environment(row.get(10)?);
         let record = WorkerRecord::new(id, info, timestamp(row.get(7)?)?)
             .running(running.get(&id).copied().unwrap_or_default())
             .alive(is_alive(id));
         records.push(record);
     }
     Ok(records)
+}
+
+/// The program of a worker.
+pub(crate) fn program(connection: &Connection, worker: WorkerId) -> Result<Option<ProgramRecord>> {
+    let sql = "SELECT program, tasker, started_at FROM program WHERE worker_id = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([blob(&worker.0)])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    let info = WorkerInfo::new("", 0, row.get::<_, String>(1)?).program(row.get(0)?);
+    Ok(Some(ProgramRecord::new(worker, &info, timestamp(row.get(2)?)?)))
 }
 
 /// The claims of these workers. Used only after a worker has died, because it reads all unfinished tasks.

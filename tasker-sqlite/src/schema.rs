@@ -11,13 +11,14 @@ use crate::error::sqlite_cannot_open;
 const APPLICATION_ID: i64 = 0x5441_534b;
 
 /// Migration N takes the schema from version N - 1 to N.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/001_initial.sql"),
     include_str!("../migrations/002_operations.sql"),
     include_str!("../migrations/003_dead_letters.sql"),
     include_str!("../migrations/004_workers.sql"),
     include_str!("../migrations/005_limits.sql"),
     include_str!("../migrations/006_runs.sql"),
+    include_str!("../migrations/007_programs.sql"),
 ];
 
 /// Refuses the file of another program, and one of a newer version of this one. Changes nothing.

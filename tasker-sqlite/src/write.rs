@@ -25,15 +25,34 @@ pub(crate) fn register_worker(
     now: Timestamp,
 ) -> Result<()> {
     let sql = "INSERT INTO worker (
-            id, process, started_at, host, version, namespaces, handlers, concurrency
+            id, process, started_at, host, version, namespaces, handlers, concurrency, callables, program,
+            environment
         )
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     let namespaces = info.namespaces.as_ref().map(serde_json::to_string).transpose();
     let namespaces = namespaces.map_err(|error| unreadable("list of namespaces", error))?;
-    let WorkerInfo { host, process, version, handlers, concurrency, .. } = info;
+    let callables = info.callables.as_ref().map(serde_json::to_string).transpose();
+    let callables = callables.map_err(|error| unreadable("list of callables", error))?;
+    let WorkerInfo { host, process, version, handlers, concurrency, program, environment, .. } = info;
     let (id, now) = (blob(&worker.0), micros(now));
-    let values = params![id, process, now, host, version, namespaces, handlers, concurrency];
+    let values = params![
+        id,
+        process,
+        now,
+        host,
+        version,
+        namespaces,
+        handlers,
+        concurrency,
+        callables,
+        program,
+        environment
+    ];
     execute(&session.connection, sql, values)?;
+    let sql = "INSERT INTO program (worker_id, program, tasker, started_at)
+        VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT DO NOTHING";
+    execute(&session.connection, sql, params![id, program, version, now])?;
     Ok(())
 }
 

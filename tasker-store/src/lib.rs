@@ -67,4 +67,4 @@ pub use template::TemplateRecord;
 pub use time::later;
 pub use waiting::WaitingFor;
 pub use word::UnknownWord;
-pub use worker::{WorkerInfo, WorkerRecord};
+pub use worker::{ProgramRecord, WorkerInfo, WorkerRecord};

@@ -24,7 +24,7 @@ use crate::task::{
     Created, Identity, NewTaskRecord, PruneRequest, TaskFilter, TaskHead, TaskInputs, TaskRecord,
 };
 use crate::template::TemplateRecord;
-use crate::worker::{WorkerInfo, WorkerRecord};
+use crate::worker::{ProgramRecord, WorkerInfo, WorkerRecord};
 
 /// Keeps tasks. **Exempt from semantic versioning**: it changes with the engine, also in patch releases.
 ///
@@ -50,6 +50,10 @@ pub trait Store: Sealed + Debug + Send + Sync + 'static {
     /// The workers that the store knows, the newest last: those that are alive, and dead ones that it
     /// has not forgotten yet.
     async fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError>;
+
+    /// The program of a worker that has registered, for as long as there may be an attempt that this worker has
+    /// recorded. `None` also for workers of versions before there was such a record.
+    async fn program_of(&self, worker: WorkerId) -> Result<Option<ProgramRecord>, StoreError>;
 
     /// Forgets a worker. Claims that it has not handed back are [`orphaned`](Self::orphaned).
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError>;
@@ -103,7 +107,9 @@ pub trait Store: Sealed + Debug + Send + Sync + 'static {
     /// Does what an operator asks for, and records it.
     async fn act(&self, action: ActionRequest) -> Result<Acted, StoreError>;
 
-    /// Deletes tasks that are over, with all that belongs to them. Returns their number.
+    /// Deletes tasks that are over, with all that belongs to them. Returns their number. Also deletes the
+    /// programs of workers that are forgotten and of which no attempt can be left, at the latest when it is
+    /// asked once more.
     async fn prune(&self, prune: PruneRequest) -> Result<usize, StoreError>;
 
     /// Sets a limit that holds for all workers together. It replaces an earlier one of the same scope.

@@ -27,6 +27,13 @@ pub struct WorkerInfo {
     pub handlers: u32,
     /// At most this many attempts at a time.
     pub concurrency: u32,
+    /// The callables that it has handlers for, with the method after a dot where a handler is for one
+    /// (`Billing::Charge.refund`); `None` for a worker of an earlier version, which did not say.
+    pub callables: Option<Vec<String>>,
+    /// The name and version of its program, such as `shop 1.4.2`; `None` where the program has said none.
+    pub program: Option<String>,
+    /// The environment whose overrides apply in it; `None` for none.
+    pub environment: Option<String>,
 }
 
 impl WorkerInfo {
@@ -40,7 +47,17 @@ impl WorkerInfo {
     #[must_use]
     pub fn new(host: impl Into<String>, process: u32, version: impl Into<String>) -> Self {
         let (host, version) = (host.into(), version.into());
-        Self { host, process, version, namespaces: None, handlers: 0, concurrency: 0 }
+        Self {
+            host,
+            process,
+            version,
+            namespaces: None,
+            handlers: 0,
+            concurrency: 0,
+            callables: None,
+            program: None,
+            environment: None,
+        }
     }
 
     /// The namespaces that it runs steps of; `None` for all.
@@ -62,6 +79,75 @@ impl WorkerInfo {
     pub fn concurrency(mut self, attempts: u32) -> Self {
         self.concurrency = attempts;
         self
+    }
+
+    /// The callables that it has handlers for; `None` when that is not known.
+    #[must_use]
+    pub fn callables(mut self, callables: Option<Vec<String>>) -> Self {
+        self.callables = callables;
+        self
+    }
+
+    /// Whether it has a handler for this callable and method; `None` when that is not known.
+    ///
+    /// ```
+    /// use tasker::worker::WorkerInfo;
+    /// let callables = vec!["Billing::Charge".to_owned(), "Billing::Charge.refund".to_owned()];
+    /// let info = WorkerInfo::here().callables(Some(callables));
+    /// assert_eq!(info.has_handler("Billing::Charge", Some("refund")), Some(true));
+    /// assert_eq!(info.has_handler("Billing::Void", None), Some(false));
+    /// assert_eq!(WorkerInfo::here().has_handler("Billing::Void", None), None);
+    /// ```
+    #[must_use]
+    pub fn has_handler(&self, callable: &str, method: Option<&str>) -> Option<bool> {
+        let own = self.callables.as_ref()?;
+        let wanted = method.map(|method| format!("{callable}.{method}"));
+        Some(own.iter().any(|own| own == wanted.as_deref().unwrap_or(callable)))
+    }
+
+    /// The name and version of its program; `None` when that is not known.
+    #[must_use]
+    pub fn program(mut self, program: Option<String>) -> Self {
+        self.program = program;
+        self
+    }
+
+    /// The environment whose overrides apply in it; `None` for none.
+    #[must_use]
+    pub fn environment(mut self, environment: Option<String>) -> Self {
+        self.environment = environment;
+        self
+    }
+}
+
+/// The program that a worker is, or was, part of. It outlives the worker, so that an attempt can be traced to
+/// the version of the program that made it.
+///
+/// ```
+/// use tasker::worker::ProgramRecord;
+/// # fn example(record: ProgramRecord) {
+/// let version = record.program.as_deref().unwrap_or("an unknown version");
+/// println!("recorded by {version}, which started at {}", record.started_at);
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ProgramRecord {
+    /// The worker.
+    pub worker: WorkerId,
+    /// The name and version of the program, such as `shop 1.4.2`; `None` where it has said none.
+    pub program: Option<String>,
+    /// Its version of Tasker.
+    pub tasker: String,
+    /// When the worker started.
+    pub started_at: Timestamp,
+}
+
+impl ProgramRecord {
+    /// What a worker that starts at this time says of its program.
+    #[must_use]
+    pub fn new(worker: WorkerId, info: &WorkerInfo, started_at: Timestamp) -> Self {
+        Self { worker, program: info.program.clone(), tasker: info.version.clone(), started_at }
     }
 }
 

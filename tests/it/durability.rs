@@ -16,8 +16,8 @@ use tasker_runtime::{Builder, NewTask, StepContext, StepResult, StepState, TaskI
 use tasker_store::TemplateId;
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
-    LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, StepKey, Store,
-    TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord, WorkerInfo, WorkerRecord,
+    LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, ProgramRecord, PruneRequest,
+    StepKey, Store, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord, WorkerInfo, WorkerRecord,
 };
 use tokio::sync::Notify;
 
@@ -356,6 +356,9 @@ impl Store for Flaky {
     }
     async fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError> {
         self.inner.workers().await
+    }
+    async fn program_of(&self, worker: WorkerId) -> Result<Option<ProgramRecord>, StoreError> {
+        self.inner.program_of(worker).await
     }
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
         self.inner.retire_worker(worker).await

@@ -96,22 +96,41 @@ async fn every_task_ends(url: &str) {
     tasker.shutdown().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_of_version_5() {
+/// Opens a copy of a file. `killed` is its worker that was killed.
+async fn a_file(name: &str, killed: &str) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("golden.db");
-    std::fs::copy(root().join("tests/golden/sqlite-v5.db"), &path).unwrap();
-    // The lock of the worker that was killed, which nobody holds: others need not wait to be sure of that.
+    std::fs::copy(root().join("tests/golden").join(name), &path).unwrap();
+    // The lock of the worker, which nobody holds: others need not wait to be sure of that.
     let locks = directory.path().join("golden.db-workers");
     std::fs::create_dir(&locks).unwrap();
-    std::fs::write(locks.join("01a213ea-a28a-77de-b839-26056c464821.lock"), "").unwrap();
+    std::fs::write(locks.join(format!("{killed}.lock")), "").unwrap();
     every_task_ends(&format!("sqlite://{}", path.display())).await;
+}
+
+async fn a_schema(name: &str) {
+    let schema = Schema::new();
+    let sql = std::fs::read_to_string(root().join("tests/golden").join(name)).unwrap();
+    schema.execute(&sql.replace("{schema}", &format!("\"{}\"", schema.name()))).await;
+    every_task_ends(&schema.url()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_version_5() {
+    a_file("sqlite-v5.db", "01a213ea-a28a-77de-b839-26056c464821").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_version_6() {
+    a_file("sqlite-v6.db", "01a21489-447d-7655-a692-a516151b554a").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_postgres_schema_of_version_2() {
-    let schema = Schema::new();
-    let sql = std::fs::read_to_string(root().join("tests/golden/postgres-v2.sql")).unwrap();
-    schema.execute(&sql.replace("{schema}", &format!("\"{}\"", schema.name()))).await;
-    every_task_ends(&schema.url()).await;
+    a_schema("postgres-v2.sql").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_postgres_schema_of_version_3() {
+    a_schema("postgres-v3.sql").await;
 }

@@ -31,7 +31,7 @@ fn a_file_is_migrated_once() {
     let path = directory.path().join("t.db");
     migrated(&sqlite(&directory), &["--dry-run"]);
     assert!(!path.exists(), "a dry run makes no file");
-    migrates(&sqlite(&directory), 6, "CREATE TABLE task (");
+    migrates(&sqlite(&directory), 7, "CREATE TABLE task (");
 }
 
 #[test]
@@ -47,18 +47,18 @@ fn an_older_file_is_left_alone_by_a_dry_run() {
     drop(connection);
     let before = std::fs::read(&path).unwrap();
     let plan = migrated(&sqlite(&directory), &["--dry-run"]);
-    assert_eq!((&plan["from"], &plan["to"]), (&json!(1), &json!(6)));
+    assert_eq!((&plan["from"], &plan["to"]), (&json!(1), &json!(7)));
     assert_eq!(std::fs::read(&path).unwrap(), before);
     // What is printed is what brings it up to date.
     let sql: Vec<&str> = plan["sql"].as_array().unwrap().iter().map(|sql| sql.as_str().unwrap()).collect();
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection.execute_batch(&sql.join("\n")).unwrap();
     drop(connection);
-    assert_eq!(migrated(&sqlite(&directory), &[])["from"], 6);
+    assert_eq!(migrated(&sqlite(&directory), &[])["from"], 7);
 }
 
 #[test]
 fn a_schema_is_migrated_once() {
     let schema = Schema::new();
-    migrates(&schema.url(), 3, &format!("CREATE TABLE \"{}\".step (", schema.name()));
+    migrates(&schema.url(), 4, &format!("CREATE TABLE \"{}\".step (", schema.name()));
 }

@@ -346,6 +346,11 @@ impl Templates {
         self.registry.len()
     }
 
+    /// What this worker says of its handlers.
+    pub(crate) fn callables(&self) -> Vec<String> {
+        self.registry.described()
+    }
+
     /// The templates of which tasks can be created.
     pub(crate) fn current(&self) -> &[Arc<BoundTemplate>] {
         &self.current

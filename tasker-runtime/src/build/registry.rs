@@ -139,6 +139,18 @@ impl Registry {
         self.0.keys().map(|(callable, _)| callable.as_str())
     }
 
+    /// What a worker says of its handlers: their callables, with the method after a dot where one is for a
+    /// method.
+    pub(crate) fn described(&self) -> Vec<String> {
+        let described = |(callable, method): &Key| match method.as_str() {
+            DEFAULT_METHOD => callable.clone(),
+            method => format!("{callable}.{method}"),
+        };
+        let mut all: Vec<String> = self.0.keys().map(described).collect();
+        all.sort_unstable();
+        all
+    }
+
     pub(crate) fn methods(&self, callable: &str) -> Vec<&str> {
         let mut methods: Vec<_> =
             self.0.keys().filter(|(own, _)| own == callable).map(|(_, method)| method.as_str()).collect();

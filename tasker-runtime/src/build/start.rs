@@ -10,7 +10,7 @@ use crate::build::fault::{BuildError, BuildFault};
 use crate::build::load::{self, check_namespaces, check_states};
 use crate::build::location::Location;
 use crate::client::tasker::Tasker;
-use crate::engine::Engine;
+use crate::engine::{Engine, WorkerSettings};
 
 impl Builder {
     /// Reads the builder's templates, each file once. Fails when a directory cannot be read.
@@ -101,8 +101,8 @@ impl Builder {
             bound.push(Arc::new(template));
         }
         let templates = Templates::new(registry, bound);
-        let engine =
-            Arc::new(Engine::new(store, templates, self.states, self.clock, self.settings, self.works));
+        let settings = WorkerSettings { environment: self.environment, ..self.settings };
+        let engine = Arc::new(Engine::new(store, templates, self.states, self.clock, settings, self.works));
         if self.works {
             engine.start().await?;
         }

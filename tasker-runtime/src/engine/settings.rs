@@ -28,6 +28,8 @@ pub(crate) struct WorkerSettings {
     pub(crate) worker_limits: HashMap<LimitScope, usize>,
     /// How long settled tasks are kept; `None` for ever.
     pub(crate) retention: Option<Duration>,
+    /// The environment whose overrides apply to the templates of this program; `None` for none.
+    pub(crate) environment: Option<String>,
     /// How large contexts and results may be.
     pub(crate) payload_limits: PayloadLimits,
 }
@@ -44,6 +46,7 @@ impl Default for WorkerSettings {
             namespaces: None,
             worker_limits: HashMap::new(),
             retention: None,
+            environment: None,
             payload_limits: PayloadLimits::default(),
         }
     }

@@ -101,6 +101,8 @@ impl Engine {
             .handlers(number(self.templates.handlers()))
             .concurrency(number(self.settings.concurrency))
             .namespaces(self.namespaces.as_deref().map(<[String]>::to_vec))
+            .callables(Some(self.templates.callables()))
+            .environment(self.settings.environment.clone())
     }
 
     /// The worker's id; `None` when it runs no steps.

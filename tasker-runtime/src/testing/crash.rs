@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
-    LimitRecord, LimitScope, MemoryStore, NewTaskRecord, PermitGrants, PermitRequest, PruneRequest, StepKey,
-    Store, StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId, TemplateRecord,
-    WorkerId, WorkerInfo, WorkerRecord,
+    LimitRecord, LimitScope, MemoryStore, NewTaskRecord, PermitGrants, PermitRequest, ProgramRecord,
+    PruneRequest, StepKey, Store, StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord,
+    TemplateId, TemplateRecord, WorkerId, WorkerInfo, WorkerRecord,
 };
 use tasker_template::StepIndex;
 use tokio_util::sync::CancellationToken;
@@ -152,6 +152,10 @@ impl Store for MortalStore {
 
     async fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError> {
         self.alive()?.workers().await
+    }
+
+    async fn program_of(&self, worker: WorkerId) -> Result<Option<ProgramRecord>, StoreError> {
+        self.alive()?.program_of(worker).await
     }
 
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {

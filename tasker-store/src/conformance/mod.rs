@@ -99,6 +99,7 @@ macro_rules! store_conformance {
             lists_can_be_filtered,
             old_tasks_are_pruned_with_all_that_is_theirs,
             workers_are_listed_with_what_they_have_claimed,
+            the_program_of_a_worker_is_kept_for_as_long_as_its_attempts,
             a_dead_worker_is_listed_while_something_is_claimed_in_its_name,
             limits_are_kept_and_removed,
             permits_are_never_more_than_the_limit,

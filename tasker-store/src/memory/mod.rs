@@ -28,7 +28,7 @@ use crate::task::{
     Created, Identity, NewTaskRecord, PruneRequest, StepRecord, TaskFilter, TaskHead, TaskInputs, TaskRecord,
 };
 use crate::template::TemplateRecord;
-use crate::worker::{WorkerInfo, WorkerRecord};
+use crate::worker::{ProgramRecord, WorkerInfo, WorkerRecord};
 use queues::Queues;
 
 /// Keeps tasks in memory. They are gone when the process ends.
@@ -53,6 +53,7 @@ struct Inner {
     identities: HashMap<Identity, TaskId>,
     queues: Queues,
     workers: BTreeMap<WorkerId, Worker>,
+    programs: HashMap<WorkerId, Program>,
     limits: BTreeMap<LimitScope, LimitEntry>,
 }
 
@@ -69,6 +70,13 @@ struct Worker {
     started_at: Timestamp,
     /// A dead worker is kept for as long as it has claims.
     alive: bool,
+}
+
+#[derive(Debug)]
+struct Program {
+    record: ProgramRecord,
+    /// The newest task when its worker was first found to be forgotten.
+    last_task: Option<TaskId>,
 }
 
 #[derive(Debug)]
@@ -119,6 +127,24 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// Deletes the programs of forgotten workers of which no attempt can be left.
+    fn prune_programs(&mut self) {
+        let Self { programs, tasks, workers, .. } = self;
+        let oldest = tasks.keys().next();
+        let newest = tasks.keys().next_back().copied().unwrap_or(TaskId(uuid::Uuid::nil()));
+        programs.retain(|worker, program| {
+            let is_over = program.last_task.is_some_and(|last| oldest.is_none_or(|oldest| last < *oldest));
+            workers.contains_key(worker) || !is_over
+        });
+        for (worker, program) in programs.iter_mut() {
+            if !workers.contains_key(worker) {
+                program.last_task.get_or_insert(newest);
+            }
+        }
+    }
+}
+
 impl TaskEntry {
     fn settle(&mut self, state: Option<TaskState>, now: Timestamp) {
         if let Some(state) = state {
@@ -159,8 +185,15 @@ impl Store for MemoryStore {
         info: WorkerInfo,
         started_at: Timestamp,
     ) -> Result<(), StoreError> {
-        self.lock().workers.insert(worker, Worker { info, started_at, alive: true });
+        let mut inner = self.lock();
+        let record = ProgramRecord::new(worker, &info, started_at);
+        inner.programs.insert(worker, Program { record, last_task: None });
+        inner.workers.insert(worker, Worker { info, started_at, alive: true });
         Ok(())
+    }
+
+    async fn program_of(&self, worker: WorkerId) -> Result<Option<ProgramRecord>, StoreError> {
+        Ok(self.lock().programs.get(&worker).map(|program| program.record.clone()))
     }
 
     async fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError> {
@@ -333,6 +366,7 @@ impl Store for MemoryStore {
             entry.progress.runs().for_each(|(key, _)| queues.remove(*id, key));
             queues.follow(&mut entry.progress, &mut entry.inputs);
         }
+        inner.prune_programs();
         Ok(ids.len())
     }
 
