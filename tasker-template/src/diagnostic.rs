@@ -35,6 +35,8 @@ pub enum Code {
     WrongType,
     /// A value has the right type but is out of range, or is not one of the accepted words.
     InvalidValue,
+    /// A number that is not kept as it is written: it has too many digits, or begins with a zero.
+    InexactNumber,
     /// The template has no steps.
     NoSteps,
     /// Two steps have the same name.

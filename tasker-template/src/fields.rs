@@ -1,6 +1,6 @@
 //! Reads one mapping key by key, collecting every fault instead of stopping at the first.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
@@ -8,6 +8,7 @@ use serde_json::Map;
 
 use crate::diagnostic::{Code, Diagnostics, MAX_KEPT, Severity, Span};
 use crate::node::{Node, Value};
+use crate::number;
 use crate::source::Source;
 use crate::suggest::Names;
 
@@ -18,6 +19,8 @@ pub(crate) struct Report<'a> {
     found: Vec<Found>,
     more_errors: usize,
     more_warnings: usize,
+    /// Where the numbers that were reported begin: an alias may repeat each.
+    numbers: HashSet<usize>,
 }
 
 /// A fault whose line and column have not been determined yet.
@@ -34,7 +37,8 @@ const MAX_FOUND: usize = 10 * MAX_KEPT;
 
 impl<'a> Report<'a> {
     pub(crate) fn new(source: &'a Source) -> Self {
-        Self { source, names: Names::default(), found: Vec::new(), more_errors: 0, more_warnings: 0 }
+        let (found, numbers) = (Vec::new(), HashSet::new());
+        Self { source, names: Names::default(), found, more_errors: 0, more_warnings: 0, numbers }
     }
 
     pub(crate) fn error(&mut self, span: Span, code: Code, message: impl Into<String>) {
@@ -71,6 +75,11 @@ impl<'a> Report<'a> {
         if self.found.len() >= MAX_FOUND {
             self.sort_out();
         }
+    }
+
+    /// Whether no number at this place has been reported.
+    pub(crate) fn is_new_number(&mut self, span: Span) -> bool {
+        self.numbers.insert(span.start)
     }
 
     /// Sorts the faults: errors before warnings, likely slips before other unknown keys, then by line. Keeps
@@ -317,7 +326,7 @@ impl<'n> Fields<'n> {
     }
 
     pub(crate) fn json(&mut self, name: &'static str, report: &mut Report<'_>) -> Option<serde_json::Value> {
-        self.get(&[name], report).map(|node| node.to_json(report.source))
+        self.get(&[name], report).map(|node| to_json(node, report))
     }
 
     pub(crate) fn json_map(
@@ -327,7 +336,7 @@ impl<'n> Fields<'n> {
     ) -> Map<String, serde_json::Value> {
         let Some(node) = self.get(&[name], report) else { return Map::new() };
         let _ = Fields::open(node, format!("`{name}` of {}", self.what), report);
-        match node.to_json(report.source) {
+        match to_json(node, report) {
             serde_json::Value::Object(map) => map,
             _ => Map::new(),
         }
@@ -335,7 +344,13 @@ impl<'n> Fields<'n> {
 
     fn wrong_type(&self, name: &str, expected: &str, node: &Node, report: &mut Report<'_>) {
         let message = format!("`{name}` of {} must be {expected}, but is {}", self.what, node.value.kind());
-        report.error(node.span, Code::WrongType, message);
+        let zeros = match &node.value {
+            Value::String(text) if number::has_leading_zero(text) => {
+                Some(format!("write `{}`", number::without_leading_zeros(text)))
+            }
+            _ => None,
+        };
+        report.error_with(node.span, Code::WrongType, message, zeros);
     }
 
     /// Warns of every key that was not read.
@@ -350,6 +365,12 @@ impl<'n> Fields<'n> {
             report.warning_with(key.span, Code::UnknownKey, message, near.map(did_you_mean));
         }
     }
+}
+
+/// The value as JSON, with a fault for each number that is not kept as it is written.
+pub(crate) fn to_json(node: &Node, report: &mut Report<'_>) -> serde_json::Value {
+    number::check(node, report);
+    node.to_json(report.source)
 }
 
 pub(crate) fn did_you_mean(name: &str) -> String {

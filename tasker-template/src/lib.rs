@@ -11,6 +11,7 @@ mod fields;
 mod graph;
 mod load;
 mod node;
+mod number;
 mod plan;
 mod read;
 mod source;

@@ -87,6 +87,8 @@ impl Node {
             alias_limits: serde_yaml::alias_limits! { max_total_replayed_events: MAX_ALIASED },
             duplicate_keys: DuplicateKeyPolicy::PassThrough,
             strict_booleans: true,
+            // `065` would be read as the number 65.0; see `number`.
+            leading_zero_numbers_as_strings: true,
             with_snippet: false,
         };
         serde_yaml::from_str_with_options(text, options).map_err(|error| {

@@ -5,17 +5,18 @@ use std::collections::HashSet;
 use serde_json::Map;
 
 use crate::diagnostic::{Code, Span};
-use crate::fields::{Fields, Report, did_you_mean};
-use crate::node::Node;
+use crate::fields::{Fields, Report, did_you_mean, to_json};
+use crate::node::{Node, Value};
 use crate::template::{
     Backoff, BatchConfig, Environment, EventTemplate, FailureStrategy, HandlerTemplate, Lifecycle,
     RetryPolicy, StepOverride, StepTemplate, StepType, TaskTemplate,
 };
 
-/// The longest namespace, in characters: a queue name of 47 characters less its longest suffix.
+/// The longest namespace that Tasker Core can have, in characters: a queue name of 47 less its longest suffix.
 const LONGEST_NAMESPACE: usize = 29;
-/// The longest delay: an hour.
-const LONGEST_DELAY_SECONDS: u32 = 3_600;
+/// The longest delay between two attempts, in seconds: 30 days.
+const LONGEST_DELAY_SECONDS: u32 = 30 * 24 * 60 * 60;
+const LONGEST_DELAY_MS: u32 = LONGEST_DELAY_SECONDS * 1_000;
 
 /// The places of a template's steps and callables in its text.
 #[derive(Clone, Debug, Default)]
@@ -83,8 +84,11 @@ fn check_namespace(namespace: &str, span: Span, report: &mut Report<'_>) {
             format!("namespace `{namespace}` must be letters, digits and `_`, not beginning with a digit");
         report.error(span, Code::InvalidValue, message);
     } else if namespace.len() > LONGEST_NAMESPACE {
-        let message = format!("namespace `{namespace}` is longer than {LONGEST_NAMESPACE} characters");
-        report.error(span, Code::InvalidValue, message);
+        let message = format!(
+            "namespace `{namespace}` is longer than {LONGEST_NAMESPACE} characters, which is as long as the \
+             queues of Tasker Core allow"
+        );
+        report.warning(span, Code::InvalidValue, message);
     }
 }
 
@@ -189,9 +193,9 @@ fn retry(node: &Node, step: &str, report: &mut Report<'_>) -> RetryPolicy {
         }
     }
     policy.backoff = fields.word(&["backoff"], &Backoff::NAMES, report).unwrap_or(policy.backoff);
-    let base_ms = fields.integer(&["backoff_base_ms"], 100..=3_600_000, report);
+    let base_ms = fields.integer(&["backoff_base_ms"], 0..=LONGEST_DELAY_MS, report);
     let base_s = fields.seconds("initial_delay", LONGEST_DELAY_SECONDS, report);
-    let cap_ms = fields.integer(&["max_backoff_ms"], 1_000..=3_600_000, report);
+    let cap_ms = fields.integer(&["max_backoff_ms"], 0..=LONGEST_DELAY_MS, report);
     let cap_s = fields.seconds("max_delay", LONGEST_DELAY_SECONDS, report);
     let base = one_of(("backoff_base_ms", base_ms), ("initial_delay", base_s), step, report);
     let cap = one_of(("max_backoff_ms", cap_ms), ("max_delay", cap_s), step, report);
@@ -231,10 +235,10 @@ fn event(node: &Node, step: &str, report: &mut Report<'_>) -> Option<EventTempla
     });
     if !name.contains('.') || !parts_are_words {
         let message =
-            format!("event `{name}` must be words of `a-z0-9_` joined by dots, such as `order.created`");
-        report.error(span, Code::InvalidValue, message);
+            format!("event `{name}` should be words of `a-z0-9_` joined by dots, such as `order.created`");
+        report.warning(span, Code::InvalidValue, message);
     }
-    let settings = match node.to_json(report.source) {
+    let settings = match to_json(node, report) {
         serde_json::Value::Object(mut map) => {
             map.remove("name");
             map
@@ -290,6 +294,9 @@ fn environments(node: &Node, steps: &[StepTemplate], report: &mut Report<'_>) ->
         .entries()
         .filter_map(|(key, node)| {
             let name = key.text(report.source)?;
+            if matches!(node.value, Value::Null) {
+                return Some(Environment { name, steps: Vec::new() });
+            }
             let mut fields = Fields::open(node, format!("environment `{name}`"), report)?;
             let overrides = fields.list(&["steps"], report);
             let steps =

@@ -74,7 +74,7 @@ impl Source {
             line: span.line,
             column: span.column,
             source_line,
-            suggestion,
+            suggestion: suggestion.map(|suggestion| shorten(&suggestion).into_owned()),
             marked,
         }
     }

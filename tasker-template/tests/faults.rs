@@ -143,6 +143,85 @@ fn retry_values_are_checked() {
 }
 
 #[test]
+fn delays_below_a_second_and_of_days_are_accepted_as_written() {
+    let load = |retry: &str| {
+        let yaml = format!("{HEAD}steps: [{{name: s, handler: {{callable: C}}, retry: {{{retry}}}}}]");
+        load_str("t.yaml", &yaml).map(|loaded| {
+            assert!(loaded.warnings().is_empty(), "{}", loaded.warnings());
+            let policy = loaded.template().steps[0].retry;
+            (policy.backoff_base_ms, policy.max_backoff_ms)
+        })
+    };
+    for (retry, delays) in [
+        ("backoff_base_ms: 50", (50, 30_000)),
+        ("backoff_base_ms: 50, max_backoff_ms: 500", (50, 500)),
+        ("backoff_base_ms: 1, max_backoff_ms: 1", (1, 1)),
+        ("backoff_base_ms: 0, max_backoff_ms: 0", (0, 0)),
+        ("initial_delay: 0.05, max_delay: 0.5", (50, 500)),
+        ("initial_delay: 7200, max_delay: 86400", (7_200_000, 86_400_000)),
+        ("max_backoff_ms: 2592000000", (1_000, 2_592_000_000)),
+    ] {
+        assert_eq!(load(retry).unwrap(), delays, "{retry}");
+    }
+    for retry in
+        ["backoff_base_ms: 50, max_backoff_ms: 49", "backoff_base_ms: -1", "max_backoff_ms: 2592000001"]
+    {
+        assert!(load(retry).is_err(), "{retry}");
+    }
+}
+
+#[test]
+fn a_number_is_kept_as_it_is_written_or_reported() {
+    let step =
+        |config: &str| format!("steps: [{{name: s, handler: {{callable: C, initialization: {config}}}}}]\n");
+    // The text is kept, and what to write is said.
+    check(
+        &step("{code: 065, plain: 65, quoted: \"065\", hex: 0x10}"),
+        &["4:65 INEXACT_NUMBER? write `\"065\"` for the text, or `65` for the number"],
+    );
+    let loaded =
+        load_str("t.yaml", &format!("{HEAD}{}", step("{code: 065, id: \"0123\", minus: -007}"))).unwrap();
+    let config = &loaded.template().steps[0].handler.initialization;
+    assert_eq!(serde_json::json!(config), serde_json::json!({"code": "065", "id": "0123", "minus": "-007"}));
+    // The largest and the smallest integers are exact; those beyond them would be rounded.
+    check(&step("{a: [18446744073709551615, -9223372036854775808, 100000000000000000000]}"), &[]);
+    check(
+        &step("{a: 12345678901234567890123}"),
+        &["4:62 INEXACT_NUMBER write `\"12345678901234567890123\"` to keep all of it as text, \
+           or `1.2345678901234568e+22` for the number"],
+    );
+    check(
+        &step("{a: -9223372036854775809}"),
+        &[
+            "4:62 INEXACT_NUMBER write `\"-9223372036854775809\"` to keep all of it as text, or `-9.223372036854776e+18` for the number",
+        ],
+    );
+    // Of a fraction, the last of many digits are less often meant.
+    check(
+        &step("{pi: 3.14159265358979323846, half: 0.50}"),
+        &["4:63 INEXACT_NUMBER? write `\"3.14159265358979323846\"` to keep all of it as text, \
+           or `3.141592653589793` for the number"],
+    );
+    // A value that is repeated is reported once.
+    check(
+        "metadata: {a: &a 007, b: *a}\ninput_schema: {const: *a}\nsteps: [{name: s, handler: {callable: C}}]\n",
+        &["4:18 INEXACT_NUMBER? write `\"007\"` for the text, or `7` for the number"],
+    );
+}
+
+#[test]
+fn a_leading_zero_in_a_setting_is_refused_and_in_a_text_kept() {
+    check(
+        "steps: [{name: s, handler: {callable: C}, timeout_seconds: 030, retry: {initial_delay: 05}}]\n",
+        &["4:88 WRONG_TYPE write `5`", "4:60 WRONG_TYPE write `30`"],
+    );
+    let yaml = "{name: 007, namespace_name: b, version: 01, steps: [{name: s, handler: {callable: C}}]}";
+    let loaded = load_str("t.yaml", yaml).unwrap();
+    assert_eq!((loaded.template().name.as_str(), loaded.template().version.as_str()), ("007", "01"));
+    assert!(loaded.warnings().is_empty());
+}
+
+#[test]
 fn types_are_checked_and_empty_values_are_defaults() {
     check(
         "metadata: []\nsteps:\n- name: a\n  handler: run\n  dependencies: b\n  type: parallel\n",

@@ -251,6 +251,15 @@ fn faults_beside_characters_of_several_bytes_are_drawn() {
 }
 
 #[test]
+fn of_an_endless_number_only_the_beginning_is_drawn() {
+    for digits in ["7".repeat(100_000), "0".repeat(100_000), format!("0.{}", "3".repeat(100_000))] {
+        let yaml = format!("{HEAD}metadata: {{a: {digits}}}\n");
+        let faults = load_str("hostile.yaml", &yaml).unwrap_err().to_string();
+        assert!(faults.contains("a: ") && faults.len() < 10_000, "{} bytes", faults.len());
+    }
+}
+
+#[test]
 fn thousands_of_keys() {
     let keys: String = (0..10_000).map(|key| format!("key_{key}: 1\n")).collect();
     // Compared with each other they would take seconds in a debug build.

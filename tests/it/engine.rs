@@ -44,6 +44,8 @@ fn retries_wait_as_the_template_says() {
     assert_about(&pauses(&run, "a"), &[300, 600, 900]);
     let run = always_failing("max_attempts: 6, backoff: fibonacci, initial_delay: 60, max_delay: 3600");
     assert_about(&pauses(&run, "a"), &[60_000, 60_000, 120_000, 180_000, 300_000]);
+    let run = always_failing("max_attempts: 5, backoff_base_ms: 50, max_backoff_ms: 300");
+    assert_about(&pauses(&run, "a"), &[50, 100, 200, 300]);
     let run = always_failing("max_attempts: 3, backoff: none");
     assert_about(&pauses(&run, "a"), &[0, 0]);
 }
