@@ -1,5 +1,6 @@
 //! From a file or a text to a checked template.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -226,6 +227,9 @@ pub fn read_file(path: impl AsRef<Path>) -> Result<TemplateDraft, Diagnostics> {
 
 /// The template files of a directory and the directories below it (`.yaml`, `.yml`), in order of their paths.
 ///
+/// Entries whose names begin with a dot are left out, and so are links to directories. A file that has
+/// several names through links is there once, by the first of them.
+///
 /// # Errors
 ///
 /// When a directory cannot be read.
@@ -236,6 +240,10 @@ pub fn template_files(directory: impl AsRef<Path>) -> std::io::Result<Vec<PathBu
         for entry in std::fs::read_dir(&directory)? {
             let entry = entry?;
             let path = entry.path();
+            // Kubernetes mounts the files of a ConfigMap in such a directory, and links to them beside it.
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
             // A link to a directory is not followed: it may lead back up.
             if entry.file_type()?.is_dir() {
                 open.push(path);
@@ -247,6 +255,8 @@ pub fn template_files(directory: impl AsRef<Path>) -> std::io::Result<Vec<PathBu
         }
     }
     files.sort();
+    let mut seen = HashSet::new();
+    files.retain(|path| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
     Ok(files)
 }
 

@@ -40,6 +40,8 @@ mod store;
 mod store_model;
 mod support;
 mod task_cli;
+#[cfg(unix)]
+mod template_files;
 mod testing;
 #[cfg(unix)]
 mod tls;

@@ -75,7 +75,8 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// All templates of a directory and the directories below it (`.yaml`, `.yml`).
+    /// All templates of a directory and the directories below it (`.yaml`, `.yml`). Entries whose names begin
+    /// with a dot are left out, and a file that has several names through links counts once.
     #[must_use]
     pub fn templates(mut self, directory: impl AsRef<Path>) -> Self {
         self.templates.push(TemplateSource::Directory(directory.as_ref().to_owned()));
