@@ -1,6 +1,5 @@
 //! The options of a command that looks at a store, and opening it.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -42,12 +41,14 @@ pub(super) async fn open_or_make(builder: Builder) -> Result<Tasker, ExitCode> {
 
 /// Opening a store would make an empty one, and a slip in its URL look like tasks that are gone.
 async fn check_store(url: &str, program: &Program) -> Result<(), String> {
-    if let Some(path) = url.strip_prefix("sqlite://").filter(|_| cfg!(feature = "sqlite")) {
-        let is_there = Path::new(path).exists();
-        return if is_there {
+    #[cfg(feature = "sqlite")]
+    if let Ok(options) = tasker_runtime::store::SqliteOptions::from_url(url) {
+        let (path, is_in_memory) = (options.path(), url.ends_with(":memory:"));
+        return if is_in_memory || path.exists() {
             Ok(())
         } else {
-            Err(format!("there is no store `{url}`; `--store` or TASKER_STORE_URL names another"))
+            let store = path.display();
+            Err(format!("there is no store `sqlite://{store}`; `--store` or TASKER_STORE_URL names another"))
         };
     }
     match tasker_runtime::store::plan_migration(url).await {

@@ -5,6 +5,7 @@ use std::error::Error;
 use bytes::BytesMut;
 use tasker_store::{SqlValue, SqlWrite, StoreError};
 use tokio_postgres::GenericClient;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type, to_sql_checked};
 
 use crate::columns::hex;
@@ -23,12 +24,23 @@ pub(crate) async fn run(client: &impl GenericClient, writes: &[SqlWrite]) -> PgR
         match client.query_typed(&write.sql, &values).await {
             Ok(_) => {}
             Err(error) if error.as_db_error().is_some() => {
-                return Err(failed(server_message(&error), !is_permanent(&error)).into());
+                return Err(failed(told(&error), !is_permanent(&error)).into());
             }
             Err(error) => return Err(error.into()),
         }
     }
     Ok(())
+}
+
+/// What the server said, and what to do about it.
+fn told(error: &tokio_postgres::Error) -> String {
+    let hint = match error.code() {
+        Some(&SqlState::UNDEFINED_TABLE) => {
+            "; the application creates its tables before its worker starts, and names them with their schema"
+        }
+        _ => "",
+    };
+    format!("{}{hint}", server_message(error))
 }
 
 /// A value in its text form, which the server parses as the type that the statement expects there.

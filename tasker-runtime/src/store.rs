@@ -6,7 +6,7 @@ pub use crate::build::migration::{migrate, plan_migration};
 pub use tasker_postgres::{Executor, PostgresStore};
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
-pub use tasker_sqlite::SqliteStore;
+pub use tasker_sqlite::{SqliteOptions, SqliteStore};
 pub use tasker_store::{MemoryStore, Migration, StoreError};
 
 /// The contract that a store of your own implements, `Store`, with its records. **Exempt from semantic

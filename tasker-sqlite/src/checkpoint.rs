@@ -33,6 +33,8 @@ const KEPT: u64 = MAX_PAGES * 4_096;
 /// The writer's side of the checkpoints.
 #[derive(Debug)]
 pub(crate) struct Checkpoints {
+    /// The name of the file on the writer's connection.
+    schema: String,
     path: PathBuf,
     log: Log,
     /// The number of pages in the log from which on the thread is called.
@@ -49,14 +51,14 @@ pub(crate) struct Checkpoints {
 
 impl Checkpoints {
     /// Turns off SQLite's own checkpoints, which are part of a commit, and takes their place.
-    pub(crate) fn of(connection: &Connection, path: &Path) -> Result<Self, SqliteError> {
+    pub(crate) fn of(connection: &Connection, schema: &str, path: &Path) -> Result<Self, SqliteError> {
         let log = Log::of(path).map_err(|error| cannot_open(path, error))?;
         connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
         let kept = i64::try_from(KEPT).unwrap_or(i64::MAX);
-        connection.pragma_update_and_check(None, "journal_size_limit", kept, |_| Ok(()))?;
+        connection.query_row(&format!("PRAGMA {schema}.journal_size_limit = {kept}"), [], |_| Ok(()))?;
         let beside_writers = is_safe_beside_writers(rusqlite::version_number());
-        let path = path.to_path_buf();
-        Ok(Self { path, log, due: DUE, beside_writers, waiting: false, mover: None, second: None })
+        let (schema, path) = (schema.to_owned(), path.to_path_buf());
+        Ok(Self { schema, path, log, due: DUE, beside_writers, waiting: false, mover: None, second: None })
     }
 
     /// Does what is due between two transactions.
@@ -98,7 +100,8 @@ impl Checkpoints {
         let pages = self.log.pages();
         let moved = match self.beside_writers {
             true => {
-                checkpoint(connection).map(|_| ()).map_err(|error| SqliteError::from(error).of(&self.path))
+                let moved = checkpoint(connection, &self.schema);
+                moved.map(|_| ()).map_err(|error| SqliteError::from(error).of(&self.path))
             }
             false => self.move_under_lock(connection),
         };
@@ -118,7 +121,7 @@ impl Checkpoints {
         };
         let of_file = |error: rusqlite::Error| SqliteError::from(error).of(&self.path);
         connection.execute_batch("BEGIN IMMEDIATE").map_err(of_file)?;
-        let moved = checkpoint(self.second.insert(second));
+        let moved = checkpoint(self.second.insert(second), "main");
         connection.execute_batch("ROLLBACK").map_err(of_file)?;
         moved.map(|_| ()).map_err(of_file)
     }
@@ -192,7 +195,7 @@ impl Drop for Mover {
 fn move_most(connection: &Connection, file: &File) {
     let mut before = 0;
     // The writer meets the same error, and reports it.
-    while let Ok((pages, moved)) = checkpoint(connection) {
+    while let Ok((pages, moved)) = checkpoint(connection, "main") {
         if moved == before || file.sync_data().is_err() || moved - before <= REST || pages >= MAX_PAGES {
             return;
         }
@@ -202,9 +205,9 @@ fn move_most(connection: &Connection, file: &File) {
 
 /// Moves the pages that can be moved without waiting for another connection. Returns how many pages the log
 /// has, and how many of them have been moved.
-fn checkpoint(connection: &Connection) -> rusqlite::Result<(u64, u64)> {
+fn checkpoint(connection: &Connection, schema: &str) -> rusqlite::Result<(u64, u64)> {
     let counts = |row: &Row<'_>| Ok((row.get::<_, i64>("log")?, row.get::<_, i64>("checkpointed")?));
-    match connection.query_row("PRAGMA main.wal_checkpoint(PASSIVE)", [], counts) {
+    match connection.query_row(&format!("PRAGMA {schema}.wal_checkpoint(PASSIVE)"), [], counts) {
         // SQLite answers -1 while another process moves the log.
         Ok((pages, moved)) => {
             let pages = u64::try_from(pages).unwrap_or_default();
@@ -268,7 +271,7 @@ mod tests {
             let connection = Connection::open(&path).unwrap();
             let set_up = "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; CREATE TABLE t (b BLOB)";
             connection.execute_batch(set_up).unwrap();
-            let mut checkpoints = Checkpoints::of(&connection, &path).unwrap();
+            let mut checkpoints = Checkpoints::of(&connection, "main", &path).unwrap();
             checkpoints.beside_writers = beside_writers;
             Self { connection, checkpoints, _directory: directory }
         }

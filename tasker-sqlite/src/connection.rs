@@ -31,12 +31,14 @@ pub(crate) fn connect(path: &Path, open: OpenFlags) -> Result<Connection, StoreE
     Ok(connection)
 }
 
-/// Makes commits durable, and readers independent of the writer.
-pub(crate) fn set_up(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+/// Makes commits to a file durable, and its readers independent of the writer. `schema` is the file's name on
+/// the connection.
+pub(crate) fn set_up(connection: &Connection, schema: &str, path: &Path) -> Result<(), StoreError> {
+    let to_wal = format!("PRAGMA {schema}.journal_mode = WAL");
     let begun = Instant::now();
     let mode: String = loop {
         // SQLite's busy timeout does not apply here: another process may change the mode at the same time.
-        match connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)) {
+        match connection.query_row(&to_wal, [], |row| row.get(0)) {
             Err(error) if is_busy(&error) && begun.elapsed() < BUSY_TIMEOUT => {
                 std::thread::sleep(Duration::from_millis(10));
             }
@@ -46,5 +48,6 @@ pub(crate) fn set_up(connection: &Connection, path: &Path) -> Result<(), StoreEr
     if mode != "wal" {
         return Err(cannot_open(path, format!("it cannot be used in WAL mode, only in mode {mode}")));
     }
-    connection.pragma_update(None, "synchronous", "FULL").map_err(|source| sqlite_cannot_open(path, source))
+    let synced = connection.execute_batch(&format!("PRAGMA {schema}.synchronous = FULL"));
+    synced.map_err(|source| sqlite_cannot_open(path, source))
 }

@@ -1,5 +1,6 @@
 //! Tasks in a SQLite file: one thread writes, in group commits; readers have connections of their own.
 
+mod attached;
 mod checkpoint;
 mod connection;
 mod error;
@@ -7,7 +8,9 @@ mod limits;
 mod liveness;
 mod load;
 mod log;
+mod open_file;
 mod operate;
+mod options;
 mod own_writes;
 mod read;
 mod schema;
@@ -31,9 +34,11 @@ use tasker_store::{
 use tasker_template::StepIndex;
 use tokio::sync::Semaphore;
 
+use attached::attach;
 use connection::{check_path, connect, set_up};
 use error::{SqliteError, cannot_open, sqlite_cannot_open};
 use liveness::Liveness;
+pub use options::SqliteOptions;
 use session::Session;
 use writer::Writer;
 
@@ -70,7 +75,8 @@ impl Sweep {
 }
 
 impl SqliteStore {
-    /// Opens the file, and creates it when there is none.
+    /// Opens the file, and creates it when there is none. [`SqliteOptions`] opens one that an application
+    /// shares.
     ///
     /// # Errors
     ///
@@ -84,11 +90,17 @@ impl SqliteStore {
     /// # std::fs::remove_file(path).unwrap();
     /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let path = path.as_ref().to_path_buf();
-        let (connection, ..) = open_migrated(&path)?;
+        Self::open_with(&SqliteOptions::new(path))
+    }
+
+    fn open_with(options: &SqliteOptions) -> Result<Self, StoreError> {
+        let path = &options.path;
+        let (connection, ..) = open_migrated(options)?;
+        let attached = options.attached.iter().map(|(schema, file)| attach(&connection, schema, file));
+        let attached = attached.collect::<Result<_, _>>()?;
         // The real path, so that a file has one set of locks by whichever name it is opened.
-        let path = path.canonicalize().map_err(|source| cannot_open(&path, source))?;
-        let session = Session::new(connection, path.clone()).map_err(|error| error.of(&path))?;
+        let path = path.canonicalize().map_err(|source| cannot_open(path, source))?;
+        let session = Session::new(connection, path.clone(), attached).map_err(|error| error.of(&path))?;
         let writer = Writer::start(session)?;
         let liveness = Liveness::of(&path);
         Ok(Self { path, writer, readers: Arc::default(), liveness, sweep: tokio::sync::Mutex::default() })
@@ -311,7 +323,8 @@ impl Store for SqliteStore {
 
 /// Opens the file, or creates it, and migrates it. Returns the connection, the version before, and the
 /// statements of the migration.
-fn open_migrated(path: &Path) -> Result<(Connection, i64, Vec<String>), StoreError> {
+fn open_migrated(options: &SqliteOptions) -> Result<(Connection, i64, Vec<String>), StoreError> {
+    let SqliteOptions { path, share, .. } = options;
     check_path(path)?;
     let open = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
     let mut connection = connect(path, open)?;
@@ -319,10 +332,10 @@ fn open_migrated(path: &Path) -> Result<(Connection, i64, Vec<String>), StoreErr
     if connection.is_readonly(MAIN_DB).map_err(|source| sqlite_cannot_open(path, source))? {
         return Err(cannot_open(path, "it is read-only; let this user write it, or choose another path"));
     }
-    // Nothing of a file is changed, not even its journal mode, before its application id has been checked.
-    schema::inspect(&connection, path)?;
-    set_up(&connection, path)?;
-    let (from, sql) = schema::migrate(&mut connection, path)?;
+    // Nothing of a file is changed, not even its journal mode, before it is known to be ours.
+    schema::plan(&connection, path, *share)?;
+    set_up(&connection, "main", path)?;
+    let (from, sql) = schema::migrate(&mut connection, path, *share)?;
     Ok((connection, from, sql))
 }
 
@@ -331,9 +344,9 @@ fn open_migrated(path: &Path) -> Result<(Connection, i64, Vec<String>), StoreErr
 /// # Errors
 ///
 /// When the file cannot be opened, or was written by a newer version.
-pub fn migrate(path: &Path) -> Result<Migration, StoreError> {
-    let (_, from, sql) = open_migrated(path)?;
-    Ok(migration(path, from, sql))
+pub fn migrate(options: &SqliteOptions) -> Result<Migration, StoreError> {
+    let (_, from, sql) = open_migrated(options)?;
+    Ok(migration(options, from, sql))
 }
 
 /// What [`migrate`] would do; changes nothing.
@@ -341,17 +354,17 @@ pub fn migrate(path: &Path) -> Result<Migration, StoreError> {
 /// # Errors
 ///
 /// When the file cannot be read, or was written by a newer version.
-pub fn plan_migration(path: &Path) -> Result<Migration, StoreError> {
+pub fn plan_migration(options: &SqliteOptions) -> Result<Migration, StoreError> {
+    let SqliteOptions { path, share, .. } = options;
     check_path(path)?;
     if !path.exists() {
-        return Ok(migration(path, 0, schema::script(0)));
+        return Ok(migration(options, 0, schema::script(0, *share)));
     }
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    schema::inspect(&connection, path)?;
-    let (from, sql) = schema::plan(&connection, path)?;
-    Ok(migration(path, from, sql))
+    let (from, sql) = schema::plan(&connection, path, *share)?;
+    Ok(migration(options, from, sql))
 }
 
-fn migration(path: &Path, from: i64, sql: Vec<String>) -> Migration {
-    Migration::new(format!("sqlite://{}", path.display()), from, schema::newest(), sql)
+fn migration(options: &SqliteOptions, from: i64, sql: Vec<String>) -> Migration {
+    Migration::new(format!("sqlite://{}", options.path.display()), from, schema::newest(), sql)
 }

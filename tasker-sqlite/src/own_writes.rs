@@ -19,10 +19,22 @@ pub(crate) fn run(connection: &Connection, writes: &[SqlWrite]) -> Result<()> {
                 error.sqlite_error_code(),
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull)
             );
-            failed(error.to_string(), passing)
+            failed(told(&error), passing)
         })?;
     }
     Ok(())
+}
+
+/// What SQLite said, and what to do about it.
+fn told(error: &rusqlite::Error) -> String {
+    let said = error.to_string();
+    if !said.starts_with("no such table") {
+        return said;
+    }
+    format!(
+        "{said}; the application creates its tables before its worker starts, in the store's own file or in \
+         one that is attached (`?attach=NAME:PATH`)"
+    )
 }
 
 fn execute(connection: &Connection, write: &SqlWrite) -> rusqlite::Result<()> {

@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, params};
 use tasker_store::progress::{Change, Progress};
-use tasker_store::{StoreError, TaskId, TemplateId};
+use tasker_store::{TaskId, TemplateId};
 
+use crate::attached::AttachedFile;
 use crate::checkpoint::Checkpoints;
 use crate::error::{Result, SqliteError};
 use crate::load;
+use crate::open_file::OpenFile;
 use crate::values::{blob, micros};
 
 /// The writer's connection with its cache.
@@ -22,6 +24,8 @@ pub(crate) struct Session {
     pub(crate) connection: Connection,
     file: OpenFile,
     checkpoints: Checkpoints,
+    /// Files of the application's.
+    attached: Vec<AttachedFile>,
     tasks: HashMap<TaskId, Progress>,
     /// Templates that are known to be in the file; templates are never deleted.
     templates: HashSet<TemplateId>,
@@ -30,10 +34,10 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(connection: Connection, path: PathBuf) -> Result<Self> {
-        let checkpoints = Checkpoints::of(&connection, &path)?;
-        let (tasks, templates) = (HashMap::new(), HashSet::new());
-        Ok(Self { connection, file: OpenFile::new(path), checkpoints, tasks, templates, data_version: 0 })
+    pub(crate) fn new(connection: Connection, path: PathBuf, attached: Vec<AttachedFile>) -> Result<Self> {
+        let checkpoints = Checkpoints::of(&connection, "main", &path)?;
+        let (file, tasks, templates) = (OpenFile::new(path), HashMap::new(), HashSet::new());
+        Ok(Self { connection, file, checkpoints, attached, tasks, templates, data_version: 0 })
     }
 
     /// The file that is written to.
@@ -44,11 +48,19 @@ impl Session {
     /// Begins a transaction.
     pub(crate) fn begin(&mut self) -> Result<()> {
         self.file.check()?;
+        self.attached.iter().try_for_each(|attached| attached.file.check())?;
         if !self.connection.is_autocommit() {
             // An earlier rollback has failed; nothing can be written until one succeeds.
             self.connection.execute_batch("ROLLBACK")?;
         }
-        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        if self.attached.is_empty() {
+            self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        } else {
+            // It would lock the attached files as well, and wait for the application's own transactions. A
+            // statement that writes nothing locks the store's file alone.
+            self.connection.prepare_cached("BEGIN")?.execute([])?;
+            self.connection.prepare_cached("DELETE FROM main.permit WHERE 0")?.execute([])?;
+        }
         let mut statement = self.connection.prepare_cached("PRAGMA data_version")?;
         let version: i64 = statement.query_row([], |row| row.get(0))?;
         if version != self.data_version {
@@ -63,9 +75,10 @@ impl Session {
         Ok(())
     }
 
-    /// Looks after the log, between two transactions.
-    pub(crate) fn look_after_log(&mut self) {
+    /// Looks after the logs, between two transactions.
+    pub(crate) fn look_after_logs(&mut self) {
         self.checkpoints.look(&self.connection);
+        self.attached.iter_mut().for_each(|attached| attached.checkpoints.look(&self.connection));
     }
 
     /// Undoes the transaction.
@@ -151,47 +164,5 @@ impl Session {
             self.templates.insert(template);
         }
         Ok(there)
-    }
-}
-
-/// The file that the connection writes to. It is checked that the file has not been removed: what is written
-/// to a removed file is lost when it is closed.
-#[derive(Debug)]
-struct OpenFile {
-    path: PathBuf,
-    #[cfg(unix)]
-    identity: Option<(u64, u64)>,
-}
-
-impl OpenFile {
-    #[cfg(unix)]
-    fn new(path: PathBuf) -> Self {
-        let identity = Self::identity(&path);
-        Self { path, identity }
-    }
-
-    #[cfg(unix)]
-    fn identity(path: &Path) -> Option<(u64, u64)> {
-        use std::os::unix::fs::MetadataExt as _;
-        std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
-    }
-
-    #[cfg(unix)]
-    fn check(&self) -> Result<()> {
-        if Self::identity(&self.path) == self.identity {
-            return Ok(());
-        }
-        Err(StoreError::Gone { what: self.path.display().to_string() }.into())
-    }
-
-    #[cfg(not(unix))]
-    fn new(path: PathBuf) -> Self {
-        Self { path }
-    }
-
-    #[cfg(not(unix))]
-    fn check(&self) -> Result<()> {
-        // Other systems do not remove a file that is open.
-        Ok(())
     }
 }

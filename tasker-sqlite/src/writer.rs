@@ -116,7 +116,7 @@ fn write_until_closed(session: &mut Session, mut waiting: mpsc::Receiver<Box<dyn
         let begun = Instant::now();
         // Operations that arrive while others are applied still join their transaction.
         write(session, std::mem::take(&mut batch), &mut || waiting.try_recv().ok());
-        session.look_after_log();
+        session.look_after_logs();
         // For benches/tasker/writer.rs.
         tracing::trace!(seconds = begun.elapsed().as_secs_f64(), "free again");
     }

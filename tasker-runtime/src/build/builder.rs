@@ -164,7 +164,8 @@ impl Builder {
     }
 
     /// The store, by its URL: `sqlite://PATH`, `postgres://USER@HOST/DATABASE` or `memory:`. Without one it
-    /// is `sqlite://tasker.db`.
+    /// is `sqlite://tasker.db`. A file that has tables of the application's as well is
+    /// `sqlite://PATH?share=true`, and `?attach=NAME:PATH` attaches a file of the application's.
     #[must_use]
     pub fn store_url(mut self, url: impl Into<String>) -> Self {
         self.store = StoreSource::Url(url.into());

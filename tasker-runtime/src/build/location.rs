@@ -8,7 +8,7 @@ use tasker_store::{MemoryStore, Store, StoreError};
 pub(crate) enum Location {
     Memory,
     #[cfg(feature = "sqlite")]
-    File(std::path::PathBuf),
+    File(tasker_sqlite::SqliteOptions),
     /// With its URL.
     #[cfg(feature = "postgres")]
     Postgres(String),
@@ -28,7 +28,7 @@ impl Location {
         let path = url.strip_prefix("sqlite://").or(url.strip_prefix("sqlite:"));
         match path.filter(|path| !path.is_empty()) {
             #[cfg(feature = "sqlite")]
-            Some(path) => Ok(Self::File(path.into())),
+            Some(_) => tasker_sqlite::SqliteOptions::from_url(url).map(Self::File),
             #[cfg(not(feature = "sqlite"))]
             Some(_) => Err(left_out("a SQLite store", "sqlite")),
             None => Err(StoreError::Url { url: without_password(url) }),
@@ -40,10 +40,7 @@ impl Location {
             Self::Memory => Ok(Arc::new(MemoryStore::new())),
             // Opening migrates, which waits for the disk.
             #[cfg(feature = "sqlite")]
-            Self::File(path) => {
-                let open = move || tasker_sqlite::SqliteStore::open(path);
-                Ok(Arc::new(tasker_store::blocking(open).await?))
-            }
+            Self::File(options) => Ok(Arc::new(tasker_store::blocking(move || options.open()).await?)),
             #[cfg(feature = "postgres")]
             Self::Postgres(url) => Ok(Arc::new(tasker_postgres::PostgresStore::open(&url).await?)),
         }

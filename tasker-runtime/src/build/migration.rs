@@ -28,7 +28,7 @@ pub async fn migrate(url: &str) -> Result<Migration, StoreError> {
     match Location::parse(url)? {
         Location::Memory => Ok(nothing_to_do()),
         #[cfg(feature = "sqlite")]
-        Location::File(path) => tasker_store::blocking(move || tasker_sqlite::migrate(&path)).await,
+        Location::File(file) => tasker_store::blocking(move || tasker_sqlite::migrate(&file)).await,
         #[cfg(feature = "postgres")]
         Location::Postgres(url) => tasker_postgres::migrate(&url).await,
     }
@@ -51,7 +51,7 @@ pub async fn plan_migration(url: &str) -> Result<Migration, StoreError> {
     match Location::parse(url)? {
         Location::Memory => Ok(nothing_to_do()),
         #[cfg(feature = "sqlite")]
-        Location::File(path) => tasker_store::blocking(move || tasker_sqlite::plan_migration(&path)).await,
+        Location::File(file) => tasker_store::blocking(move || tasker_sqlite::plan_migration(&file)).await,
         #[cfg(feature = "postgres")]
         Location::Postgres(url) => tasker_postgres::plan_migration(&url).await,
     }

@@ -15,9 +15,11 @@ use crate::handler::{FromStep, StepContext};
 /// permanently, unless the cause is a conflict with another transaction. The statements of an attempt that
 /// fails, or whose claim no longer holds, are dropped.
 ///
-/// The tables are the application's own, in the database of the store: PostgreSQL (values are `$1`,
-/// `$2`, …; name tables with their schema) or the SQLite file (`$1` or `?1`). A store in memory
-/// has no tables, and fails such an attempt.
+/// The tables are the application's own, and it creates them before its worker starts. They are in the
+/// database of the store: PostgreSQL (values are `$1`, `$2`, …; name tables with their schema) or the SQLite
+/// file (`$1` or `?1`), which may be the application's (`sqlite://PATH?share=true`). Of a file that is attached
+/// to the SQLite file (`?attach=NAME:PATH`), see `SqliteOptions::attach` for what a crash can do. A store in
+/// memory has no tables, and fails such an attempt.
 ///
 /// ```
 /// use tasker::{ResultWrites, step_handler};
