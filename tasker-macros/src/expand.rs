@@ -164,9 +164,9 @@ fn body(handler: &Handler) -> TokenStream {
 
 /// From the function's return value to an outcome. Messages about it point to the return type.
 fn outcome(output: &Output, returned: &Ident) -> TokenStream {
-    let ty = output.ty();
+    let (ty, context) = (output.ty(), format_ident!("__tasker_context"));
     if let Output::Plain(_) = output {
-        let complete = quote_spanned!(ty.span()=> __tasker::Returned(&#returned).step_outcome());
+        let complete = quote_spanned!(ty.span()=> __tasker::Returned(&#returned, &#context).step_outcome());
         return quote! {{
             #[allow(unused_imports)]
             use __tasker::AnyValue as _;
@@ -178,7 +178,7 @@ fn outcome(output: &Output, returned: &Ident) -> TokenStream {
     let at_value = arguments.next().map_or_else(|| ty.span(), |value| value.span());
     let at_error = arguments.next().map_or_else(|| ty.span(), |error| error.span());
     let result = quote_spanned! {ty.span()=> <#ty as __tasker::Return>::into_result(#returned) };
-    let complete = quote_spanned!(at_value=> __tasker::complete(&#value));
+    let complete = quote_spanned!(at_value=> __tasker::complete(&#value, &#context));
     let failed = quote_spanned!(at_error=> into_step_error());
     quote! {
         match #result {

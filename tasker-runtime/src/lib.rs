@@ -90,7 +90,7 @@ pub mod error {
 
 /// JSON as it was written, read when somebody asks for a type.
 pub mod json {
-    pub use tasker_store::{Json, JsonError};
+    pub use tasker_store::{Json, JsonError, JsonWriteError};
 }
 
 /// Not for people: what the macro writes refers to.

@@ -7,7 +7,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// A JSON text that is known to be valid; cheap to clone.
+use crate::json_write::{self, DEEPEST, JsonWriteError, LARGEST};
+
+/// A JSON text, with every number as it was written; cheap to clone.
+///
+/// It is valid, unless it was read from a store that holds something else in its place: then
+/// [`to`](Self::to) fails, and it is serialized as `{"unreadable": "what the text begins with"}`.
 ///
 /// ```
 /// use tasker::json::Json;
@@ -16,7 +21,7 @@ use serde_json::value::RawValue;
 /// assert_eq!(json.to::<Vec<u8>>().unwrap(), [1, 2]);
 /// ```
 #[derive(Clone)]
-pub struct Json(Arc<RawValue>);
+pub struct Json(Arc<str>);
 
 /// A JSON text that does not have the expected form.
 ///
@@ -58,22 +63,63 @@ pub fn read_json<'t, T: Deserialize<'t>>(text: &'t str) -> Result<T, JsonError> 
 }
 
 impl Json {
-    /// The JSON form of a value.
+    /// The JSON form of a value, in one line.
     ///
     /// # Errors
     ///
-    /// When the value's `Serialize` fails, or has a map with keys that are not text.
+    /// When the value's `Serialize` fails, or has a map with keys that are not text; when it holds a number
+    /// that JSON does not have; when it is nested more than 127 levels deep, or has more than 256 MiB.
     pub fn from_value<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
-        serde_json::value::to_raw_value(value).map(|raw| Self(raw.into()))
+        Self::within(value, LARGEST, DEEPEST).map_err(serde::ser::Error::custom)
     }
 
-    /// Checks that a text is JSON.
+    /// The JSON form of a value, in one line, that has at most so many bytes and so many levels of lists and
+    /// objects. The limits apply while the value is written.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_value`](Self::from_value), with these limits.
+    ///
+    /// ```
+    /// let error = tasker::json::Json::within("a text", 5, 64).unwrap_err();
+    /// assert_eq!(error.to_string(), "it has 8 bytes, and may have 5");
+    /// ```
+    pub fn within<T: Serialize + ?Sized>(
+        value: &T,
+        most_bytes: usize,
+        most_depth: usize,
+    ) -> Result<Self, JsonWriteError> {
+        json_write::write(value, most_bytes, most_depth)
+    }
+
+    /// Checks that a text is JSON. It may be nested as deep as it likes.
     ///
     /// # Errors
     ///
     /// When the text is not JSON.
+    ///
+    /// ```
+    /// let json = tasker::json::Json::from_text("123456789012345678901234567890".to_owned()).unwrap();
+    /// assert_eq!(json.get(), "123456789012345678901234567890");
+    /// ```
     pub fn from_text(text: String) -> Result<Self, serde_json::Error> {
-        RawValue::from_string(text).map(|raw| Self(raw.into()))
+        RawValue::from_string(text).map(|raw| Self(Box::<str>::from(raw).into()))
+    }
+
+    /// A text that a store holds as JSON, whether it is or not: for whoever looks at it.
+    #[must_use]
+    pub fn unchecked(text: String) -> Self {
+        Self(text.into())
+    }
+
+    /// Whether the text is JSON.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.raw().is_ok()
+    }
+
+    fn raw(&self) -> Result<&RawValue, serde_json::Error> {
+        serde_json::from_str(self.get())
     }
 
     /// The empty list, `[]`.
@@ -85,14 +131,14 @@ impl Json {
     #[must_use]
     pub fn list<'a>(values: impl IntoIterator<Item = &'a Self>) -> Self {
         let texts: Vec<&str> = values.into_iter().map(Self::get).collect();
-        // Valid values with commas between them, in brackets.
-        Self::from_text(format!("[{}]", texts.join(","))).expect("a list of valid values is valid")
+        // Valid values with commas between them, in brackets, are a valid list.
+        Self::unchecked(format!("[{}]", texts.join(",")))
     }
 
     /// The JSON text.
     #[must_use]
     pub fn get(&self) -> &str {
-        self.0.get()
+        &self.0
     }
 
     /// Reads the value as a `T`.
@@ -119,12 +165,30 @@ impl PartialEq for Json {
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        match self.raw() {
+            Ok(raw) => raw.serialize(serializer),
+            Err(_) => unreadable(self.get()).serialize(serializer),
+        }
     }
+}
+
+/// What stands in the place of a value that a store holds and nobody can read.
+pub(crate) fn unreadable(text: &str) -> serde_json::Value {
+    serde_json::json!({ "unreadable": beginning(text) })
+}
+
+/// As much of a text as a message can quote.
+#[must_use]
+pub fn beginning(text: &str) -> String {
+    const LONGEST: usize = 200;
+    if text.len() <= LONGEST {
+        return text.to_owned();
+    }
+    format!("{}… ({} bytes in all)", &text[..text.floor_char_boundary(LONGEST)], text.len())
 }
 
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Box::<RawValue>::deserialize(deserializer).map(|raw| Self(raw.into()))
+        Box::<RawValue>::deserialize(deserializer).map(|raw| Self(Box::<str>::from(raw).into()))
     }
 }

@@ -27,6 +27,7 @@ mod operate;
 mod own_writes;
 #[path = "../processes/patience.rs"]
 mod patience;
+mod payload;
 mod plans;
 #[path = "../postgres/mod.rs"]
 mod postgres;

@@ -11,7 +11,7 @@ use tasker_template::{
     StepTemplate, StepType, TaskTemplate, TemplateDraft, nearest,
 };
 
-use crate::build::payload_limits::{Excess, PayloadLimits};
+use crate::build::payload_limits::{PayloadLimits, result_refused};
 use crate::build::registry::{DEFAULT_METHOD, Handler, Registry};
 use crate::build::schema::Schema;
 use crate::handler::step_error::StepError;
@@ -76,23 +76,7 @@ impl BoundStep {
     /// step's schema. The error is permanent: the same code would return the same result again.
     pub(crate) fn check_result(&self, result: &Json, limits: PayloadLimits) -> Result<(), StepError> {
         let name = || self.facts.template.steps[self.facts.index as usize].name.as_str();
-        match limits.result(result) {
-            Ok(()) => {}
-            Err(Excess::Bytes(bytes, most)) => {
-                let message = format!(
-                    "the result of step `{}` has {bytes} bytes, and may have {most} (`max_result_bytes`)",
-                    name()
-                );
-                return Err(StepError::permanent(message).with_code("RESULT_TOO_LARGE"));
-            }
-            Err(Excess::Depth(depth, most)) => {
-                let message = format!(
-                    "the result of step `{}` is nested {depth} levels deep, and may be {most} (`max_depth`)",
-                    name()
-                );
-                return Err(StepError::permanent(message).with_code("RESULT_TOO_DEEP"));
-            }
-        }
+        limits.check_result(result).map_err(|error| result_refused(name(), &error))?;
         let Some(schema) = &self.result_schema else { return Ok(()) };
         schema.check(result).map_err(|violations| {
             let message =

@@ -10,7 +10,6 @@ use tasker_template::{Diagnostics, LoadedTemplate};
 
 use crate::build::bind;
 use crate::build::fault::BuildFault;
-use crate::build::payload_limits::DEEPEST;
 use crate::build::registry::{DEFAULT_METHOD, Handler, Key, Registry, erased};
 use crate::clock::Clock;
 use crate::engine::WorkerSettings;
@@ -230,38 +229,40 @@ impl Builder {
         self
     }
 
-    /// The largest context of a task, in bytes of JSON; 1 MiB unless said otherwise.
+    /// The largest context of a task, in bytes of JSON; 1 MiB unless said otherwise, and at most 256 MiB.
     ///
     /// ```
     /// let builder = tasker::Tasker::builder().max_context_bytes(64 * 1024);
     /// ```
     #[must_use]
     pub fn max_context_bytes(mut self, bytes: usize) -> Self {
-        self.settings.payload_limits.context_bytes = bytes;
+        self.settings.payload_limits.set_context_bytes(bytes);
         self
     }
 
-    /// The largest result of a step, in bytes of JSON; 1 MiB unless said otherwise. A larger one fails the
-    /// step permanently: store large data elsewhere, and return a reference to it.
+    /// The largest result of a step, in bytes of JSON; 1 MiB unless said otherwise, and at most 256 MiB. A
+    /// larger one fails the step permanently: store large data elsewhere, and return a reference to it.
+    ///
+    /// It is also the limit of an error's context. A note takes the place of a larger one.
     ///
     /// ```
     /// let builder = tasker::Tasker::builder().max_result_bytes(16 * 1024 * 1024);
     /// ```
     #[must_use]
     pub fn max_result_bytes(mut self, bytes: usize) -> Self {
-        self.settings.payload_limits.result_bytes = bytes;
+        self.settings.payload_limits.set_result_bytes(bytes);
         self
     }
 
-    /// How deeply the lists and objects of a context or a result may be nested; 64 levels unless said
-    /// otherwise, and at most 127, because deeper JSON cannot be read back.
+    /// How deeply the lists and objects of a context, a result or an error's context may be nested; 64 levels
+    /// unless said otherwise, and at most 127, because deeper JSON cannot be read back.
     ///
     /// ```
     /// let builder = tasker::Tasker::builder().max_depth(16);
     /// ```
     #[must_use]
     pub fn max_depth(mut self, levels: usize) -> Self {
-        self.settings.payload_limits.depth = levels.min(DEEPEST);
+        self.settings.payload_limits.set_depth(levels);
         self
     }
 

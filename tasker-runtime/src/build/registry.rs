@@ -7,7 +7,6 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::build::fault::BuildFault;
-use crate::handler::private;
 use crate::handler::step_error::StepError;
 use crate::handler::{CodeLocation, Registration, StateRequirement, StepContext, StepFuture, StepOutcome};
 
@@ -61,10 +60,10 @@ where
     E: Into<StepError>,
 {
     move |context| {
-        let future = handler(context);
+        let future = handler(context.clone());
         Box::pin(async move {
             match future.await {
-                Ok(value) => private::complete(&value),
+                Ok(value) => context.outcome(&value),
                 Err(error) => StepOutcome::Fail(error.into()),
             }
         })

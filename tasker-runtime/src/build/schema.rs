@@ -210,7 +210,7 @@ mod tests {
             }},
         });
         let mut value = json!({"v": "x"});
-        for _ in 1..crate::build::payload_limits::DEEPEST {
+        for _ in 1..tasker_store::DEEPEST {
             value = json!({ "next": value });
         }
         assert_eq!(violations(&schema, &value).iter().count(), 1);

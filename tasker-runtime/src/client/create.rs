@@ -6,10 +6,9 @@ use tasker_store::{Json, NewTaskRecord, TaskId};
 use tasker_template::nearest;
 
 use crate::build::bind::BoundTemplate;
-use crate::build::payload_limits::Excess;
 use crate::client::error::{ContextError, Error};
 use crate::client::identity;
-use crate::client::new_task::{IdentityStrategy, NewTask};
+use crate::client::new_task::{IdentityStrategy, NewTask, NoContext};
 use crate::engine::Engine;
 use crate::handler::TaskFacts;
 
@@ -61,14 +60,15 @@ fn already_exists(strategy: IdentityStrategy, context: &Json, other: Option<(Tas
 /// The record of a new task that has been checked, for the store.
 fn record(engine: &Engine, task: NewTask) -> Result<NewTaskRecord, Error> {
     let bound = template(engine.templates.current(), &task)?;
-    let context = task.context.map_err(ContextError::NotAnObject)?;
+    let limits = &engine.settings.payload_limits;
+    let context = task.context.map_err(|error| match error {
+        NoContext::NotAnObject(found) => ContextError::NotAnObject(found),
+        NoContext::NotWritten(error) => limits.context_refused(error),
+    })?;
     if !(-100..=100).contains(&task.priority) {
         return Err(Error::InvalidPriority(task.priority));
     }
-    engine.settings.payload_limits.context(&context).map_err(|excess| match excess {
-        Excess::Bytes(bytes, limit) => ContextError::TooLarge { bytes, limit },
-        Excess::Depth(depth, limit) => ContextError::TooDeep { depth, limit },
-    })?;
+    limits.check_context(&context)?;
     if let Some(schema) = &bound.input_schema {
         schema.check(&context).map_err(ContextError::Schema)?;
     }

@@ -1,6 +1,6 @@
 //! The errors of the operations on tasks: creating them, reading them, operators' actions.
 
-use tasker_store::{BoxError, LimitScope, StoreError, TaskId};
+use tasker_store::{BoxError, DEEPEST, LARGEST, LimitScope, StoreError, TaskId, counted};
 
 use crate::build::violations::Violations;
 use crate::client::task::TaskFailure;
@@ -106,18 +106,23 @@ pub enum ContextError {
     /// It is not a JSON object.
     #[error("the context of a task must be a JSON object: {0}")]
     NotAnObject(String),
+    /// It holds a number that JSON does not have, such as NaN, or its `Serialize` fails.
+    #[error("the context cannot be written as JSON: {0}")]
+    Unwritable(String),
     /// It is larger than [`Builder::max_context_bytes`](crate::Builder::max_context_bytes) allows.
-    #[error("the context has {bytes} bytes, and may have {limit} (`max_context_bytes`)")]
+    #[error(
+        "the context has {} bytes, and may have {limit} (`max_context_bytes`)", counted(*.bytes, LARGEST)
+    )]
     TooLarge {
-        /// How many bytes of JSON it has.
+        /// How many bytes of JSON it has; one more than 256 MiB when it has more than can be counted.
         bytes: usize,
         /// How many it may have.
         limit: usize,
     },
     /// It is nested deeper than [`Builder::max_depth`](crate::Builder::max_depth) allows.
-    #[error("the context is nested {depth} levels deep, and may be {limit} (`max_depth`)")]
+    #[error("the context is nested {} levels deep, and may be {limit} (`max_depth`)", counted(*.depth, DEEPEST))]
     TooDeep {
-        /// How many levels of lists and objects it has.
+        /// How many levels of lists and objects it has; 128 when it has more than can be counted.
         depth: usize,
         /// How many it may have.
         limit: usize,

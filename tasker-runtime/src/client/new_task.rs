@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use tasker_store::{Json, Origin};
+use tasker_store::{DEEPEST, Json, JsonWriteError, LARGEST, Origin};
 use uuid::Uuid;
 
 /// A task to create.
@@ -11,12 +11,21 @@ pub struct NewTask {
     pub(super) namespace: String,
     pub(super) name: String,
     pub(super) version: Option<String>,
-    pub(super) context: Result<Json, String>,
+    pub(super) context: Result<Json, NoContext>,
     pub(super) correlation_id: Option<Uuid>,
     pub(super) identity: IdentityStrategy,
     pub(super) run_at: Option<Timestamp>,
     pub(super) priority: i32,
     pub(super) origin: Origin,
+}
+
+/// Why a value cannot be the context of a task.
+#[derive(Clone, Debug)]
+pub(super) enum NoContext {
+    /// It is something else than an object.
+    NotAnObject(String),
+    /// It cannot be written as JSON.
+    NotWritten(JsonWriteError),
 }
 
 /// What makes two tasks the same, so that the second is not created. This holds until the first is deleted,
@@ -42,10 +51,14 @@ impl NewTask {
         name: impl Into<String>,
         context: &C,
     ) -> Self {
-        let json = Json::from_value(context).map_err(|error| error.to_string());
+        // The runtime that creates the task has limits of its own, which are not known here.
+        let json = Json::within(context, LARGEST, DEEPEST).map_err(NoContext::NotWritten);
         let context = json.and_then(|json| match json.get().as_bytes().first() {
             Some(b'{') => Ok(json),
-            _ => Err(format!("it is `{}`", json.get().chars().take(40).collect::<String>())),
+            _ => {
+                let found = json.get().chars().take(40).collect::<String>();
+                Err(NoContext::NotAnObject(format!("it is `{found}`")))
+            }
         });
         Self {
             namespace: namespace.into(),

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tasker_store::{
-    Acted, ActionRequest, DeadLetterReason, DeadLetterStatus, Json, OperatorAction, Refusal, StepKey,
-    StepState, TaskFilter, TaskId, TaskRecord, TaskState,
+    Acted, ActionRequest, DeadLetterReason, DeadLetterStatus, OperatorAction, Refusal, StepKey, StepState,
+    TaskFilter, TaskId, TaskRecord, TaskState,
 };
 use tasker_template::{StepIndex, nearest};
 
 use crate::build::bind::BoundTemplate;
+use crate::build::payload_limits::result_refused;
 use crate::client::error::Error;
 use crate::client::stale::{self, TaskAge};
 use crate::client::task::Task;
@@ -158,10 +159,11 @@ impl Tasker {
         let (_, bound) = self.look_up(id).await?;
         let index = index(&bound, id, step)?;
         let refused = |reason: String| Error::ResultRefused { task: id, step: step.to_owned(), reason };
-        let result = Json::from_value(result).map_err(|error| refused(error.to_string()))?;
+        let limits = self.engine().settings.payload_limits;
+        let result = limits.write_result(result);
+        let result = result.map_err(|error| refused(result_refused(step, &error).message()))?;
         let own = &bound.steps[index as usize];
-        own.check_result(&result, self.engine().settings.payload_limits)
-            .map_err(|error| refused(error.message()))?;
+        own.check_result(&result, limits).map_err(|error| refused(error.message()))?;
         let action =
             OperatorAction::Complete { run: index.into(), result, graph: Arc::clone(bound.plan.graph()) };
         self.act(id, &bound, action, operator).await

@@ -42,8 +42,8 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    pub(super) fn new(outcome: AttemptOutcome, error: &StepError) -> Self {
-        Self { outcome, error: error.record(), retry_after: error.retry_after() }
+    pub(super) fn new(outcome: AttemptOutcome, error: &StepError, limits: &PayloadLimits) -> Self {
+        Self { outcome, error: error.record(limits), retry_after: error.retry_after() }
     }
 
     /// Whether a handler that was told to end may have failed for that alone.
@@ -94,7 +94,8 @@ pub(super) async fn call(
         Arc::clone(&engine.states),
         cancellation.clone(),
         Some(Arc::<Engine>::downgrade(engine)),
-    );
+    )
+    .with_limits(engine.settings.payload_limits);
     // However the attempt ends: what it has begun on other threads is told to end as well.
     let _cancelled_at_the_end = cancellation.clone().drop_guard();
     let timeout = step.timeout.unwrap_or(engine.settings.step_timeout);
@@ -116,7 +117,7 @@ pub(super) async fn call(
                 timeout.as_secs_f64()
             );
             let error = StepError::retryable(message).with_code("TIMEOUT");
-            AttemptEnd::Failed(Failure::new(AttemptOutcome::TimedOut, &error))
+            AttemptEnd::Failed(Failure::new(AttemptOutcome::TimedOut, &error, &limits))
         }
         () = engine.aborting.cancelled() => AttemptEnd::Interrupted,
         // The handler is told to end, and is ended when it has not after a while.
@@ -156,9 +157,11 @@ async fn run_handler(
         match outcome {
             Ok(StepOutcome::Complete(result)) => match step.check_result(&result, limits) {
                 Ok(()) => AttemptEnd::Complete(result, Vec::new()),
-                Err(error) => AttemptEnd::Failed(Failure::new(AttemptOutcome::Failed, &error)),
+                Err(error) => AttemptEnd::Failed(Failure::new(AttemptOutcome::Failed, &error, &limits)),
             },
-            Ok(StepOutcome::Fail(error)) => AttemptEnd::Failed(Failure::new(AttemptOutcome::Failed, &error)),
+            Ok(StepOutcome::Fail(error)) => {
+                AttemptEnd::Failed(Failure::new(AttemptOutcome::Failed, &error, &limits))
+            }
             Err(panic) => panicked(&*panic),
         }
     }));
@@ -168,5 +171,5 @@ async fn run_handler(
 fn panicked(panic: &(dyn Any + Send)) -> AttemptEnd {
     let message = format!("the handler panicked: {}", panics::message(panic));
     let error = StepError::retryable(message).with_code("PANIC");
-    AttemptEnd::Failed(Failure::new(AttemptOutcome::Panicked, &error))
+    AttemptEnd::Failed(Failure::new(AttemptOutcome::Panicked, &error, &PayloadLimits::default()))
 }

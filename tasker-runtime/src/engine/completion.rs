@@ -85,7 +85,8 @@ pub(super) async fn record(
         Err(error @ StoreError::Write { passing, .. }) => {
             let reason = error.to_string();
             let error = if passing { StepError::retryable(reason) } else { StepError::permanent(reason) };
-            let failure = Failure::new(AttemptOutcome::Failed, &error.with_code("TRANSACTION"));
+            let error = error.with_code("TRANSACTION");
+            let failure = Failure::new(AttemptOutcome::Failed, &error, &engine.settings.payload_limits);
             return Box::pin(record(engine, prepared, started, AttemptEnd::Failed(failure))).await;
         }
         Err(error) => {
@@ -137,7 +138,7 @@ pub(super) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), St
     let may_retry = used < bound.template.steps[claim.key.step as usize].retry.attempts();
     let error = StepError::retryable("the worker's process ended during the attempt")
         .with_code("WORKER_DIED")
-        .record();
+        .record(&engine.settings.payload_limits);
     let ending =
         Ending::Failed { outcome: AttemptOutcome::Crashed, error, retry_at: may_retry.then_some(now) };
     record_without_running(engine, claim, Some(&bound), ending).await
@@ -145,7 +146,7 @@ pub(super) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), St
 
 /// Ends an attempt that cannot begin: what the store holds of its task cannot be read.
 pub(super) async fn cannot_run(engine: &Arc<Engine>, claim: Claim, reason: &str) -> Result<(), StoreError> {
-    let error = StepError::permanent(reason).with_code("UNREADABLE").record();
+    let error = StepError::permanent(reason).with_code("UNREADABLE").record(&engine.settings.payload_limits);
     let ending = Ending::Failed { outcome: AttemptOutcome::Failed, error, retry_at: None };
     record_without_running(engine, claim, None, ending).await
 }

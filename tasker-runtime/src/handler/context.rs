@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tasker_store::{Claim, Json, JsonError, TaskId, read_json};
@@ -11,6 +12,8 @@ use tasker_template::{StepIndex, TaskTemplate};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::build::payload_limits::{PayloadLimits, result_refused};
+use crate::handler::StepOutcome;
 use crate::handler::cancelled::Cancelled;
 use crate::handler::extract::States;
 use crate::handler::result_writes::ResultWrites;
@@ -36,6 +39,7 @@ pub struct StepContext {
     states: Arc<States>,
     cancellation: CancellationToken,
     writes: ResultWrites,
+    limits: PayloadLimits,
     runtime: Runtime,
 }
 
@@ -91,8 +95,21 @@ impl StepContext {
         cancellation: CancellationToken,
         runtime: Runtime,
     ) -> Self {
-        let writes = ResultWrites::default();
-        Self { task, step, run, inputs, states, cancellation, writes, runtime }
+        let (writes, limits) = (ResultWrites::default(), PayloadLimits::default());
+        Self { task, step, run, inputs, states, cancellation, writes, limits, runtime }
+    }
+
+    /// With these limits of the result.
+    pub(crate) fn with_limits(self, limits: PayloadLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// What the handler has returned, as the outcome of the attempt.
+    pub(crate) fn outcome<T: Serialize + ?Sized>(&self, result: &T) -> StepOutcome {
+        match self.limits.write_result(result) {
+            Ok(json) => StepOutcome::Complete(json),
+            Err(error) => StepOutcome::Fail(result_refused(self.step_name(), &error)),
+        }
     }
 
     /// The task.

@@ -59,7 +59,6 @@ pub(crate) mod private {
 
     use crate::handler::step_error::StepError;
     use crate::handler::{HandlerError, StepContext, StepOutcome};
-    use tasker_store::Json;
 
     pub use inventory;
     pub use tasker_macros::facade_step_handler;
@@ -129,7 +128,7 @@ pub(crate) mod private {
     /// The value of a function whose return type is not called `Result`. An inherent method takes precedence
     /// over the trait's: for a `Result` under another name it is one that cannot be called.
     #[derive(Debug)]
-    pub struct Returned<'a, T>(pub &'a T);
+    pub struct Returned<'a, T>(pub &'a T, pub &'a StepContext);
 
     #[diagnostic::on_unimplemented(
         message = "this type is `{Self}` under another name",
@@ -158,7 +157,7 @@ pub(crate) mod private {
         where
             T: Serialize,
         {
-            complete(self.0)
+            complete(self.0, self.1)
         }
     }
 
@@ -189,14 +188,8 @@ pub(crate) mod private {
     }
 
     /// The outcome of a handler that returned `value`.
-    pub fn complete<T: Serialize>(value: &T) -> StepOutcome {
-        match Json::from_value(value) {
-            Ok(json) => StepOutcome::Complete(json),
-            Err(error) => {
-                let message = format!("the handler's result cannot be written as JSON: {error}");
-                StepOutcome::Fail(StepError::permanent(message).with_code("INVALID_RESULT"))
-            }
-        }
+    pub fn complete<T: Serialize>(value: &T, context: &StepContext) -> StepOutcome {
+        context.outcome(value)
     }
 
     /// Runs a function that is not async on the blocking pool, inside the caller's span.

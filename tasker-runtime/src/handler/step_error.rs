@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tasker_store::{BoxError, ErrorKind, ErrorRecord, append};
 
+use crate::build::payload_limits::{LONGEST_CODE, LONGEST_MESSAGE, PayloadLimits, bounded_depth, cut};
+
 /// The result of a handler; for other error types see [`StepError`].
 pub type StepResult<T> = Result<T, StepError>;
 
@@ -15,7 +17,8 @@ pub type StepResult<T> = Result<T, StepError>;
 /// A handler may return any error. An error that converts into a `StepError` decides whether it is permanent;
 /// every other is retryable.
 ///
-/// Its text is recorded with the attempt: the message with its causes, then the code in brackets.
+/// Its text is recorded with the attempt: the message with its causes, then the code in brackets. A message of
+/// more than 16 KiB, and a code of more than 256 bytes, are cut and then say how long they were.
 ///
 /// ```
 /// use std::time::Duration;
@@ -67,10 +70,12 @@ impl StepError {
         self
     }
 
-    /// With facts that help to investigate the error, recorded with the attempt.
+    /// With facts that help to investigate the error, recorded with the attempt. They have the limits of a
+    /// result ([`Builder::max_result_bytes`](crate::Builder::max_result_bytes),
+    /// [`max_depth`](crate::Builder::max_depth)): of what is beyond these, a note is recorded that says so.
     #[must_use]
     pub fn with_context(mut self, context: impl Into<Value>) -> Self {
-        self.facts.context = Some(context.into());
+        self.facts.context = Some(bounded_depth(context.into()));
         self
     }
 
@@ -169,17 +174,23 @@ impl StepError {
         Self { facts: self.facts.clone(), error: self.message().into() }
     }
 
-    /// The record of this error.
-    pub(crate) fn record(&self) -> ErrorRecord {
-        let mut record = ErrorRecord::new(self.facts.kind, self.message());
-        (record.code, record.context) = (self.facts.code.clone(), self.facts.context.clone());
+    /// The record of this error, within the limits.
+    pub(crate) fn record(&self, limits: &PayloadLimits) -> ErrorRecord {
+        let mut record = self.record_without_context();
+        record.context = self.facts.context.as_ref().map(|context| limits.error_context(context));
+        record
+    }
+
+    fn record_without_context(&self) -> ErrorRecord {
+        let mut record = ErrorRecord::new(self.facts.kind, cut(self.message(), LONGEST_MESSAGE));
+        record.code = self.facts.code.clone().map(|code| cut(code, LONGEST_CODE));
         record
     }
 }
 
 impl fmt::Display for StepError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.record().fmt(f)
+        self.record_without_context().fmt(f)
     }
 }
 
@@ -282,7 +293,7 @@ mod tests {
     fn a_step_error_inside_another_error_decides() {
         let error = StepError::from_any(Outer(StepError::permanent("no such user").with_code("GONE")).into());
         assert!(!error.is_retryable());
-        let record = error.record();
+        let record = error.record(&PayloadLimits::default());
         assert_eq!(record.to_string(), "the call failed: no such user [GONE]");
     }
 
@@ -296,7 +307,10 @@ mod tests {
             (StepError::retryable(gone()), "no such user [GONE]"),
             (reset(), "the call failed: reset"),
         ] {
-            assert_eq!((error.to_string().as_str(), error.record().to_string().as_str()), (text, text));
+            assert_eq!(
+                (error.to_string().as_str(), error.record(&PayloadLimits::default()).to_string().as_str()),
+                (text, text)
+            );
         }
         assert!(StepError::retryable(gone()).is_retryable());
         assert_eq!((gone().code(), gone().message().as_str()), (Some("GONE"), "no such user"));
