@@ -169,7 +169,7 @@ async fn begin(tasker: &Tasker, requested: &RequestedTask<'_>, display: Display)
     let mut tasks = Vec::new();
     for task in &left {
         let task = tasker.get_task(task.id).await?;
-        if task.id == asked_for || !begins_later(&task) {
+        if task.id == asked_for || task.begins_at().is_none() {
             tasks.push(task);
         }
     }
@@ -180,14 +180,11 @@ async fn begin(tasker: &Tasker, requested: &RequestedTask<'_>, display: Display)
     if !tasks.iter().any(|task| task.id == asked_for) {
         tasks.push(tasker.get_task(asked_for).await?);
     }
+    let asked_for = tasks.iter().find(|task| task.id == asked_for);
+    if let Some((task, at)) = asked_for.and_then(|task| Some((task, task.begins_at()?))) {
+        say(&format!("task {} begins at {}", task.id, at.strftime("%Y-%m-%d %H:%M:%SZ")));
+    }
     Ok(tasks)
-}
-
-/// Whether it was not left by a run, but is waiting for a time to begin at.
-fn begins_later(task: &Task) -> bool {
-    let has_begun = task.steps.iter().any(|step| step.claimed_at.is_some() || !step.attempts.is_empty());
-    let begins_at = task.steps.iter().filter_map(|step| step.next_attempt_at).min();
-    !has_begun && begins_at.is_some_and(|begins_at| begins_at > Timestamp::now())
 }
 
 /// Completes on ctrl-C, and where there is such a thing on the signal that ends services.

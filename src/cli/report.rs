@@ -39,6 +39,7 @@ pub(super) fn report_by(task: &Task, program: &Program) -> String {
         String::new()
     };
     let _ = writeln!(page, "{}{after}\n", state.bold());
+    waits(task, &mut page);
     timeline(task, &mut page);
     parallel(task, &mut page);
     results(task, width, &mut page);
@@ -46,6 +47,16 @@ pub(super) fn report_by(task: &Task, program: &Program) -> String {
     actions(task, &mut page);
     page.truncate(page.trim_end().len());
     page
+}
+
+/// What the task waits for, a line each.
+fn waits(task: &Task, page: &mut String) {
+    for waits in &task.waiting_on {
+        let _ = writeln!(page, "  {}", harmless(&waits.to_string()));
+    }
+    if !task.waiting_on.is_empty() {
+        page.push('\n');
+    }
 }
 
 fn timeline(task: &Task, page: &mut String) {
@@ -86,7 +97,7 @@ fn told(step: &Step) -> String {
         return match step.state {
             StepState::Pending => "never started".to_owned(),
             StepState::Complete => "completed by hand".to_owned(),
-            state => state.to_string(),
+            state => format!("{state}{}", until(step)),
         };
     };
     if step.state == StepState::Complete && last.outcome != AttemptOutcome::Complete {
@@ -104,8 +115,14 @@ fn told(step: &Step) -> String {
     };
     match step.state {
         StepState::Complete => format!("{took:>8}  {attempts}"),
-        state => format!("{took:>8}  {attempts}, {state}"),
+        state => format!("{took:>8}  {attempts}, {state}{}", until(step)),
     }
+}
+
+/// When a step goes on that waits for a time.
+fn until(step: &Step) -> String {
+    let at = step.next_attempt_at.map(|at| format!(" until {}", at.strftime("%Y-%m-%d %H:%M:%SZ")));
+    at.unwrap_or_default()
 }
 
 /// Which steps of a layer were under way at the same time.

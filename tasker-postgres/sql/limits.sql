@@ -1,3 +1,3 @@
-SELECT scope, name, concurrency, every
+SELECT scope, name, concurrency, every, next_start
 FROM {schema}.fleet_limit
 ORDER BY scope, name

@@ -59,8 +59,8 @@ use jiff::Timestamp;
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
     Identity, Json, LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, ProgramRecord,
-    PruneRequest, StepKey, Store, StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord,
-    TemplateId, TemplateRecord, WorkerId, WorkerInfo, WorkerRecord,
+    PruneRequest, StepKey, Store, StoreError, TaskFilter, TaskGlance, TaskHead, TaskId, TaskInputs,
+    TaskRecord, TemplateId, TemplateRecord, WorkerId, WorkerInfo, WorkerRecord,
 };
 use tasker_template::StepIndex;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -419,6 +419,11 @@ impl Store for PostgresStore {
             Ok::<_, PgError>(task)
         };
         read.await.map_err(|error| self.store_error(error))
+    }
+
+    async fn glance(&self, tasks: &[TaskId]) -> Result<Vec<TaskGlance>, StoreError> {
+        let connection = self.connection().await?;
+        load::glance(&**connection, &self.schema, tasks).await.map_err(|error| self.store_error(error))
     }
 
     async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError> {

@@ -65,14 +65,15 @@ async fn all(client: &impl GenericClient, schema: &str) -> PgResult<Vec<FleetLim
 
 /// All limits, with the permits of workers that are alive.
 pub(crate) async fn records(client: &impl GenericClient, schema: &str) -> PgResult<Vec<LimitRecord>> {
-    let limits = all(client, schema).await?;
+    let limits = client.query_typed(&statement!("limits", schema), &[]).await?;
     let rows = client.query_typed(&statement!("permits", schema), &[]).await?;
     let holders = rows.iter().map(holder).collect::<Result<Vec<_>>>()?;
-    let record = |limit: FleetLimit| {
+    let record = |row: &Row| {
+        let limit = limit(row)?;
         let own = holders.iter().filter(|(scope, _)| *scope == limit.scope).map(|(_, holder)| *holder);
-        LimitRecord::new(limit.clone(), own)
+        Ok(LimitRecord::new(limit.clone(), own).next_start(maybe_time(row, "next_start")?))
     };
-    Ok(limits.into_iter().map(record).collect())
+    Ok(limits.iter().map(record).collect::<Result<_>>()?)
 }
 
 /// Decides what a worker gets under each limit that it asks about, with these limits' rows locked.

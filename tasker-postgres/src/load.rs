@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use tasker_store::progress::{EndedAttempt, Progress, RunProgress, TaskRow};
-use tasker_store::{Claim, StepKey, TaskId, TemplateId, WorkerId};
+use tasker_store::{Claim, StepKey, StepRecord, TaskGlance, TaskId, TemplateId, WorkerId};
 use tokio_postgres::types::Type;
 use tokio_postgres::{GenericClient, Row};
 use uuid::Uuid;
 
+use crate::error::PgResult;
 use crate::rows::run_of;
 use crate::sql::statement;
 use crate::values::{Result, get, maybe_steps, maybe_time, number, time, word};
@@ -69,6 +70,32 @@ pub(crate) async fn fetch(
         client.query_typed(&attempts, &wanted),
     )?;
     Ok(Fetched { heads, steps, attempts })
+}
+
+/// The states of tasks, and their runs that have rows.
+pub(crate) async fn glance(
+    client: &impl GenericClient,
+    schema: &str,
+    tasks: &[TaskId],
+) -> PgResult<Vec<TaskGlance>> {
+    let ids: Vec<Uuid> = tasks.iter().map(|task| task.0).collect();
+    let (heads, steps) = (statement!("load_tasks", schema), statement!("load_steps", schema));
+    let values = [(&ids as _, Type::UUID_ARRAY)];
+    let (heads, steps) =
+        tokio::try_join!(client.query_typed(&heads, &values), client.query_typed(&steps, &values))?;
+    let by_task = by_task(&steps)?;
+    let glance = |head: &Row| {
+        let (id, template) = (TaskId(get(head, "id")?), TemplateId(get(head, "template_id")?));
+        let rows = by_task.get(&id).into_iter().flatten();
+        let runs = rows.map(|index| {
+            let (key, run) = run(&steps[*index], id, template)?;
+            Ok(StepRecord::new(key, &run))
+        });
+        let mut runs = runs.collect::<Result<Vec<_>>>()?;
+        runs.sort_unstable_by_key(|run| run.key);
+        Ok(TaskGlance { id, state: word(head, "state", "task state")?, runs })
+    };
+    Ok(heads.iter().map(glance).collect::<Result<_>>()?)
 }
 
 impl Fetched {

@@ -49,7 +49,9 @@ pub mod task {
     #[doc(no_inline)]
     pub use crate::client::task::Task;
     pub use crate::client::task::{Action, Attempt, OutputError, Step, TaskFailure};
-    pub use tasker_store::{AttemptOutcome, Origin, WaitingFor};
+    pub use tasker_store::{
+        AttemptOutcome, HoldingWorker, Origin, WaitHolder, WaitKind, WaitingFor, WaitingOn,
+    };
     #[doc(no_inline)]
     pub use tasker_store::{StepState, TaskFilter, TaskId, TaskState};
 }
@@ -65,7 +67,7 @@ pub mod operate {
 /// Limits that hold for all workers of a store together.
 pub mod limits {
     pub use crate::client::error::LimitError;
-    pub use tasker_store::{FleetLimit, LimitRecord, LimitScope, Rate, RateError};
+    pub use tasker_store::{FleetLimit, LimitHolder, LimitRecord, LimitScope, Rate, RateError};
 }
 
 /// What happens in a runtime, for whoever wants to watch.

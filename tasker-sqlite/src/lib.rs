@@ -28,8 +28,8 @@ use rusqlite::{Connection, MAIN_DB, OpenFlags};
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
     LimitRecord, LimitScope, Migration, NewTaskRecord, PermitGrants, PermitRequest, ProgramRecord,
-    PruneRequest, StepKey, Store, StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord,
-    TemplateId, TemplateRecord, WorkerId, WorkerInfo, WorkerRecord,
+    PruneRequest, StepKey, Store, StoreError, TaskFilter, TaskGlance, TaskHead, TaskId, TaskInputs,
+    TaskRecord, TemplateId, TemplateRecord, WorkerId, WorkerInfo, WorkerRecord,
 };
 use tasker_template::StepIndex;
 use tokio::sync::Semaphore;
@@ -314,6 +314,11 @@ impl Store for SqliteStore {
 
     async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {
         self.read(move |connection| read::task(connection, id)).await
+    }
+
+    async fn glance(&self, tasks: &[TaskId]) -> Result<Vec<TaskGlance>, StoreError> {
+        let tasks = tasks.to_vec();
+        self.read(move |connection| read::glance(connection, &tasks)).await
     }
 
     async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError> {

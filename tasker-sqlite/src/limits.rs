@@ -50,11 +50,18 @@ pub(crate) fn records(
     // One transaction, so that limits and permits are of the same moment.
     let transaction = connection.unchecked_transaction()?;
     let mut alive = BTreeMap::new();
-    let limits = all(&transaction)?.into_iter().map(|limit| {
+    let sql = "SELECT scope, name, concurrency, every, next_start FROM fleet_limit ORDER BY scope, name";
+    let mut statement = transaction.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    let mut records = Vec::new();
+    while let Some(row) = rows.next()? {
+        let limit = limit(row)?;
+        let next_start: Option<i64> = row.get(4)?;
         let holders = holders(&transaction, &limit.scope, &is_alive, &mut alive)?;
-        Ok(LimitRecord::new(limit, holders.into_iter()))
-    });
-    limits.collect()
+        let record = LimitRecord::new(limit, holders.into_iter());
+        records.push(record.next_start(next_start.map(timestamp).transpose()?));
+    }
+    Ok(records)
 }
 
 /// Grants permits and starts under each limit, by the rule that all stores share. `is_alive` reads the file

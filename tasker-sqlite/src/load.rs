@@ -12,7 +12,7 @@ use crate::values::{blob, key, timestamp, uuid};
 /// The progress of a task; `None` when there is no such task.
 pub(crate) fn progress(connection: &Connection, task: TaskId) -> Result<Option<Progress>> {
     let Some(row) = task_row(connection, task)? else { return Ok(None) };
-    let (runs, attempts) = (runs(connection, &row)?, attempts(connection, task)?);
+    let (runs, attempts) = (runs(connection, task, row.template)?, attempts(connection, task)?);
     Ok(Some(Progress::restored(&row, runs, &attempts)))
 }
 
@@ -38,12 +38,16 @@ fn task_row(connection: &Connection, task: TaskId) -> Result<Option<TaskRow>> {
     }))
 }
 
-fn runs(connection: &Connection, task: &TaskRow) -> Result<Vec<(StepKey, RunProgress)>> {
+/// The runs of a task that have rows.
+pub(crate) fn runs(
+    connection: &Connection,
+    task: TaskId,
+    template: TemplateId,
+) -> Result<Vec<(StepKey, RunProgress)>> {
     let sql =
         "SELECT step, instance, state, attempts, attempts_before_reset, due_at, rank, worker_id, claimed_at
         FROM step
         WHERE task_id = ?1";
-    let (task, template) = (task.task, task.template);
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([blob(&task.0)])?;
     let mut runs = Vec::new();

@@ -7,8 +7,8 @@ use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tasker_store::{
     ActionRecord, AttemptOutcome, AttemptRecord, Claim, Json, ProgramRecord, StepKey, StepRecord, TaskFilter,
-    TaskHead, TaskId, TaskInputs, TaskRecord, TaskState, TemplateId, TemplateRecord, WorkerId, WorkerInfo,
-    WorkerRecord, chain,
+    TaskGlance, TaskHead, TaskId, TaskInputs, TaskRecord, TaskState, TemplateId, TemplateRecord, WorkerId,
+    WorkerInfo, WorkerRecord, chain,
 };
 use tasker_template::StepIndex;
 use uuid::Uuid;
@@ -185,6 +185,24 @@ pub(crate) fn task(connection: &Connection, id: TaskId) -> Result<Option<TaskRec
     let steps = runs.map(|(key, run)| StepRecord::new(key, run)).collect();
     let (attempts, actions) = (attempts(&transaction, id)?, actions(&transaction, id)?);
     Ok(Some(TaskRecord { head, steps, attempts, actions }))
+}
+
+/// The states of tasks, and their runs that have rows.
+pub(crate) fn glance(connection: &Connection, tasks: &[TaskId]) -> Result<Vec<TaskGlance>> {
+    let transaction = connection.unchecked_transaction()?;
+    let mut states = transaction.prepare_cached("SELECT state, template_id FROM task WHERE id = ?1")?;
+    let mut found = Vec::new();
+    for task in tasks {
+        let row = states.query_row([blob(&task.0)], |row| Ok((row.get(0)?, uuid(row, 1)?))).optional()?;
+        let Some((state, template)): Option<(String, _)> = row else { continue };
+        let runs = load::runs(&transaction, *task, TemplateId(template))?;
+        found.push(TaskGlance {
+            id: *task,
+            state: state.parse::<TaskState>().map_err(|_| unreadable("task state", state))?,
+            runs: runs.iter().map(|(key, run)| StepRecord::new(*key, run)).collect(),
+        });
+    }
+    Ok(found)
 }
 
 fn actions(connection: &Connection, task: TaskId) -> Result<Vec<ActionRecord>> {

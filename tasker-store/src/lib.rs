@@ -36,6 +36,7 @@ mod task;
 mod template;
 mod time;
 mod waiting;
+mod waiting_on;
 mod word;
 mod worker;
 
@@ -57,17 +58,18 @@ pub use ledger::{Decision, Ledger, START_HORIZON};
 pub use limit::{FleetLimit, LimitScope};
 pub use memory::MemoryStore;
 pub use migration::Migration;
-pub use permit::{Holder, LimitRecord, PermitDemand, PermitGrant, PermitGrants, PermitRequest};
+pub use permit::{Holder, LimitHolder, LimitRecord, PermitDemand, PermitGrant, PermitGrants, PermitRequest};
 pub use rate::{Rate, RateError};
 pub use sql_write::{SqlValue, SqlWrite};
 pub use state::{AttemptOutcome, DeadLetterReason, DeadLetterStatus, StepState, TaskState};
 pub use store::Store;
 pub use task::{
-    Created, Identity, NewTaskRecord, Origin, PruneRequest, StepRecord, TaskFilter, TaskHead, TaskInputs,
-    TaskRecord,
+    Created, Identity, NewTaskRecord, Origin, PruneRequest, StepRecord, TaskFilter, TaskGlance, TaskHead,
+    TaskInputs, TaskRecord,
 };
 pub use template::TemplateRecord;
 pub use time::later;
 pub use waiting::WaitingFor;
+pub use waiting_on::{HoldingWorker, WaitHolder, WaitKind, WaitingOn};
 pub use word::UnknownWord;
 pub use worker::{ProgramRecord, WorkerInfo, WorkerRecord};

@@ -101,17 +101,45 @@ pub struct LimitRecord {
     pub workers: u32,
     /// How many workers want at least one, and hold none.
     pub waiting: u32,
+    /// The workers that hold at least one, in the order of their ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holders: Vec<LimitHolder>,
+    /// Under a rate, when the next start may be that has not been granted to a worker yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_start: Option<Timestamp>,
+}
+
+/// A worker that holds permits of a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LimitHolder {
+    /// The worker.
+    pub worker: WorkerId,
+    /// How many permits it holds.
+    pub held: u32,
 }
 
 impl LimitRecord {
     /// Counts the holders of a limit: those workers that are alive.
     pub fn new(limit: FleetLimit, holders: impl Iterator<Item = Holder>) -> Self {
-        let mut record = Self { limit, held: 0, workers: 0, waiting: 0 };
+        let mut record =
+            Self { limit, held: 0, workers: 0, waiting: 0, holders: Vec::new(), next_start: None };
         for holder in holders {
             record.held += holder.held;
             record.workers += u32::from(holder.held > 0);
             record.waiting += u32::from(holder.starved_since.is_some());
+            if holder.held > 0 {
+                record.holders.push(LimitHolder { worker: holder.worker, held: holder.held });
+            }
         }
+        record.holders.sort_unstable_by_key(|holder| holder.worker);
         record
+    }
+
+    /// When the next start may be that has not been granted to a worker yet.
+    #[must_use]
+    pub fn next_start(mut self, at: Option<Timestamp>) -> Self {
+        self.next_start = at;
+        self
     }
 }

@@ -21,7 +21,7 @@ use crate::limit::{FleetLimit, LimitScope};
 use crate::permit::{LimitRecord, PermitGrants, PermitRequest};
 use crate::sealed::Sealed;
 use crate::task::{
-    Created, Identity, NewTaskRecord, PruneRequest, TaskFilter, TaskHead, TaskInputs, TaskRecord,
+    Created, Identity, NewTaskRecord, PruneRequest, TaskFilter, TaskGlance, TaskHead, TaskInputs, TaskRecord,
 };
 use crate::template::TemplateRecord;
 use crate::worker::{ProgramRecord, WorkerInfo, WorkerRecord};
@@ -154,6 +154,10 @@ pub trait Store: Sealed + Debug + Send + Sync + 'static {
 
     /// Everything about one task.
     async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError>;
+
+    /// The states of these tasks, and those of their runs that have rows of their own: a run that is claimed
+    /// may be missing. Tasks that do not exist are left out.
+    async fn glance(&self, tasks: &[TaskId]) -> Result<Vec<TaskGlance>, StoreError>;
 
     /// Tasks by id, the newest first.
     async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError>;

@@ -9,7 +9,7 @@ use tasker_template::Graph;
 use crate::action::ActionRecord;
 use crate::attempt::AttemptRecord;
 use crate::claim::Claimed;
-use crate::id::{TaskId, TemplateId};
+use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::json::Json;
 use crate::key::StepKey;
 use crate::progress::{RunProgress, ready_at};
@@ -194,6 +194,8 @@ pub struct StepRecord {
     pub rank: Option<i64>,
     /// When it was claimed, while it is in progress.
     pub claimed_at: Option<Timestamp>,
+    /// The worker that has claimed it, while it is in progress.
+    pub worker: Option<WorkerId>,
 }
 
 impl StepRecord {
@@ -202,10 +204,21 @@ impl StepRecord {
     pub fn new(key: StepKey, run: &RunProgress) -> Self {
         let (state, attempts) = (run.state, run.attempts);
         let attempts_before_reset = run.attempts_before_reset;
-        let claimed_at = run.claim.map(|claim| claim.claimed_at);
+        let (claimed_at, worker) = run.claim.map(|claim| (claim.claimed_at, claim.worker)).unzip();
         let (due_at, rank) = (run.due_at, run.rank);
-        Self { key, state, attempts, attempts_before_reset, due_at, rank, claimed_at }
+        Self { key, state, attempts, attempts_before_reset, due_at, rank, claimed_at, worker }
     }
+}
+
+/// A task's state, and those of its runs that have rows of their own.
+#[derive(Clone, Debug)]
+pub struct TaskGlance {
+    /// Its id.
+    pub id: TaskId,
+    /// Its state.
+    pub state: TaskState,
+    /// Its runs that are queued, wait for a time, or have failed; others that are claimed may be missing.
+    pub runs: Vec<StepRecord>,
 }
 
 impl TaskRecord {

@@ -17,7 +17,8 @@ use tasker_store::TemplateId;
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
     LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, ProgramRecord, PruneRequest,
-    StepKey, Store, TaskFilter, TaskHead, TaskInputs, TaskRecord, TemplateRecord, WorkerInfo, WorkerRecord,
+    StepKey, Store, TaskFilter, TaskGlance, TaskHead, TaskInputs, TaskRecord, TemplateRecord, WorkerInfo,
+    WorkerRecord,
 };
 use tokio::sync::Notify;
 
@@ -428,6 +429,9 @@ impl Store for Flaky {
     }
     async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {
         self.inner.task(id).await
+    }
+    async fn glance(&self, tasks: &[TaskId]) -> Result<Vec<TaskGlance>, StoreError> {
+        self.inner.glance(tasks).await
     }
     async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError> {
         self.inner.tasks(filter).await

@@ -48,4 +48,5 @@ mod testing;
 mod tls;
 mod transaction;
 mod unreadable;
+mod waiting_on;
 mod worker_cli;

@@ -11,7 +11,7 @@ use tasker_template::LoadedTemplate;
 use crate::cli::at_store::{AtStore, open_or_make};
 use crate::cli::chosen::{choose, is_template_file};
 use crate::cli::new_task::{TaskOptions, refused};
-use crate::cli::output::{CANNOT_START, USAGE, fail, print, print_json};
+use crate::cli::output::{CANNOT_START, USAGE, fail, print, print_json, say};
 use crate::cli::program::Program;
 
 #[derive(Debug, Args)]
@@ -61,10 +61,19 @@ async fn create(
     let template = template.template();
     let task = NewTask::new(&template.namespace, &template.name, &options.context);
     let id = tasker.create_task(options.creation.apply(task.version(&template.version))).await?;
+    let begins_at = tasker.get_task(id).await?.begins_at();
     if json {
-        print_json(&json!({ "created": true, "id": id }));
+        let mut created = json!({ "created": true, "id": id });
+        if let Some(begins_at) = begins_at {
+            created["begins_at"] = json!(begins_at);
+        }
+        print_json(&created);
     } else {
         print(&id.to_string());
+        if let Some(begins_at) = begins_at {
+            // Standard output has the id alone.
+            say(&format!("it begins at {}", begins_at.strftime("%Y-%m-%d %H:%M:%SZ")));
+        }
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use tasker_runtime::operate::Staleness;
 use tasker_runtime::{Error, TaskFilter, TaskId, TaskState, Tasker};
 
 use crate::cli::output::{print, print_json};
+use crate::cli::report::first_line;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -84,9 +85,15 @@ pub(super) async fn list(tasker: &Tasker, options: &Options, json: bool) -> Resu
         };
         let created = task.created_at.strftime("%Y-%m-%d %H:%M:%SZ");
         let tags = if task.tags.is_empty() { String::new() } else { format!("  [{}]", task.tags.join(", ")) };
+        let waits = task.waiting_on.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        let waits = if waits.is_empty() { waits } else { format!("  {}", first_line(&waits)) };
         print(&format!(
-            "{}  {state}  {created}  {}/{} {}{tags}",
-            task.id, task.namespace, task.name, task.version
+            "{}  {state}  {created}  {}/{} {}{tags}{}",
+            task.id,
+            task.namespace,
+            task.name,
+            task.version,
+            style(waits).dim()
         ));
     }
     if let Some(next) = next {

@@ -14,3 +14,4 @@ pub(crate) mod step_tasks;
 pub(crate) mod task;
 pub(crate) mod tasker;
 pub(crate) mod wait;
+pub(crate) mod waits;

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tasker_store::{
     ActionDetails, AttemptOutcome, ErrorRecord, Json, JsonError, Origin, StepKey, StepState, TaskId,
-    TaskRecord, TaskState, WorkerId,
+    TaskRecord, TaskState, WaitKind, WaitingOn, WorkerId,
 };
 use tasker_template::StepIndex;
 use uuid::Uuid;
@@ -45,6 +45,11 @@ pub struct Task {
     pub settled_at: Option<Timestamp>,
     /// Its steps, in the order of the template.
     pub steps: Vec<Step>,
+    /// What it waits for: what its steps wait for, but for each other. Empty once it is over. What this says of
+    /// workers and limits may be a second old. Only [`get_task`](crate::Tasker::get_task) and operators'
+    /// actions fill it in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting_on: Vec<WaitingOn>,
     /// What operators have done to it, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<Action>,
@@ -74,6 +79,9 @@ pub struct Step {
     /// When its next attempt is due; `None` when it is due, or there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<Timestamp>,
+    /// What it waits for, as [`Task::waiting_on`]; a step that waits for others names each of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting_on: Vec<WaitingOn>,
     /// Its result, once it is complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<Json>,
@@ -183,6 +191,12 @@ fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp
     one.into_iter().chain(other).min()
 }
 
+/// When a task begins that waits for this, while it waits for nothing but that time.
+pub(crate) fn begins_at(waiting_on: &[WaitingOn]) -> Option<Timestamp> {
+    let is_later = waiting_on.iter().all(|one| one.kind == WaitKind::Future);
+    waiting_on.iter().filter_map(|one| one.until).min().filter(|_| is_later)
+}
+
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_zero(number: &u32) -> bool {
     *number == 0
@@ -204,6 +218,7 @@ impl Task {
                 attempts: Vec::new(),
                 claimed_at: None,
                 next_attempt_at: None,
+                waiting_on: Vec::new(),
                 result: None,
             })
             .collect();
@@ -286,7 +301,21 @@ impl Task {
             created_at: record.head.created_at,
             settled_at: record.head.settled_at,
             steps,
+            waiting_on: Vec::new(),
         }
+    }
+
+    /// When it begins, while it waits for a time to begin at.
+    ///
+    /// ```
+    /// # use tasker::{Error, TaskId, Tasker};
+    /// async fn has_begun(tasker: &Tasker, id: TaskId) -> Result<bool, Error> {
+    ///     Ok(tasker.get_task(id).await?.begins_at().is_none())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn begins_at(&self) -> Option<Timestamp> {
+        begins_at(&self.waiting_on)
     }
 
     /// The step of this name.
@@ -366,6 +395,11 @@ impl Task {
 }
 
 impl Step {
+    /// The method of its handler where the template names one.
+    pub(crate) fn named_method(&self) -> Option<&str> {
+        Some(self.method.as_str()).filter(|method| *method != DEFAULT_METHOD)
+    }
+
     /// The error of its last attempt, if that failed.
     #[must_use]
     pub fn error(&self) -> Option<&ErrorRecord> {

@@ -127,13 +127,13 @@ impl Tasker {
         create::create_in(self.engine(), transaction, task).await
     }
 
-    /// The task as it is now.
+    /// The task as it is now, with what it waits for.
     ///
     /// # Errors
     ///
     /// When there is no such task, or the store fails.
     pub async fn get_task(&self, id: TaskId) -> Result<Task, Error> {
-        look::task(self.engine(), id).await
+        look::task_with_waits(self.engine(), id).await
     }
 
     /// Waits until the task is complete, whichever process runs it.

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::engine::active_attempts::ActiveAttempts;
 use crate::engine::active_tasks::ActiveTasks;
 use crate::engine::admission::Admission;
+use crate::engine::fleet::FleetLook;
 use crate::engine::settings::WorkerSettings;
 use crate::engine::store_retry::retry_until_ok;
 use crate::engine::waiters::Waiters;
@@ -56,6 +57,8 @@ pub(crate) struct Engine {
     events: broadcast::Sender<Event>,
     /// Callables of which the log says already that they have no handler here.
     reported_missing: Mutex<HashSet<String>>,
+    /// What was last seen of the fleet, by those who look at tasks.
+    pub(super) fleet_look: FleetLook,
 }
 
 impl Engine {
@@ -91,6 +94,7 @@ impl Engine {
             admission,
             events: broadcast::Sender::new(EVENT_BUFFER),
             reported_missing: Mutex::default(),
+            fleet_look: FleetLook::default(),
         }
     }
 

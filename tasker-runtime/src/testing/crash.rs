@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
     LimitRecord, LimitScope, MemoryStore, NewTaskRecord, PermitGrants, PermitRequest, ProgramRecord,
-    PruneRequest, StepKey, Store, StoreError, TaskFilter, TaskHead, TaskId, TaskInputs, TaskRecord,
-    TemplateId, TemplateRecord, WorkerId, WorkerInfo, WorkerRecord,
+    PruneRequest, StepKey, Store, StoreError, TaskFilter, TaskGlance, TaskHead, TaskId, TaskInputs,
+    TaskRecord, TemplateId, TemplateRecord, WorkerId, WorkerInfo, WorkerRecord,
 };
 use tasker_template::StepIndex;
 use tokio_util::sync::CancellationToken;
@@ -242,6 +242,10 @@ impl Store for MortalStore {
 
     async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {
         self.alive()?.task(id).await
+    }
+
+    async fn glance(&self, tasks: &[TaskId]) -> Result<Vec<TaskGlance>, StoreError> {
+        self.alive()?.glance(tasks).await
     }
 
     async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError> {

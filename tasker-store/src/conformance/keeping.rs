@@ -7,7 +7,7 @@ use crate::conformance::{Fixture, Shape, at, error, failed, new, new_task, templ
 use crate::error::StoreError;
 use crate::id::{TaskId, TemplateId};
 use crate::json::Json;
-use crate::state::{AttemptOutcome, TaskState};
+use crate::state::{AttemptOutcome, StepState, TaskState};
 use crate::store::Store;
 use crate::task::{Created, NewTaskRecord, Origin, PruneRequest, TaskFilter};
 
@@ -112,6 +112,23 @@ pub async fn a_task_of_the_same_identity_is_not_created(store: Arc<dyn Store>) {
     assert!(fixture.store.task(refused).await.unwrap().is_none());
     new(fixture.store.create_task(task(2), fixture.request(0, 0)).await.unwrap());
     assert_eq!(fixture.claim(9, 0).await.claims.len(), 2);
+}
+
+pub async fn a_glance_shows_the_states_of_several_tasks(store: Arc<dyn Store>) {
+    let fixture = Fixture::new(store).await;
+    let graph = Shape::new(vec![vec![], vec![]]);
+    let (first, claims) = fixture.create(&graph, 1).await;
+    fixture.finish(claims[0], failed(Some(at(9))), 0, 1).await;
+    let (second, claims) = fixture.create(&graph, 2).await;
+    fixture.complete(&graph, claims[0], 0, 1).await;
+    fixture.complete(&graph, claims[1], 0, 1).await;
+    let mut seen = fixture.store.glance(&[first, TaskId::random(), second]).await.unwrap();
+    seen.sort_by_key(|one| one.id);
+    let states: Vec<_> = seen.iter().map(|one| (one.id, one.state, one.runs.len())).collect();
+    assert_eq!(states, [(first, TaskState::InProgress, 2), (second, TaskState::Complete, 0)]);
+    let runs: Vec<_> = seen[0].runs.iter().map(|run| (run.key.step, run.state, run.due_at)).collect();
+    assert_eq!(runs, [(0, StepState::WaitingForRetry, Some(at(9))), (1, StepState::Ready, None)]);
+    assert!(fixture.store.glance(&[]).await.unwrap().is_empty());
 }
 
 pub async fn lists_can_be_filtered(store: Arc<dyn Store>) {

@@ -97,6 +97,7 @@ macro_rules! store_conformance {
             several_runs_outlive_the_end_of_their_task,
             cancelled_runs_can_be_retried_one_by_one,
             lists_can_be_filtered,
+            a_glance_shows_the_states_of_several_tasks,
             old_tasks_are_pruned_with_all_that_is_theirs,
             workers_are_listed_with_what_they_have_claimed,
             the_program_of_a_worker_is_kept_for_as_long_as_its_attempts,

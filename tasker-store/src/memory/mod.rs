@@ -25,7 +25,8 @@ use crate::sealed::Sealed;
 use crate::state::TaskState;
 use crate::store::Store;
 use crate::task::{
-    Created, Identity, NewTaskRecord, PruneRequest, StepRecord, TaskFilter, TaskHead, TaskInputs, TaskRecord,
+    Created, Identity, NewTaskRecord, PruneRequest, StepRecord, TaskFilter, TaskGlance, TaskHead, TaskInputs,
+    TaskRecord,
 };
 use crate::template::TemplateRecord;
 use crate::worker::{ProgramRecord, WorkerInfo, WorkerRecord};
@@ -386,6 +387,7 @@ impl Store for MemoryStore {
         let alive = |holder: &&Holder| inner.workers.get(&holder.worker).is_some_and(|worker| worker.alive);
         let record = |entry: &LimitEntry| {
             LimitRecord::new(entry.limit.clone(), entry.holders.iter().filter(alive).copied())
+                .next_start(entry.next_start)
         };
         Ok(inner.limits.values().map(record).collect())
     }
@@ -445,6 +447,16 @@ impl Store for MemoryStore {
         attempts.sort_by_key(|attempt| (attempt.key, attempt.attempt));
         let steps = entry.progress.runs().map(|(key, run)| StepRecord::new(key, run)).collect();
         Ok(Some(TaskRecord { head: entry.head.clone(), steps, attempts, actions: entry.actions.clone() }))
+    }
+
+    async fn glance(&self, tasks: &[TaskId]) -> Result<Vec<TaskGlance>, StoreError> {
+        let inner = self.lock();
+        let known = tasks.iter().filter_map(|id| inner.tasks.get(id));
+        let glance = |entry: &TaskEntry| {
+            let runs = entry.progress.runs().map(|(key, run)| StepRecord::new(key, run)).collect();
+            TaskGlance { id: entry.head.id, state: entry.head.state, runs }
+        };
+        Ok(known.map(glance).collect())
     }
 
     async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError> {
