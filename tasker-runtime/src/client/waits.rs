@@ -247,10 +247,8 @@ mod tests {
         assert!(text.ends_with(", since 1970-01-01 00:00:05Z"), "{text}");
         // Nobody knows what a worker of an earlier version has.
         let workers = vec![worker(WorkerInfo::here())];
-        assert_eq!(
-            super::tests::waits(&ready(), &Fleet { workers, limits: Vec::new() }).kind,
-            WaitKind::Worker
-        );
+        let may_have = Fleet { workers, limits: Vec::new() };
+        assert_eq!(of_run(&ready(), PLACE, 0, false, &may_have, at(9))[0].kind, WaitKind::Worker);
     }
 
     #[test]
