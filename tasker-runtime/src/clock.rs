@@ -31,7 +31,8 @@ impl Clock {
     /// minutes is over as soon as nothing else is left to do. Random numbers follow from `seed`.
     ///
     /// Only for stores that answer on the runtime's own threads, as the memory store does: while a
-    /// store waits for a disk in a thread of its own, paused time runs ahead.
+    /// store waits for a disk in a thread of its own, paused time runs ahead. The file of
+    /// `TestEngine::tables` is another that paused time waits for.
     ///
     /// # Panics
     ///

@@ -15,6 +15,8 @@ mod own_writes;
 mod read;
 mod schema;
 mod session;
+#[cfg(feature = "testing")]
+mod temporary;
 mod values;
 mod write;
 mod writer;
@@ -58,6 +60,9 @@ pub struct SqliteStore {
     readers: Arc<Readers>,
     liveness: Liveness,
     sweep: tokio::sync::Mutex<Option<Sweep>>,
+    /// The directory of a file for one test; last, so that it is removed when the file is closed.
+    #[cfg(feature = "testing")]
+    temporary: Option<temporary::Temporary>,
 }
 
 /// How far the deletion of old tasks has come. The next batch goes on there, so that it does not read again
@@ -90,20 +95,32 @@ impl SqliteStore {
     /// # std::fs::remove_file(path).unwrap();
     /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Self::open_with(&SqliteOptions::new(path))
+        SqliteOptions::new(path).open()
     }
 
-    fn open_with(options: &SqliteOptions) -> Result<Self, StoreError> {
+    /// Opens what the writer works with.
+    fn session(options: &SqliteOptions) -> Result<Session, StoreError> {
         let path = &options.path;
         let (connection, ..) = open_migrated(options)?;
         let attached = options.attached.iter().map(|(schema, file)| attach(&connection, schema, file));
         let attached = attached.collect::<Result<_, _>>()?;
         // The real path, so that a file has one set of locks by whichever name it is opened.
         let path = path.canonicalize().map_err(|source| cannot_open(path, source))?;
-        let session = Session::new(connection, path.clone(), attached).map_err(|error| error.of(&path))?;
-        let writer = Writer::start(session)?;
-        let liveness = Liveness::of(&path);
-        Ok(Self { path, writer, readers: Arc::default(), liveness, sweep: tokio::sync::Mutex::default() })
+        Session::new(connection, path.clone(), attached).map_err(|error| error.of(&path))
+    }
+
+    /// Starts the writer.
+    fn start(session: Session) -> Result<Self, StoreError> {
+        let path = session.path().to_path_buf();
+        Ok(Self {
+            writer: Writer::start(session)?,
+            readers: Arc::default(),
+            liveness: Liveness::of(&path),
+            sweep: tokio::sync::Mutex::default(),
+            #[cfg(feature = "testing")]
+            temporary: None,
+            path,
+        })
     }
 
     /// Sets a pragma of the connection that writes: for tests of what happens when a disk is full

@@ -28,8 +28,6 @@ pub struct SqliteOptions {
     pub(crate) share: bool,
     /// The files to attach, by the names of their schemas.
     pub(crate) attached: Vec<(String, PathBuf)>,
-    #[cfg(feature = "testing")]
-    pub(crate) for_tests: bool,
 }
 
 impl SqliteOptions {
@@ -40,13 +38,7 @@ impl SqliteOptions {
     /// ```
     #[must_use]
     pub fn new(path: impl AsRef<Path>) -> Self {
-        Self {
-            path: path.as_ref().to_path_buf(),
-            share: false,
-            attached: Vec::new(),
-            #[cfg(feature = "testing")]
-            for_tests: false,
-        }
+        Self { path: path.as_ref().to_path_buf(), share: false, attached: Vec::new() }
     }
 
     /// Shares the file with an application: Tasker's tables lie beside the application's, and a statement of
@@ -157,7 +149,7 @@ impl SqliteOptions {
     /// # Ok::<(), tasker::store::StoreError>(())
     /// ```
     pub fn open(&self) -> Result<SqliteStore, StoreError> {
-        SqliteStore::open_with(self)
+        SqliteStore::start(SqliteStore::session(self)?)
     }
 }
 

@@ -22,6 +22,9 @@ const AWAKE: Duration = Duration::from_micros(60);
 pub(crate) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Operation>>>,
     thread: Option<JoinHandle<()>>,
+    /// Whether tokio's paused time stands still while an operation waits.
+    #[cfg(feature = "testing")]
+    holds_time: bool,
 }
 
 /// An operation that waits for its transaction. It is applied again when another operation causes the
@@ -72,7 +75,18 @@ impl Writer {
                 what: "a thread for the store".to_owned(),
                 source: source.into(),
             })?;
-        Ok(Self { queue: Some(queue), thread: Some(thread) })
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+            #[cfg(feature = "testing")]
+            holds_time: false,
+        })
+    }
+
+    /// Lets tokio's paused time stand still while an operation waits.
+    #[cfg(feature = "testing")]
+    pub(crate) fn hold_time(&mut self) {
+        self.holds_time = true;
     }
 
     /// Runs `work` in a transaction, together with whatever else is waiting. Answers after the commit.
@@ -80,6 +94,8 @@ impl Writer {
         &self,
         work: impl FnMut(&mut Session) -> Result<T> + Send + 'static,
     ) -> std::result::Result<T, StoreError> {
+        #[cfg(feature = "testing")]
+        let _held = self.holds_time.then(crate::temporary::hold_time);
         let (reply, answer) = oneshot::channel();
         let operation = Box::new(Pending { work, value: None, reply });
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;

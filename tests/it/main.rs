@@ -40,6 +40,7 @@ mod step_tasks;
 mod store;
 mod store_model;
 mod support;
+mod tables;
 mod task_cli;
 #[cfg(unix)]
 mod template_files;

@@ -259,6 +259,12 @@ impl StepContext {
         self.cancellation.is_cancelled()
     }
 
+    /// With the list to which the handler adds the statements of its result.
+    #[cfg(feature = "testing")]
+    pub(crate) fn with_writes(self, writes: ResultWrites) -> Self {
+        Self { writes, ..self }
+    }
+
     /// The statements to commit together with the result.
     pub(crate) fn writes(&self) -> &ResultWrites {
         &self.writes

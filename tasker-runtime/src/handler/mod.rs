@@ -27,7 +27,7 @@ pub use extract::{FromStep, State, StateRequirement};
 pub use registration::{CodeLocation, Registration};
 pub use result_writes::ResultWrites;
 pub use step_error::{OrStepError, StepError, StepResult};
-pub use tasker_store::SqlValue;
+pub use tasker_store::{SqlValue, SqlWrite};
 
 /// Code that runs a step. `#[step_handler]` on a function implements it for a type of the function's name.
 ///

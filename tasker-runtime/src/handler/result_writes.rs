@@ -39,6 +39,19 @@ impl ResultWrites {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(write);
     }
 
+    /// The statements that have been added, in order.
+    ///
+    /// ```
+    /// # use tasker::ResultWrites;
+    /// let writes = ResultWrites::default();
+    /// writes.add("DELETE FROM carts WHERE id = $1", [7]);
+    /// assert_eq!(writes.statements()[0].values, [7.into()]);
+    /// ```
+    #[must_use]
+    pub fn statements(&self) -> Vec<SqlWrite> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Takes the statements added so far. Statements that are added later have no effect.
     pub(crate) fn take(&self) -> Vec<SqlWrite> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
-    LimitRecord, LimitScope, MemoryStore, NewTaskRecord, PermitGrants, PermitRequest, ProgramRecord,
-    PruneRequest, StepKey, Store, StoreError, TaskFilter, TaskGlance, TaskHead, TaskId, TaskInputs,
-    TaskRecord, TemplateId, TemplateRecord, WorkerId, WorkerInfo, WorkerRecord,
+    LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, ProgramRecord, PruneRequest,
+    StepKey, Store, StoreError, TaskFilter, TaskGlance, TaskHead, TaskId, TaskInputs, TaskRecord, TemplateId,
+    TemplateRecord, WorkerId, WorkerInfo, WorkerRecord,
 };
 use tasker_template::StepIndex;
 use tokio_util::sync::CancellationToken;
@@ -77,7 +77,7 @@ impl fmt::Display for Crash {
 /// operation once the worker has died.
 #[derive(Debug)]
 pub(crate) struct MortalStore {
-    inner: Arc<MemoryStore>,
+    inner: Arc<dyn Store>,
     point: CrashPoint,
     dead: CancellationToken,
     commits: AtomicUsize,
@@ -87,7 +87,7 @@ pub(crate) struct MortalStore {
 
 impl MortalStore {
     /// Cancels `dead` when the worker dies.
-    pub(crate) fn new(inner: Arc<MemoryStore>, point: CrashPoint, dead: CancellationToken) -> Self {
+    pub(crate) fn new(inner: Arc<dyn Store>, point: CrashPoint, dead: CancellationToken) -> Self {
         let (last, workers) = (Mutex::new(""), Mutex::default());
         Self { inner, point, dead, commits: AtomicUsize::new(0), last, workers }
     }
@@ -104,8 +104,8 @@ impl MortalStore {
         }
     }
 
-    fn alive(&self) -> Result<&MemoryStore, StoreError> {
-        if self.dead.is_cancelled() { Err(StoreError::Closed) } else { Ok(&self.inner) }
+    fn alive(&self) -> Result<&dyn Store, StoreError> {
+        if self.dead.is_cancelled() { Err(StoreError::Closed) } else { Ok(&*self.inner) }
     }
 
     /// Counts a commit. Fails when the worker dies at it.

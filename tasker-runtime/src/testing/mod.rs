@@ -39,11 +39,14 @@
 //! assert_eq!(run.output::<double>(), 8);
 //! ```
 
+mod call_values;
 mod crash;
 mod history;
 mod one_step;
 mod running;
 mod stage;
+#[cfg(feature = "sqlite")]
+mod tables;
 mod test_engine;
 mod test_run;
 mod world;

@@ -16,8 +16,9 @@ use tokio_util::sync::CancellationToken;
 use crate::client::tasker::Tasker;
 use crate::handler::step_error::StepError;
 use crate::handler::{
-    RunFacts, Runtime, States, StepContext, StepFacts, StepHandler, StepOutcome, TaskFacts,
+    ResultWrites, RunFacts, Runtime, States, StepContext, StepFacts, StepHandler, StepOutcome, TaskFacts,
 };
+use crate::testing::call_values::{json, reads_what};
 use crate::testing::{block_on, short_name};
 
 /// Begins to describe a call of the handler `H`. By default it is the first attempt of a step with the
@@ -66,6 +67,7 @@ pub fn call<H: StepHandler>() -> Call<H> {
         states: States::default(),
         cancellation: CancellationToken::new(),
         runtime: None,
+        writes: ResultWrites::default(),
         handler: PhantomData,
     }
 }
@@ -84,6 +86,7 @@ pub struct Call<H> {
     states: States,
     cancellation: CancellationToken,
     runtime: Runtime,
+    pub(super) writes: ResultWrites,
     handler: PhantomData<fn() -> H>,
 }
 
@@ -100,6 +103,7 @@ impl<H> Clone for Call<H> {
             states: self.states.clone(),
             cancellation: self.cancellation.clone(),
             runtime: self.runtime.clone(),
+            writes: ResultWrites::default(),
             handler: PhantomData,
         }
     }
@@ -469,6 +473,7 @@ impl<H: StepHandler> Call<H> {
             self.cancellation,
             self.runtime,
         )
+        .with_writes(self.writes)
     }
 }
 
@@ -486,15 +491,4 @@ fn step(name: String, dependencies: Vec<String>) -> StepTemplate {
         batch_config: None,
         result_schema: None,
     }
-}
-
-fn reads_what<H: StepHandler>() -> String {
-    let steps: Vec<_> = H::DEPENDS_ON.iter().map(|one| format!("`{}`", one.step)).collect();
-    if steps.is_empty() { "it reads no step".to_owned() } else { format!("it reads {}", steps.join(", ")) }
-}
-
-#[track_caller]
-fn json<T: Serialize + ?Sized>(value: &T) -> Json {
-    Json::from_value(value)
-        .unwrap_or_else(|error| panic!("a value of the test cannot be written as JSON: {error}"))
 }

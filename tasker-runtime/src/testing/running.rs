@@ -5,7 +5,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use serde::Serialize;
-use tasker_store::MemoryStore;
 use tokio_util::sync::CancellationToken;
 
 use crate::build::builder::Builder;
@@ -216,7 +215,7 @@ impl TestEngine {
         require_virtual_time();
         let unlimited = self.clone().max_calls(usize::MAX);
         let world = World::new(&unlimited);
-        world.worker(Arc::<MemoryStore>::clone(&world.store), &CancellationToken::new())
+        world.worker(Arc::clone(&world.store), &CancellationToken::new())
     }
 
     fn new_task<C: Serialize>(&self, context: &C) -> NewTask {

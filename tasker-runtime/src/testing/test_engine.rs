@@ -26,7 +26,8 @@ const MAX_CALLS: usize = 10_000;
 /// The default limit of a run's duration, in virtual time.
 const MAX_ELAPSED: Duration = Duration::from_secs(7 * 86_400);
 
-/// A template to be run in virtual time, on a store in memory that is new for each run.
+/// A template to be run in virtual time, on a store that is new for each run: in memory, or with
+/// [`tables`](Self::tables) in a SQLite file.
 ///
 /// Steps run the program's handlers, as in production, except those that the test replaces. A replaced step
 /// needs no state, and its replacement may read the results of all ancestors.
@@ -82,6 +83,9 @@ pub struct TestEngine {
     pub(super) prepare: Vec<Prepare>,
     pub(super) max_calls: usize,
     pub(super) max_elapsed: Duration,
+    /// Statements that create tables, each in the schema of a name.
+    #[cfg(feature = "sqlite")]
+    pub(super) tables: Vec<(Option<String>, String)>,
 }
 
 impl fmt::Debug for TestEngine {
@@ -149,6 +153,8 @@ impl TestEngine {
             prepare: Vec::new(),
             max_calls: MAX_CALLS,
             max_elapsed: MAX_ELAPSED,
+            #[cfg(feature = "sqlite")]
+            tables: Vec::new(),
         };
         engine.configure(source)
     }

@@ -33,6 +33,9 @@ pub struct TestRun {
     pub(crate) entries: Vec<Entry>,
     pub(crate) crash: Option<Crash>,
     pub(crate) states: States,
+    /// The store, where it is a file.
+    #[cfg(feature = "sqlite")]
+    pub(crate) file: Option<std::sync::Arc<tasker_sqlite::SqliteStore>>,
 }
 
 impl TestRun {

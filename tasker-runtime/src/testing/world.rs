@@ -32,7 +32,10 @@ const POLL: Duration = Duration::from_secs(60);
 /// The state that the workers of one run share.
 pub(super) struct World<'a> {
     engine: &'a TestEngine,
-    pub(super) store: Arc<MemoryStore>,
+    pub(super) store: Arc<dyn Store>,
+    /// The same store, where it is a file.
+    #[cfg(feature = "sqlite")]
+    file: Option<Arc<tasker_sqlite::SqliteStore>>,
     clock: Clock,
     history: History,
     states: States,
@@ -43,9 +46,18 @@ impl<'a> World<'a> {
     pub(super) fn new(engine: &'a TestEngine) -> Self {
         let mut states = States::default();
         let configure = engine.prepare.iter().map(|prepare| prepare(&mut states)).collect();
+        #[cfg(feature = "sqlite")]
+        let file = engine.file();
+        let memory = || Arc::new(MemoryStore::new()) as Arc<dyn Store>;
+        #[cfg(feature = "sqlite")]
+        let store = file.clone().map(|file| -> Arc<dyn Store> { file }).unwrap_or_else(memory);
+        #[cfg(not(feature = "sqlite"))]
+        let store = memory();
         Self {
             engine,
-            store: Arc::new(MemoryStore::new()),
+            store,
+            #[cfg(feature = "sqlite")]
+            file,
             clock: Clock::paused(START, SEED),
             history: History::new(engine.max_calls),
             states,
@@ -66,6 +78,8 @@ impl<'a> World<'a> {
             entries: self.history.entries(),
             crash,
             states: self.states.clone(),
+            #[cfg(feature = "sqlite")]
+            file: self.file.clone(),
         };
         let fault = match ended {
             Ok(task) => return came_of(task, crash),
@@ -100,7 +114,7 @@ impl<'a> World<'a> {
             self.history.write(Entry::Crashed);
             *crash = Some(Crash { point, operation: store.operation(), task: self.look().await });
         }
-        let living = self.live(task, Arc::<MemoryStore>::clone(&self.store), CancellationToken::new());
+        let living = self.live(task, Arc::clone(&self.store), CancellationToken::new());
         living.await.expect("this worker does not die")
     }
 
@@ -131,7 +145,7 @@ impl<'a> World<'a> {
     /// The task as the store has it.
     async fn look(&self) -> Option<Task> {
         let dead = CancellationToken::new();
-        let builder = self.worker(Arc::<MemoryStore>::clone(&self.store), &dead).without_worker();
+        let builder = self.worker(Arc::clone(&self.store), &dead).without_worker();
         let tasker = unless(&dead, builder.build().await).await;
         let id = created(&tasker, &dead).await?;
         Some(unless(&dead, tasker.get_task(id).await).await)

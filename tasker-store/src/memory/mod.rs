@@ -290,7 +290,9 @@ impl Store for MemoryStore {
         if let Ending::Complete { writes, .. } = &attempt.ending
             && let Some(write) = writes.first()
         {
-            let reason = "a store in memory has no tables; use SQLite or PostgreSQL".to_owned();
+            let reason = "a store in memory has no tables; use SQLite or PostgreSQL, and in tests \
+                 `TestEngine::tables`"
+                .to_owned();
             return Err(StoreError::Write { sql: write.sql.clone(), reason, passing: false });
         }
         let mut inner = self.lock();
