@@ -10,23 +10,14 @@ use crate::sql::{filled, with_columns};
 use crate::values::Result;
 
 /// Runs a statement in a transaction of the caller's. It is implemented for tokio-postgres; for another
-/// client it is a few lines:
+/// client it is a few lines. For sqlx 0.8, with the crate `async-trait`:
 ///
+/// ```ignore
+#[doc = include_str!("../docs/sqlx.rs")]
 /// ```
-/// use tasker::{error::BoxError, store::Executor};
 ///
-/// # struct Connection;
-/// # impl Connection { async fn run(&mut self, _: &str) -> Result<u64, std::fmt::Error> { Ok(1) } }
-/// /// With sqlx: a `sqlx::Transaction`, and `sqlx::raw_sql(sql).execute(&mut *self.0)`.
-/// struct Mine<'a>(&'a mut Connection);
-///
-/// #[async_trait::async_trait]
-/// impl Executor for Mine<'_> {
-///     async fn execute(&mut self, sql: &str) -> Result<u64, BoxError> {
-///         Ok(self.0.run(sql).await?)
-///     }
-/// }
-/// ```
+/// Then `tasker.create_task_in(&mut InSqlx(&mut transaction), task)` creates a task that is there once
+/// `transaction.commit()` has succeeded.
 #[async_trait]
 pub trait Executor: Send {
     /// Runs one statement, which has no parameters, and returns how many rows it has inserted.
