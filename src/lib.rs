@@ -70,6 +70,14 @@ struct TestingPage;
 #[doc = include_str!("../docs/durability.md")]
 struct DurabilityPage;
 
+#[cfg(doctest)]
+#[doc = include_str!("../docs/own-tables.md")]
+struct OwnTablesPage;
+
+#[cfg(doctest)]
+#[doc = include_str!("../docs/result-types.md")]
+struct ResultTypesPage;
+
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub use tasker_runtime::testing;

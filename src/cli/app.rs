@@ -55,7 +55,8 @@ impl App {
         Self { builder, program: Program::started() }
     }
 
-    /// What it is called in help and messages; the name of the program's file unless this is said.
+    /// What it is called in help and messages, and with its version in what a worker says of itself; the name
+    /// of the program's file unless this is said.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.program.name = name.into();
@@ -89,6 +90,7 @@ impl App {
     pub async fn run(self, commands: Commands) -> ExitCode {
         log_to_stderr();
         let (mut parser, Self { builder, program }) = (self.parser(), self);
+        let builder = builder.program_by_default(program.title());
         match commands.0 {
             Command::Validate(options) => validate::run(builder, &options, &program),
             Command::Graph(options) => graph::run(builder, &options, &program),

@@ -32,6 +32,7 @@ mod plans;
 #[path = "../postgres/mod.rs"]
 mod postgres;
 mod program;
+mod result_types;
 mod runs;
 mod schema;
 mod simulation;

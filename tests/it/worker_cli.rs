@@ -282,6 +282,11 @@ fn a_worker_has_the_store_and_the_templates_of_its_application() {
         assert!(store.ends_with("/shop.db"), "{store}");
         let program = json!({ "name": "shop", "version": env!("CARGO_PKG_VERSION") });
         assert_eq!((&worker.begun["templates"], &worker.begun["program"]), (&json!(1), &program));
+        let mut list = shop();
+        list.args(["worker", "list", "--json"]).current_dir(directory.path());
+        let listed = json(&output_of(&mut list));
+        let title = json!(concat!("shop ", env!("CARGO_PKG_VERSION")));
+        assert_eq!(listed["workers"][0]["program"], title, "{listed}");
         worker.signal("TERM");
         assert_eq!(worker.wait().code(), Some(0));
     }

@@ -1,5 +1,6 @@
 //! The builder, which describes a runtime; `start` checks the description and starts it.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -321,6 +322,26 @@ impl Builder {
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// The name and version of the program, which each attempt can be traced to: `env!("CARGO_PKG_NAME")` and
+    /// `env!("CARGO_PKG_VERSION")`. By default the name of the program's file, without a version.
+    ///
+    /// ```
+    /// let builder = tasker::Tasker::builder().program("shop", "1.4.2");
+    /// ```
+    #[must_use]
+    pub fn program(mut self, name: impl Display, version: impl Display) -> Self {
+        self.settings.program = Some(format!("{name} {version}"));
+        self
+    }
+
+    /// The name and version of the program, unless it has been said.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn program_by_default(mut self, title: impl Into<String>) -> Self {
+        self.settings.program.get_or_insert_with(|| title.into());
         self
     }
 

@@ -14,6 +14,7 @@ use crate::engine::active_tasks::ActiveTask;
 use crate::engine::attempt::{AttemptEnd, Failure, Started};
 use crate::engine::backoff;
 use crate::engine::job::Prepared;
+use crate::engine::result_origin;
 use crate::engine::shared::Engine;
 use crate::engine::store_retry::retry_until_ok;
 use crate::handler::step_error::StepError;
@@ -54,7 +55,8 @@ pub(super) async fn record(
             },
             bound.plan.dependents(claim.key.step).len(),
         ),
-        AttemptEnd::Failed(Failure { outcome, error, retry_after }) => {
+        AttemptEnd::Failed(Failure { outcome, mut error, retry_after }) => {
+            result_origin::tell(engine, prepared, &mut error).await;
             let policy = &prepared.declared().retry;
             let used = claim.attempt - claim.attempts_before_reset;
             let may_retry = error.kind == ErrorKind::Retryable && used < policy.attempts();

@@ -17,6 +17,7 @@ mod fleet;
 mod job;
 mod operate;
 mod panics;
+mod result_origin;
 mod runner;
 mod settings;
 mod shared;

@@ -30,6 +30,8 @@ pub(crate) struct WorkerSettings {
     pub(crate) retention: Option<Duration>,
     /// The environment whose overrides apply to the templates of this program; `None` for none.
     pub(crate) environment: Option<String>,
+    /// The name and version of the program.
+    pub(crate) program: Option<String>,
     /// How large contexts and results may be.
     pub(crate) payload_limits: PayloadLimits,
 }
@@ -47,6 +49,7 @@ impl Default for WorkerSettings {
             worker_limits: HashMap::new(),
             retention: None,
             environment: None,
+            program: None,
             payload_limits: PayloadLimits::default(),
         }
     }

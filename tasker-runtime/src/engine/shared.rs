@@ -107,6 +107,7 @@ impl Engine {
             .namespaces(self.namespaces.as_deref().map(<[String]>::to_vec))
             .callables(Some(self.templates.callables()))
             .environment(self.settings.environment.clone())
+            .program(self.settings.program.clone().or_else(program_file))
     }
 
     /// The worker's id; `None` when it runs no steps.
@@ -237,4 +238,10 @@ impl Drop for Engine {
             self.store.worker_died(self.worker);
         }
     }
+}
+
+/// The name of the program's file, by which a program goes that has said no other name.
+fn program_file() -> Option<String> {
+    let file = std::env::current_exe().ok()?;
+    Some(file.file_stem()?.to_string_lossy().into_owned())
 }

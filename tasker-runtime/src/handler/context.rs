@@ -213,8 +213,9 @@ impl StepContext {
     ///
     /// # Errors
     ///
-    /// When the step has no result, is not an ancestor of this one, or its result is no `T`; the
-    /// error is permanent.
+    /// When the step has no result, or is not an ancestor of this one; the error is permanent. When its result
+    /// is no `T`, the error is retryable, with the code `INCOMPATIBLE_RESULT`: another version of the program,
+    /// which knows the type that was recorded, may still read it.
     pub fn dependency<T: DeserializeOwned>(&self, step: &str) -> Result<T, StepError> {
         let missing =
             || StepError::permanent(format!("step `{step}` has no result")).with_code("MISSING_DEPENDENCY");
@@ -225,7 +226,8 @@ impl StepContext {
     ///
     /// # Errors
     ///
-    /// When the step is not an ancestor of this one, or its result is no `T`; the error is permanent.
+    /// When the step is not an ancestor of this one; the error is permanent. When its result is no `T`, the error
+    /// is retryable, as that of [`dependency`](Self::dependency).
     pub fn optional_dependency<T: DeserializeOwned>(&self, step: &str) -> Result<Option<T>, StepError> {
         let position = self.step.reads.iter().position(|(name, _)| name == step);
         let Some(result) = position.and_then(|position| self.inputs.get(position)) else {
@@ -235,8 +237,7 @@ impl StepContext {
             let message = format!("step `{step}` is not among those that `{}` waits for", self.step_name());
             return Err(StepError::permanent(message).with_code("MISSING_DEPENDENCY"));
         };
-        let read =
-            |json: &Json| json.to().map_err(|error| invalid(&format!("the result of step `{step}`"), &error));
+        let read = |json: &Json| json.to().map_err(|error| incompatible(step, &error));
         result.as_ref().map(read).transpose()
     }
 
@@ -281,6 +282,18 @@ impl StepContext {
 
 /// The code of errors for input that does not have the form that the handler expects.
 pub(crate) const INVALID_INPUT: &str = "INVALID_INPUT";
+
+/// The code of errors for a result that does not have the form that its reader expects. The error's context
+/// names the step and the field. The engine adds who recorded it.
+pub(crate) const INCOMPATIBLE_RESULT: &str = "INCOMPATIBLE_RESULT";
+
+/// Retryable: the result is as another version of the program has recorded it, and the step may be taken by a
+/// worker that can read it.
+fn incompatible(step: &str, error: &JsonError) -> StepError {
+    StepError::retryable(format!("the result of step `{step}` cannot be read: {error}"))
+        .with_code(INCOMPATIBLE_RESULT)
+        .with_context(serde_json::json!({ "step": step, "field": error.path() }))
+}
 
 fn invalid(what: &str, error: &JsonError) -> StepError {
     StepError::permanent(format!("{what} cannot be read: {error}")).with_code(INVALID_INPUT)

@@ -16,6 +16,7 @@ use std::pin::Pin;
 use tasker_store::Json;
 
 pub use cancelled::Cancelled;
+pub(crate) use context::INCOMPATIBLE_RESULT;
 #[cfg(feature = "testing")]
 pub(crate) use context::Runtime;
 pub use context::StepContext;
