@@ -86,7 +86,7 @@ pub use tasker_runtime::{
     State, StepContext, StepError, StepHandler, StepResult, StepState, Task, TaskFilter, TaskId, TaskState,
     Tasker,
 };
-pub use tasker_runtime::{clock, error, events, handler, json, limits, operate, store, task, worker};
+pub use tasker_runtime::{clock, doctor, error, events, handler, json, limits, operate, store, task, worker};
 // Instead of the runtime's own: what this one writes names `::tasker`, the only crate that most
 // applications depend on.
 #[doc(inline)]

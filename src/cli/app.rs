@@ -9,7 +9,7 @@ use tasker_runtime::Builder;
 use crate::cli::commands::{Command, Commands};
 use crate::cli::output::{USAGE, fail, log_to_stderr};
 use crate::cli::program::Program;
-use crate::cli::{graph, limit, migrate, run, task, validate, worker};
+use crate::cli::{doctor, graph, limit, migrate, run, task, validate, worker};
 
 /// Runs workflows that YAML task templates declare.
 ///
@@ -106,6 +106,7 @@ impl App {
             Command::Task(options) => task::run(builder, options, &program).await,
             Command::Worker(options) => worker::run(builder, options, &program).await,
             Command::Limit(options) => limit::run(builder, options, &program).await,
+            Command::Doctor(options) => doctor::run(builder, &options, &program).await,
             Command::Migrate(options) => migrate::run(builder, &options).await,
         }
     }

@@ -2,11 +2,12 @@
 
 use clap::{ArgMatches, FromArgMatches, Subcommand};
 
-use crate::cli::{graph, limit, migrate, run, task, validate, worker};
+use crate::cli::{doctor, graph, limit, migrate, run, task, validate, worker};
 
 /// The commands of Tasker, for an application that has commands of its own: they are flattened into its
 /// parser, and [`App::run`](crate::cli::App::run) runs the one that was given. Its own commands have other
-/// names than these: `validate`, `graph`, `run`, `task`, `worker`, `limit` and `migrate`.
+/// names than these: `validate`, `graph`, `run`, `task`, `worker`, `limit`, `doctor`
+/// and `migrate`.
 ///
 /// ```no_run
 /// use std::process::ExitCode;
@@ -62,6 +63,8 @@ pub(super) enum Command {
     Worker(worker::Options),
     /// Limit how many steps of a kind run at a time, and how often they start, over all workers of a store
     Limit(limit::Options),
+    /// Check whether a store keeps its own rules, also while workers run, and repair it when asked
+    Doctor(doctor::Options),
     /// Bring the schema of a store up to date, or print what that takes
     Migrate(migrate::Options),
 }

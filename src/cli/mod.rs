@@ -24,6 +24,7 @@ mod app;
 mod at_store;
 mod chosen;
 mod commands;
+mod doctor;
 mod follow;
 mod graph;
 mod launch;

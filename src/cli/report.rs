@@ -214,7 +214,7 @@ pub(super) fn first_line(text: &str) -> String {
 }
 
 /// A text that comes from elsewhere, without what would steer the terminal.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     text.replace(|one: char| one.is_control() && one != '\n', "\u{fffd}")
 }
 

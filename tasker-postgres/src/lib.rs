@@ -6,12 +6,14 @@ mod batch;
 mod columns;
 mod connection;
 mod connector;
+mod doctor;
 mod encryption;
 mod error;
 mod existing;
 mod heartbeat;
 mod in_transaction;
 mod inputs;
+mod inspect;
 mod known_claims;
 mod limits;
 mod load;
@@ -56,6 +58,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use deadpool_postgres::{Object, Pool, PoolError};
 use jiff::Timestamp;
+use tasker_store::doctor::{Facts, FactsRequest, Finding};
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
     Identity, Json, LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, ProgramRecord,
@@ -429,6 +432,18 @@ impl Store for PostgresStore {
     async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError> {
         let connection = self.connection().await?;
         read::tasks(&**connection, &self.schema, &filter).await.map_err(|error| self.store_error(error))
+    }
+
+    async fn facts(&self, request: FactsRequest) -> Result<Facts, StoreError> {
+        let mut connection = self.connection().await?;
+        let client: &mut tokio_postgres::Client = &mut connection;
+        doctor::facts(client, &self.schema, request).await.map_err(|error| self.store_error(error))
+    }
+
+    async fn inspect(&self, repair: bool) -> Result<Vec<Finding>, StoreError> {
+        let connection = self.connection().await?;
+        let found = inspect::inspect(&**connection, &self.settings, repair).await;
+        found.map_err(|error| self.store_error(error))
     }
 
     async fn notified(&self) {

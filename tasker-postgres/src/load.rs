@@ -152,7 +152,7 @@ fn run(row: &Row, task: TaskId, template: TemplateId) -> Result<(StepKey, RunPro
     Ok((key, run))
 }
 
-fn ended_attempt(row: &Row) -> Result<EndedAttempt> {
+pub(crate) fn ended_attempt(row: &Row) -> Result<EndedAttempt> {
     Ok(EndedAttempt {
         key: run_of(row)?,
         attempt: number(row, "attempt")?,

@@ -36,6 +36,30 @@ pub(crate) fn newest() -> i32 {
     i32::try_from(MIGRATIONS.len()).expect("a few migrations")
 }
 
+/// The indexes that the migrations make, each with the statement that makes it.
+pub(crate) fn expected_indexes() -> Vec<(String, String)> {
+    let mut indexes: Vec<(String, String)> = Vec::new();
+    for statement in MIGRATIONS.iter().flat_map(|migration| migration.sql.split(';')) {
+        let lines = statement.lines().map(str::trim).filter(|line| !line.starts_with("--"));
+        let text = lines.collect::<Vec<_>>().join(" ").trim().to_owned();
+        let words: Vec<&str> = text
+            .split_whitespace()
+            .filter(|word| !["UNIQUE", "IF", "NOT", "EXISTS"].contains(word))
+            .collect();
+        match *words {
+            ["CREATE", "INDEX", name, ..] => indexes.push((name.to_owned(), text.clone())),
+            ["DROP", "INDEX", ref names @ ..] => {
+                let dropped = |name: &str| {
+                    names.iter().any(|one| one.trim_end_matches(',').ends_with(&format!(".{name}")))
+                };
+                indexes.retain(|(name, _)| !dropped(name));
+            }
+            _ => {}
+        }
+    }
+    indexes
+}
+
 /// Brings the schema up to date, and returns its version before and the statements that were run. It may run
 /// twice, and in several processes at once. Where the schema is up to date it writes nothing, so that a
 /// worker's role needs no right to change the schema.

@@ -64,6 +64,12 @@ pub mod operate {
     pub use tasker_store::{ActionDetails, DeadLetterReason, DeadLetterStatus};
 }
 
+/// Whether a store keeps its own rules: what [`Tasker::doctor`] looks at, and what it finds.
+pub mod doctor {
+    pub use crate::client::doctor_report::{DoctorOptions, DoctorReport, LookedAt};
+    pub use tasker_store::doctor::{Finding, FindingKind};
+}
+
 /// Limits that hold for all workers of a store together.
 pub mod limits {
     pub use crate::client::error::LimitError;

@@ -3,7 +3,9 @@
 mod attached;
 mod checkpoint;
 mod connection;
+mod doctor;
 mod error;
+mod inspect;
 mod limits;
 mod liveness;
 mod load;
@@ -27,6 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
+use tasker_store::doctor::{Facts, FactsRequest, Finding, Repair};
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
     LimitRecord, LimitScope, Migration, NewTaskRecord, PermitGrants, PermitRequest, ProgramRecord,
@@ -340,6 +343,25 @@ impl Store for SqliteStore {
 
     async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError> {
         self.read(move |connection| read::tasks(connection, &filter)).await
+    }
+
+    async fn facts(&self, request: FactsRequest) -> Result<Facts, StoreError> {
+        let liveness = self.liveness.clone();
+        let is_alive = move |worker| liveness.is_alive(worker);
+        self.read(move |connection| doctor::facts(connection, request, is_alive)).await
+    }
+
+    async fn inspect(&self, repair: bool) -> Result<Vec<Finding>, StoreError> {
+        let liveness = self.liveness.clone();
+        let is_alive = move |worker| liveness.is_alive(worker);
+        let looks = is_alive.clone();
+        let mut findings = self.read(move |connection| inspect::inspect(connection, &looks)).await?;
+        if repair && findings.iter().any(|finding| finding.repair() == Repair::Store) {
+            let repair = move |session: &mut Session| inspect::repair(session, findings.clone(), &is_alive);
+            findings = self.write(repair).await?;
+        }
+        findings.extend(self.write(|session| inspect::durability(session)).await?);
+        Ok(findings)
     }
 }
 

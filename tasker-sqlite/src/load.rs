@@ -1,6 +1,6 @@
 //! Reads the rows of a task for the state machine.
 
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 use tasker_store::progress::{EndedAttempt, Progress, RunProgress, TaskRow};
 use tasker_store::{AttemptOutcome, Claim, StepKey, StepState, TaskId, TaskState, TemplateId, WorkerId};
 use tasker_template::StepIndex;
@@ -16,7 +16,7 @@ pub(crate) fn progress(connection: &Connection, task: TaskId) -> Result<Option<P
     Ok(Some(Progress::restored(&row, runs, &attempts)))
 }
 
-fn task_row(connection: &Connection, task: TaskId) -> Result<Option<TaskRow>> {
+pub(crate) fn task_row(connection: &Connection, task: TaskId) -> Result<Option<TaskRow>> {
     let sql = "SELECT template_id, state, priority, worker_id, claimed, created_at FROM task WHERE id = ?1";
     let found = connection
         .prepare_cached(sql)?
@@ -77,20 +77,25 @@ fn attempts(connection: &Connection, task: TaskId) -> Result<Vec<EndedAttempt>> 
     let mut rows = statement.query([blob(&task.0)])?;
     let mut attempts = Vec::new();
     while let Some(row) = rows.next()? {
-        let outcome = row.get_ref(3)?.as_str().unwrap_or_default();
-        attempts.push(EndedAttempt {
-            key: key(row, 0)?,
-            attempt: row.get(2)?,
-            outcome: outcome.parse::<AttemptOutcome>().map_err(|_| unreadable("attempt outcome", outcome))?,
-            worker: WorkerId(uuid(row, 4)?),
-            finished_at: timestamp(row.get(5)?)?,
-            claimed: match row.get::<_, Option<String>>(6)? {
-                Some(claimed) => steps(&claimed)?,
-                None => Vec::new(),
-            },
-        });
+        attempts.push(attempt(row)?);
     }
     Ok(attempts)
+}
+
+/// An attempt, from the columns step, instance, attempt, outcome, `worker_id`, `finished_at` and claimed.
+pub(crate) fn attempt(row: &Row<'_>) -> Result<EndedAttempt> {
+    let outcome = row.get_ref(3)?.as_str().unwrap_or_default();
+    Ok(EndedAttempt {
+        key: key(row, 0)?,
+        attempt: row.get(2)?,
+        outcome: outcome.parse::<AttemptOutcome>().map_err(|_| unreadable("attempt outcome", outcome))?,
+        worker: WorkerId(uuid(row, 4)?),
+        finished_at: timestamp(row.get(5)?)?,
+        claimed: match row.get::<_, Option<String>>(6)? {
+            Some(claimed) => steps(&claimed)?,
+            None => Vec::new(),
+        },
+    })
 }
 
 /// Parses a list of steps from its text in the database.

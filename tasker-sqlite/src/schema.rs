@@ -190,6 +190,20 @@ fn names(migration: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// The indexes that the migrations make, each with its statement.
+pub(crate) fn expected_indexes() -> rusqlite::Result<Vec<(String, String)>> {
+    let connection = Connection::open_in_memory()?;
+    script(0).iter().try_for_each(|sql| connection.execute_batch(sql))?;
+    indexes(&connection)
+}
+
+/// The indexes of a file that have a statement, which those of primary keys have not.
+pub(crate) fn indexes(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+    let sql = "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL ORDER BY name";
+    let mut statement = connection.prepare(sql)?;
+    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
 pub(crate) fn newest() -> i64 {
     i64::try_from(MIGRATIONS.len()).expect("a few migrations")
 }

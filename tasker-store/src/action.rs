@@ -72,6 +72,13 @@ pub enum OperatorAction {
         /// The task's graph.
         graph: Arc<Graph>,
     },
+    /// Puts right what of the task contradicts the attempts that are recorded; refused when nothing does.
+    Repair {
+        /// The task's graph.
+        graph: Arc<Graph>,
+        /// The greatest number of an attempt that is recorded of each run.
+        recorded: Vec<(StepKey, u32)>,
+    },
 }
 
 impl OperatorAction {
@@ -86,6 +93,7 @@ impl OperatorAction {
             Self::RetryNow { .. } => "retry_now",
             Self::Complete { .. } => "complete",
             Self::Resolve { .. } => "resolve",
+            Self::Repair { .. } => "repair",
         }
     }
 
@@ -93,7 +101,7 @@ impl OperatorAction {
     #[must_use]
     pub fn runs(&self) -> Vec<StepKey> {
         match self {
-            Self::Cancel | Self::GiveUp { .. } | Self::Investigate { .. } => Vec::new(),
+            Self::Cancel | Self::GiveUp { .. } | Self::Investigate { .. } | Self::Repair { .. } => Vec::new(),
             Self::Retry { runs } => runs.iter().map(|(run, _)| *run).collect(),
             Self::RetryNow { run } | Self::Complete { run, .. } | Self::Resolve { run, .. } => vec![*run],
         }

@@ -11,6 +11,7 @@ mod attempt;
 mod blocking;
 mod chain;
 mod claim;
+pub mod doctor;
 mod error;
 mod error_record;
 #[doc(hidden)]

@@ -13,6 +13,7 @@ use tasker_template::StepIndex;
 use crate::action::{Acted, ActionRequest};
 use crate::attempt::{Finished, FinishedAttempt};
 use crate::claim::{Claim, ClaimRequest, Claimed};
+use crate::doctor::{Facts, FactsRequest, Finding};
 use crate::error::StoreError;
 use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::json::Json;
@@ -161,6 +162,14 @@ pub trait Store: Sealed + Debug + Send + Sync + 'static {
 
     /// Tasks by id, the newest first.
     async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError>;
+
+    /// The facts about a page of tasks, as of one moment, for [`doctor`](crate::doctor).
+    async fn facts(&self, request: FactsRequest) -> Result<Facts, StoreError>;
+
+    /// What is wrong with the store as a whole, beside its tasks: with its indexes, its settings, its integrity,
+    /// and rows that belong to nothing. With `repair`, it deletes the latter, and marks these findings as
+    /// repaired.
+    async fn inspect(&self, repair: bool) -> Result<Vec<Finding>, StoreError>;
 
     /// Completes when another process notifies this one of work that any worker may claim. Never completes
     /// on a store without notifications, whose workers poll.

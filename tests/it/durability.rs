@@ -14,6 +14,7 @@ use tasker_runtime::task::AttemptOutcome;
 use tasker_runtime::worker::WorkerId;
 use tasker_runtime::{Builder, NewTask, StepContext, StepResult, StepState, TaskId, TaskState, Tasker};
 use tasker_store::TemplateId;
+use tasker_store::doctor::{Facts, FactsRequest, Finding};
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
     LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, ProgramRecord, PruneRequest,
@@ -435,6 +436,12 @@ impl Store for Flaky {
     }
     async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError> {
         self.inner.tasks(filter).await
+    }
+    async fn facts(&self, request: FactsRequest) -> Result<Facts, StoreError> {
+        self.inner.facts(request).await
+    }
+    async fn inspect(&self, repair: bool) -> Result<Vec<Finding>, StoreError> {
+        self.inner.inspect(repair).await
     }
 }
 

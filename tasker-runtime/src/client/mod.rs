@@ -2,6 +2,8 @@
 
 pub(crate) mod create;
 pub(crate) mod dead_letter;
+pub(crate) mod doctor;
+pub(crate) mod doctor_report;
 pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod identity;

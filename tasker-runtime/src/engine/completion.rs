@@ -128,7 +128,7 @@ pub(super) async fn record(
 }
 
 /// Ends an attempt whose worker died.
-pub(super) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), StoreError> {
+pub(crate) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), StoreError> {
     let bound = match engine.templates.get(claim.template, &*engine.store).await {
         Ok(bound) => bound,
         Err(error) if error.is_lasting() => return cannot_run(engine, claim, &chain(&error)).await,

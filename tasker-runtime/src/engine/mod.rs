@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use tasker_store::StoreError;
 
+pub(crate) use completion::crashed as end_as_crashed;
 pub(crate) use settings::WorkerSettings;
 pub(crate) use shared::Engine;
 

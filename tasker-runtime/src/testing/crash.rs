@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tasker_store::doctor::{Facts, FactsRequest, Finding};
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
     LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, ProgramRecord, PruneRequest,
@@ -250,5 +251,13 @@ impl Store for MortalStore {
 
     async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError> {
         self.alive()?.tasks(filter).await
+    }
+
+    async fn facts(&self, request: FactsRequest) -> Result<Facts, StoreError> {
+        self.alive()?.facts(request).await
+    }
+
+    async fn inspect(&self, repair: bool) -> Result<Vec<Finding>, StoreError> {
+        self.alive()?.inspect(repair).await
     }
 }

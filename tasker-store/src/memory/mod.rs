@@ -1,5 +1,6 @@
 //! Tasks in memory: for tests, and for workflows that need not outlive their process.
 
+mod doctor;
 mod queues;
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,6 +13,7 @@ use tasker_template::StepIndex;
 use crate::action::{Acted, ActionRecord, ActionRequest};
 use crate::attempt::{AttemptRecord, Ending, Finished, FinishedAttempt};
 use crate::claim::{Claim, ClaimRequest, Claimed};
+use crate::doctor::{Facts, FactsRequest, Finding};
 use crate::error::StoreError;
 use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::json::Json;
@@ -484,5 +486,13 @@ impl Store for MemoryStore {
             .filter(|head| filter.correlation_id.is_none_or(|id| head.correlation_id == id))
             .filter(of_template);
         Ok(heads.take(filter.limit).cloned().collect())
+    }
+
+    async fn facts(&self, request: FactsRequest) -> Result<Facts, StoreError> {
+        Ok(doctor::facts(&self.lock(), request))
+    }
+
+    async fn inspect(&self, repair: bool) -> Result<Vec<Finding>, StoreError> {
+        Ok(doctor::inspect(&mut self.lock(), repair))
     }
 }

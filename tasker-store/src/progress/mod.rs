@@ -12,6 +12,7 @@ mod node;
 mod nodes;
 mod operate;
 mod rank;
+mod repair;
 mod restore;
 mod run;
 mod runs;

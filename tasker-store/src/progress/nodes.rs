@@ -77,7 +77,7 @@ impl Progress {
 
     /// A node is done: its dependents count it, and open when it was the last that they waited for. A
     /// dependent without runs is done as soon as it opens.
-    fn end_node(
+    pub(super) fn end_node(
         &mut self,
         step: StepIndex,
         graph: &Graph,
@@ -137,7 +137,7 @@ impl Progress {
     }
 
     /// Opens a node whose parents are all done: makes its runs ready. Returns `false` when it has no runs.
-    fn open(
+    pub(super) fn open(
         &mut self,
         step: StepIndex,
         now: Timestamp,

@@ -20,6 +20,7 @@ impl Progress {
         let may = match action {
             OperatorAction::Retry { .. } => self.state != TaskState::Complete,
             OperatorAction::Investigate { .. } => self.state == TaskState::Error,
+            OperatorAction::Repair { .. } => true,
             _ => !self.state.is_over(),
         };
         if !may {
@@ -40,6 +41,7 @@ impl Progress {
                 StepState::WaitingForRetry | StepState::Ready => self.queue(*run, now),
                 state => return Err(Refusal { run: Some(*run), state: state.as_str() }),
             },
+            OperatorAction::Repair { graph, recorded } => self.repair(graph, recorded, now, &mut moved),
             OperatorAction::Complete { run, graph, .. } | OperatorAction::Resolve { run, graph } => {
                 let state = self.state_of(*run);
                 if matches!(state, StepState::Complete | StepState::ResolvedManually | StepState::Pending) {
@@ -51,6 +53,9 @@ impl Progress {
         }
         if !self.state.is_over() {
             self.settle(&mut moved);
+        }
+        if matches!(action, OperatorAction::Repair { .. }) && !self.is_repaired(&moved) {
+            return Err(Refusal { run: None, state: self.state.as_str() });
         }
         let revoked = moved.revoked.iter().map(|claim| AttemptRecord::ended_by(claim, request));
         let by_hand = AttemptRecord::by_hand(request);
