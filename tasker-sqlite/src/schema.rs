@@ -193,7 +193,7 @@ fn names(migration: &str) -> impl Iterator<Item = &str> {
 /// The indexes that the migrations make, each with its statement.
 pub(crate) fn expected_indexes() -> rusqlite::Result<Vec<(String, String)>> {
     let connection = Connection::open_in_memory()?;
-    script(0).iter().try_for_each(|sql| connection.execute_batch(sql))?;
+    script(0, false).iter().try_for_each(|sql| connection.execute_batch(sql))?;
     indexes(&connection)
 }
 

@@ -9,6 +9,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use serde_json::Value;
+use tasker_runtime::doctor::{DoctorOptions, Finding, FindingKind};
 use tasker_runtime::{StepState, Task, TaskFilter, TaskState, Tasker};
 use tempfile::TempDir;
 
@@ -21,8 +22,8 @@ const AT_A_TIME: usize = 8;
 /// What one of the four stages takes.
 const LATENCY_MS: u64 = 60;
 
-/// All tasks of a store, as an onlooker sees them.
-fn tasks(path: &Path) -> Vec<Task> {
+/// All tasks of a store, as an onlooker sees them. `doctor` finds nothing wrong with it.
+fn tasks(path: &Path, is_over: bool) -> Vec<Task> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let onlooker = Tasker::builder()
@@ -36,6 +37,12 @@ fn tasks(path: &Path) -> Vec<Task> {
         for head in onlooker.list(TaskFilter::new().limit(100)).await.unwrap() {
             tasks.push(onlooker.get_task(head.id).await.unwrap());
         }
+        let report = onlooker.doctor(&DoctorOptions::new().complete_tasks()).await.unwrap();
+        let is_fault = |finding: &Finding| {
+            // The claims of a worker that was killed are left for the next one to end.
+            finding.is_fault() && (is_over || finding.kind != FindingKind::OrphanedClaim)
+        };
+        assert!(!report.findings.iter().any(is_fault), "{report:#?}");
         tasks
     })
 }
@@ -96,13 +103,13 @@ fn round(path: &Path, moment: Moment) -> bool {
     std::thread::park_timeout(moment.delay);
     first.kill().unwrap();
     first.wait().unwrap();
-    let before = if path.exists() { tasks(path) } else { Vec::new() };
+    let before = if path.exists() { tasks(path, false) } else { Vec::new() };
 
     let output = output_of(run(path).arg("--json"));
     let last: Value = json(&output);
     assert_eq!((output.status.code(), last["state"].as_str()), (Some(0), Some("complete")), "{last}");
 
-    let after = tasks(path);
+    let after = tasks(path, true);
     for task in &after {
         assert_eq!(task.state, TaskState::Complete, "{task:?}");
         for step in &task.steps {

@@ -6,6 +6,7 @@ mod away;
 mod build;
 mod cli;
 mod crash;
+mod doctor;
 mod durability;
 mod engine;
 mod example;

@@ -12,7 +12,7 @@ use tasker_runtime::store::MemoryStore;
 use tasker_runtime::task::AttemptOutcome;
 use tasker_runtime::worker::WorkerId;
 use tasker_runtime::{StepState, TaskId, TaskState};
-use tasker_store::conformance::{Shape, at, failed, new, new_task, template};
+use tasker_store::conformance::{Shape, at, failed, keeps_its_rules, new, new_task, template};
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Ending, Finished, FinishedAttempt, Json, OperatorAction,
     StepKey, Store, WorkerInfo,
@@ -310,7 +310,7 @@ impl Simulation {
                         known.cancelled = !key.is_only() && !known.done && open.contains(&key.step);
                     }
                 }
-                OperatorAction::Investigate { .. } => {}
+                OperatorAction::Investigate { .. } | OperatorAction::Repair { .. } => {}
                 OperatorAction::Retry { runs } => {
                     model.ended = None;
                     for (key, _) in runs {
@@ -390,6 +390,7 @@ impl Simulation {
     }
 
     async fn compare(&self) {
+        keeps_its_rules(&self.store, &self.shape).await;
         let record = self.store.task(self.task).await.unwrap().unwrap();
         assert_eq!(record.head.state, self.model.state());
         let told: BTreeMap<StepKey, (StepState, u32)> = record

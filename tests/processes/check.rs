@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tasker_runtime::doctor::{DoctorOptions, DoctorReport, Finding, FindingKind};
 use tasker_runtime::task::AttemptOutcome;
 use tasker_runtime::{StepState, Task, TaskFilter, TaskState, Tasker};
 use tokio::task::JoinSet;
@@ -19,6 +21,7 @@ pub struct Snapshot {
     tasks: Vec<Task>,
     /// The steps that are complete: with what result, and how often each had begun by then.
     complete: HashMap<StepKey, (String, usize)>,
+    report: DoctorReport,
 }
 
 /// What a run of the harness has seen.
@@ -55,6 +58,11 @@ impl Snapshot {
     pub fn take(store_url: &str, ledger: &Ledger) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let tasks = runtime.block_on(read(store_url));
+        let report = runtime.block_on(look(store_url));
+        // Nobody works now who would end them.
+        let is_fault = |finding: &&Finding| finding.is_fault() && finding.kind != FindingKind::OrphanedClaim;
+        let faults: Vec<&Finding> = report.findings.iter().filter(is_fault).collect();
+        assert!(faults.is_empty(), "{faults:#?}");
         let mut complete = HashMap::new();
         for task in &tasks {
             for step in task.steps.iter().filter(|step| step.state == StepState::Complete) {
@@ -63,7 +71,7 @@ impl Snapshot {
                 complete.insert(key, (step.result.as_ref().unwrap().get().to_owned(), begins));
             }
         }
-        let snapshot = Self { tasks, complete };
+        let snapshot = Self { tasks, complete, report };
         snapshot.holds(ledger);
         snapshot
     }
@@ -107,6 +115,8 @@ impl Snapshot {
 
     /// What is true at the end.
     pub fn account(&self, ledger: &Ledger) -> Totals {
+        assert!(self.report.is_content(), "{:#?}", self.report);
+        assert_eq!(self.report.looked_at.tasks, self.tasks.len() as u64);
         let (tasks, acknowledged) = (self.tasks.len(), ledger.acknowledged.len());
         let mut totals = Totals { tasks, acknowledged, ..Totals::default() };
         for task in &self.tasks {
@@ -134,6 +144,14 @@ impl Snapshot {
         }
         totals
     }
+}
+
+/// What `doctor` says of the store.
+async fn look(store_url: &str) -> DoctorReport {
+    let builder = Tasker::builder().only_listed_handlers().without_worker().store_url(store_url);
+    let onlooker = builder.build().await.unwrap();
+    let options = DoctorOptions::new().complete_tasks().second_look(Duration::from_millis(1));
+    onlooker.doctor(&options).await.unwrap()
 }
 
 /// All tasks, as an onlooker sees them.

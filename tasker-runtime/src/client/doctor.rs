@@ -17,8 +17,8 @@ use crate::engine::{Engine, end_as_crashed};
 
 /// How many tasks are read at a time.
 const PAGE: usize = 100;
-/// How often claims of dead workers are looked at again while living workers are ending some of them.
-const LOOKS: usize = 20;
+/// How often claims of dead workers are looked at again before they are findings.
+const LOOKS: u32 = 8;
 
 impl Tasker {
     /// Checks whether the store keeps its own rules: no task is stuck, no claim of a dead worker is left, counters
@@ -178,18 +178,15 @@ impl Doctor<'_> {
     /// are findings that are still there once these have had the time.
     async fn claims(&mut self, is_anybody_alive: bool) -> Result<(), StoreError> {
         let mut left = std::mem::take(&mut self.suspects);
-        for _ in 0..LOOKS {
+        let mut looks = if is_anybody_alive { LOOKS } else { 1 };
+        while looks > 0 && !left.is_empty() {
             let before = left.len();
-            if before == 0 {
-                return Ok(());
-            }
             if is_anybody_alive {
-                tokio::time::sleep(self.second_look()).await;
+                tokio::time::sleep(self.second_look() / LOOKS).await;
             }
             left = self.still_there(left).await?;
-            if left.len() == before || !is_anybody_alive {
-                break;
-            }
+            // As long as there are fewer each time, somebody is at it.
+            looks = if left.len() < before { LOOKS } else { looks - 1 };
         }
         for (suspect, state) in left {
             let step = self.name_of(suspect.claim.template, suspect.claim.key).await?;

@@ -11,6 +11,7 @@
 
 mod claims;
 mod course;
+mod doctor;
 mod keeping;
 mod limits;
 mod operators;
@@ -35,6 +36,7 @@ use crate::worker::WorkerInfo;
 
 pub use claims::*;
 pub use course::*;
+pub use doctor::*;
 pub use keeping::*;
 pub use limits::*;
 pub use operators::*;
@@ -111,6 +113,9 @@ macro_rules! store_conformance {
             starts_are_spaced_and_granted_once,
             a_paused_scope_uses_no_starts,
             any_history_of_asking_keeps_to_the_limit,
+            whatever_is_done_the_store_keeps_its_rules,
+            several_runs_keep_to_the_rules,
+            there_is_nothing_to_repair_where_nothing_is_wrong,
         }
     };
     (@ $make:expr => $($case:ident,)*) => {
