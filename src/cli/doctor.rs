@@ -68,8 +68,8 @@ fn told(report: &DoctorReport, as_json: bool) -> ExitCode {
     } else {
         let LookedAt { tasks, runs, attempts, claims, templates, workers, limits, .. } = report.looked_at;
         print(&format!(
-            "{}: looked at {tasks} tasks, {runs} open runs, {attempts} attempts, {claims} claims, {templates} \
-             templates, {workers} workers, {limits} limits",
+            "{}: looked at {tasks} tasks, {runs} open runs, {attempts} attempts, {claims} claims, \
+             {templates} templates, {workers} workers, {limits} limits",
             report.store
         ));
         report.findings.iter().for_each(|finding| print(&harmless(&finding.to_string())));

@@ -7,6 +7,7 @@ use tokio_postgres::{Client, GenericClient};
 
 use crate::error::store_error;
 use crate::settings::ConnectionSettings;
+use crate::sql::without_comments;
 
 /// The change from one version of the schema to the next.
 struct Migration {
@@ -39,9 +40,9 @@ pub(crate) fn newest() -> i32 {
 /// The indexes that the migrations make, each with the statement that makes it.
 pub(crate) fn expected_indexes() -> Vec<(String, String)> {
     let mut indexes: Vec<(String, String)> = Vec::new();
-    for statement in MIGRATIONS.iter().flat_map(|migration| migration.sql.split(';')) {
-        let lines = statement.lines().map(str::trim).filter(|line| !line.starts_with("--"));
-        let text = lines.collect::<Vec<_>>().join(" ").trim().to_owned();
+    let scripts: Vec<String> = MIGRATIONS.iter().map(|migration| without_comments(migration.sql)).collect();
+    for statement in scripts.iter().flat_map(|script| script.split(';')) {
+        let text = statement.split_whitespace().collect::<Vec<_>>().join(" ");
         let words: Vec<&str> = text
             .split_whitespace()
             .filter(|word| !["UNIQUE", "IF", "NOT", "EXISTS"].contains(word))
@@ -157,4 +158,20 @@ async fn schema_version(
     let rows = client.query_typed(&sql, &[]).await.map_err(failed)?;
     let number = |column| rows.first().and_then(|row| row.get::<_, Option<i32>>(column)).unwrap_or(0);
     Ok(SchemaVersion { version: number(0), works_with: number(1) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::expected_indexes;
+
+    #[test]
+    fn an_index_that_is_made_anew_is_expected_as_it_is_in_the_end() {
+        let indexes = expected_indexes();
+        let of = |name: &str| indexes.iter().filter(|(one, _)| one == name).collect::<Vec<_>>();
+        assert_eq!(of("task_open").len(), 1);
+        let [(_, sql)] = of("step_ready")[..] else { panic!("{indexes:#?}") };
+        let end =
+            "ON {schema}.step (rank, task_id, step, instance) WHERE rank IS NOT NULL AND due_at IS NULL";
+        assert_eq!(sql, &format!("CREATE INDEX step_ready {end}"));
+    }
 }

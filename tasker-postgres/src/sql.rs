@@ -40,7 +40,7 @@ macro_rules! statement {
 pub(crate) use statement;
 
 /// The comments are for those who read the files.
-fn without_comments(file: &str) -> String {
+pub(crate) fn without_comments(file: &str) -> String {
     let lines: Vec<&str> = file.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
     lines.join("\n")
 }

@@ -58,7 +58,8 @@ fn task(connection: &Connection, id: TaskId, state: TaskState) -> Result<TaskFac
     }
     let settled_at = settled_at.and_then(|micros: Option<i64>| micros.map(timestamp).transpose());
     facts.settled_at = kept(&mut facts, None, settled_at)?.flatten();
-    let runs = "SELECT step, instance, state, attempts, attempts_before_reset, rank, worker_id, claimed_at, template_id
+    let runs = "SELECT
+            step, instance, state, attempts, attempts_before_reset, rank, worker_id, claimed_at, template_id
         FROM step
         WHERE task_id = ?1";
     for_each(connection, runs, id, |row| {
