@@ -370,6 +370,16 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_ours_of_an_earlier_version_can_be_shared() {
+        let (mut connection, path) = file();
+        script(0, false)[..2 * 3].iter().for_each(|sql| connection.execute_batch(sql).unwrap());
+        connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        let (from, _) = migrate(&mut connection, path, true).unwrap();
+        assert_eq!((from, marks(&connection).unwrap().version), (3, newest()));
+        assert_eq!((pragma(&connection, "user_version"), pragma(&connection, "application_id")), (0, 0));
+    }
+
+    #[test]
     fn a_shared_file_of_an_earlier_version_is_migrated() {
         let (mut connection, path) = file();
         connection.execute_batch("CREATE TABLE orders (id INTEGER)").unwrap();

@@ -59,7 +59,11 @@ impl Session {
             // It would lock the attached files as well, and wait for the application's own transactions. A
             // statement that writes nothing locks the store's file alone.
             self.connection.prepare_cached("BEGIN")?.execute([])?;
-            self.connection.prepare_cached("DELETE FROM main.permit WHERE 0")?.execute([])?;
+            let locked = self.connection.execute("DELETE FROM main.permit WHERE 0", []);
+            if locked.is_err() {
+                self.roll_back();
+            }
+            locked?;
         }
         let mut statement = self.connection.prepare_cached("PRAGMA data_version")?;
         let version: i64 = statement.query_row([], |row| row.get(0))?;
