@@ -7,7 +7,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tasker_runtime::Builder;
 
 use crate::cli::commands::{Command, Commands};
-use crate::cli::output::{USAGE, fail, log_to_stderr};
+use crate::cli::output::{USAGE, ended, fail, log_to_stderr, note};
 use crate::cli::program::Program;
 use crate::cli::{doctor, graph, limit, migrate, run, task, validate, worker};
 
@@ -73,11 +73,21 @@ impl App {
 
     /// Runs the command that the process's arguments name.
     ///
-    /// Ends the process when they are wrong, or ask for help or for the version.
+    /// When they are wrong, or ask for help or for the version, that is told and nothing is run.
     pub async fn main(self) -> ExitCode {
         let mut parser = self.parser();
-        let parsed = Cli::from_arg_matches(&parser.get_matches_mut());
-        match parsed.unwrap_or_else(|error| error.format(&mut parser).exit()).command {
+        let parsed = parser.try_get_matches_from_mut(std::env::args_os());
+        let parsed = parsed.and_then(|matches| Cli::from_arg_matches(&matches));
+        let cli = match parsed {
+            Ok(cli) => cli,
+            // Wrong arguments, or help.
+            Err(error) => {
+                let error = error.format(&mut parser);
+                note(error.print());
+                return ended(ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE)));
+            }
+        };
+        match cli.command {
             CommandOrPath::Command(commands) => self.run(commands).await,
             CommandOrPath::Path(words) => match run::Options::from_words(words, &self.program) {
                 Ok(options) => self.run(Commands(Command::Run(options))).await,
@@ -91,14 +101,13 @@ impl App {
         log_to_stderr();
         let (mut parser, Self { builder, program }) = (self.parser(), self);
         let builder = builder.program_by_default(program.title());
-        match commands.0 {
+        let code = match commands.0 {
             Command::Validate(options) => validate::run(builder, &options, &program),
             Command::Graph(options) => graph::run(builder, &options, &program),
             Command::Run(options) if options.asks_for_help() => {
                 parser.build();
                 if let Some(run) = parser.find_subcommand_mut("run") {
-                    // A reader that has gone away is no error.
-                    let _ = run.print_long_help();
+                    note(run.print_long_help());
                 }
                 ExitCode::SUCCESS
             }
@@ -108,7 +117,8 @@ impl App {
             Command::Limit(options) => limit::run(builder, options, &program).await,
             Command::Doctor(options) => doctor::run(builder, &options, &program).await,
             Command::Migrate(options) => migrate::run(builder, &options).await,
-        }
+        };
+        ended(code)
     }
 
     fn parser(&self) -> clap::Command {

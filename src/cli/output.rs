@@ -1,7 +1,9 @@
 //! What the commands print, and the codes they exit with.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 use std::{fmt, io};
 
 use serde::Serialize;
@@ -38,6 +40,8 @@ pub fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new("error,tasker_runtime::build=warn"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // It would tell on standard error that standard error cannot be written, and panic.
+    let log = log.log_internal_errors(false);
     // The application may have a log already; then that one stays.
     let _ = log.with_ansi(console::colors_enabled_stderr()).try_init();
 }
@@ -62,16 +66,38 @@ pub(super) fn fail(code: u8, message: impl fmt::Display) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// The one place that writes to standard error.
-#[allow(clippy::print_stderr, reason = "a command line talks to a person")]
+/// The one place that writes to standard error. Where that cannot be written, nobody can be told.
 pub(super) fn say(message: &str) {
-    eprintln!("{message}");
+    let _ = writeln!(io::stderr().lock(), "{message}");
 }
 
-/// The one place that writes to standard output. A reader that has gone away, as `| head` does, is no error.
+/// Why standard output could not be written, once it could not. What runs goes on all the same.
+static UNWRITTEN: OnceLock<String> = OnceLock::new();
+
+/// The one place that writes to standard output. What cannot be written is told at the end, by [`ended`].
 pub(super) fn print(text: &str) {
-    use io::Write as _;
-    let _ = writeln!(io::stdout().lock(), "{text}");
+    note(writeln!(io::stdout().lock(), "{text}"));
+}
+
+/// Notes an error of standard output. A reader that has gone away, as `| head` does, is no error.
+pub(super) fn note(printed: io::Result<()>) {
+    if let Err(error) = printed
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        // The first is as good as any that follows.
+        let _ = UNWRITTEN.set(error.to_string());
+    }
+}
+
+/// The code that a command exits with: an error as well when what it printed could not be written.
+pub(super) fn ended(code: ExitCode) -> ExitCode {
+    match UNWRITTEN.get() {
+        None => code,
+        Some(reason) => {
+            let failed = fail(FAILED, format!("standard output cannot be written: {reason}"));
+            if code == ExitCode::SUCCESS { failed } else { code }
+        }
+    }
 }
 
 /// Prints one value as JSON, in a line.

@@ -150,7 +150,8 @@ fn results(task: &Task, width: usize, page: &mut String) {
     for (_, step) in rails(&task.layers()) {
         if let Some(result) = &step.result {
             let _ = writeln!(page, "{}", style(&step.name).bold());
-            let result = harmless(result.get());
+            let note = if result.is_valid() { "" } else { "unreadable: " };
+            let result = harmless(&format!("{note}{}", result.get()));
             let _ = writeln!(page, "  {}", truncate_str(&result, width.saturating_sub(2), "…"));
         }
     }

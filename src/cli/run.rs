@@ -9,7 +9,7 @@ use tasker_runtime::Builder;
 
 use crate::cli::chosen::{choose, is_template_file};
 use crate::cli::follow::{self, RequestedTask};
-use crate::cli::output::{CANNOT_START, Display, USAGE, cannot_start, fail};
+use crate::cli::output::{CANNOT_START, Display, USAGE, cannot_start, fail, note};
 use crate::cli::program::Program;
 use crate::cli::store_options::{StoreAbove, StoreOptions};
 use crate::cli::time::factor;
@@ -118,7 +118,7 @@ pub(super) async fn run(builder: Builder, mut options: Options, program: &Progra
             run_template(builder, path.as_deref(), &options, program).await
         }
         Err(error) => {
-            let _ = error.print();
+            note(error.print());
             ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
         }
     }

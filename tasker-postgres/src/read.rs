@@ -1,8 +1,8 @@
 //! Reads tasks as people look at them.
 
 use tasker_store::{
-    ActionRecord, AttemptRecord, StepRecord, TaskFilter, TaskHead, TaskId, TaskRecord, TaskState, TemplateId,
-    WorkerId, chain,
+    ActionRecord, AttemptRecord, ErrorRecord, Json, Origin, StepRecord, TaskFilter, TaskHead, TaskId,
+    TaskRecord, TaskState, TemplateId, WorkerId, chain,
 };
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{GenericClient, Row};
@@ -13,7 +13,7 @@ use crate::error::PgResult;
 use crate::load::{self, Lock};
 use crate::rows::run_of;
 use crate::sql::statement;
-use crate::values::{Result, get, json, maybe_json, maybe_time, number, runs, time, word};
+use crate::values::{Result, any_json, get, maybe_json, maybe_time, number, runs, time, word};
 
 /// Everything about a task, as of one moment: `client` must be in a transaction that is repeatable read.
 pub(crate) async fn task(
@@ -41,15 +41,16 @@ pub(crate) async fn task(
     Ok(Some(TaskRecord { head, steps, attempts, actions }))
 }
 
+/// What is not needed to look at the task and to steer it is taken as it is.
 fn head(row: &Row) -> Result<TaskHead> {
     Ok(TaskHead {
         id: TaskId(get(row, "id")?),
         template: TemplateId(get(row, "template_id")?),
         state: word(row, "state", "task state")?,
         correlation_id: get(row, "correlation_id")?,
-        context: json(get(row, "context")?)?,
+        context: Json::unchecked(get(row, "context")?),
         priority: get(row, "priority")?,
-        origin: maybe_json(row, "origin", "origin")?.unwrap_or_default(),
+        origin: get::<Option<&str>>(row, "origin")?.map(Origin::read).unwrap_or_default(),
         created_at: time(row, "created_at")?,
         settled_at: maybe_time(row, "settled_at")?,
     })
@@ -63,8 +64,8 @@ fn attempt(row: &Row) -> Result<AttemptRecord> {
         started_at: time(row, "started_at")?,
         finished_at: time(row, "finished_at")?,
         outcome: word(row, "outcome", "attempt outcome")?,
-        result: get::<Option<&str>>(row, "result")?.map(json).transpose()?,
-        error: maybe_json(row, "error", "error record")?,
+        result: any_json(row, "result")?,
+        error: get::<Option<&str>>(row, "error")?.map(ErrorRecord::read),
     })
 }
 
@@ -75,7 +76,7 @@ fn action(row: &Row) -> Result<ActionRecord> {
         by: get(row, "by_whom")?,
         reason: get(row, "reason")?,
         at: time(row, "at")?,
-        details: maybe_json(row, "details", "record of an action")?.unwrap_or_default(),
+        details: maybe_json(row, "details", "record of an action").unwrap_or_default().unwrap_or_default(),
     })
 }
 

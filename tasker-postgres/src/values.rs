@@ -100,6 +100,11 @@ impl ToSql for Time {
     to_sql_checked!();
 }
 
+/// A column's JSON for whoever looks at it, whatever form it has.
+pub(crate) fn any_json(row: &Row, column: &str) -> Result<Option<Json>> {
+    Ok(get::<Option<String>>(row, column)?.map(Json::unchecked))
+}
+
 pub(crate) fn json(text: &str) -> Result<Json> {
     Json::from_text(text.to_owned()).map_err(|error| unreadable("JSON value", error))
 }
@@ -126,5 +131,5 @@ pub(crate) fn json_text(what: &'static str, value: &impl Serialize) -> Result<St
 
 /// The error for a value that this version cannot read.
 pub(crate) fn unreadable(what: &'static str, value: impl ToString) -> StoreError {
-    StoreError::Unreadable { what, value: value.to_string() }
+    StoreError::unreadable(what, &value)
 }

@@ -78,5 +78,5 @@ pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
 
 /// The error for a value that this version cannot read.
 pub(crate) fn unreadable(what: &'static str, value: impl ToString) -> SqliteError {
-    SqliteError::Store(StoreError::Unreadable { what, value: value.to_string() })
+    SqliteError::Store(StoreError::unreadable(what, &value))
 }

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tasker_store::{
-    ActionRecord, AttemptOutcome, AttemptRecord, Claim, Json, ProgramRecord, StepKey, StepRecord, TaskFilter,
-    TaskGlance, TaskHead, TaskId, TaskInputs, TaskRecord, TaskState, TemplateId, TemplateRecord, WorkerId,
-    WorkerInfo, WorkerRecord, chain,
+    ActionRecord, AttemptOutcome, AttemptRecord, Claim, ErrorRecord, Json, Origin, ProgramRecord, StepKey,
+    StepRecord, TaskFilter, TaskGlance, TaskHead, TaskId, TaskInputs, TaskRecord, TaskState, TemplateId,
+    TemplateRecord, WorkerId, WorkerInfo, WorkerRecord, chain,
 };
 use tasker_template::StepIndex;
 use uuid::Uuid;
 
 use crate::error::{Result, SqliteError, unreadable};
 use crate::load;
-use crate::values::{blob, json, key, timestamp, uuid};
+use crate::values::{any_json, any_text, blob, json, key, timestamp, uuid};
 
 pub(crate) fn workers(connection: &Connection) -> Result<Vec<WorkerId>> {
     let mut statement = connection.prepare_cached("SELECT id FROM worker")?;
@@ -158,16 +158,16 @@ const HEAD: &str = "SELECT
     FROM task";
 
 fn head(row: &Row<'_>) -> Result<TaskHead> {
-    let (state, origin): (String, Option<String>) = (row.get(2)?, row.get(8)?);
-    let origin = origin.map(|text| serde_json::from_str(&text).map_err(|_| unreadable("origin", text)));
+    let state: String = row.get(2)?;
+    // What is not needed to look at the task and to steer it is taken as it is.
     Ok(TaskHead {
         id: TaskId(uuid(row, 0)?),
         template: TemplateId(uuid(row, 1)?),
         state: state.parse::<TaskState>().map_err(|_| unreadable("task state", state))?,
         correlation_id: uuid(row, 3)?,
-        context: json(row.get(4)?)?,
+        context: any_json(row, 4)?.unwrap_or_else(|| Json::unchecked(String::new())),
         priority: row.get(7)?,
-        origin: origin.transpose()?.unwrap_or_default(),
+        origin: any_text(row, 8)?.map(|text| Origin::read(&text)).unwrap_or_default(),
         created_at: timestamp(row.get(5)?)?,
         settled_at: row.get::<_, Option<i64>>(6)?.map(timestamp).transpose()?,
     })
@@ -214,16 +214,11 @@ fn actions(connection: &Connection, task: TaskId) -> Result<Vec<ActionRecord>> {
     let mut rows = statement.query([blob(&task.0)])?;
     let mut actions = Vec::new();
     while let Some(row) = rows.next()? {
-        let (action, runs): (_, String) = (row.get(0)?, row.get(1)?);
-        let numbers: Option<Vec<i64>> = serde_json::from_str(&runs).ok();
-        let runs = numbers
-            .and_then(|numbers| StepKey::from_numbers(&numbers))
-            .ok_or_else(|| unreadable("list of runs", runs))?;
+        let action = row.get(0)?;
+        let numbers: Option<Vec<i64>> = any_text(row, 1)?.and_then(|runs| serde_json::from_str(&runs).ok());
+        let runs = numbers.and_then(|numbers| StepKey::from_numbers(&numbers)).unwrap_or_default();
         let (by, reason, at) = (row.get(2)?, row.get(3)?, timestamp(row.get(4)?)?);
-        let details = row
-            .get::<_, Option<String>>(5)?
-            .map(|text| serde_json::from_str(&text).map_err(|_| unreadable("record of an action", text)));
-        let details = details.transpose()?.unwrap_or_default();
+        let details = any_text(row, 5)?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
         actions.push(ActionRecord { action, runs, by, reason, at, details });
     }
     Ok(actions)
@@ -239,7 +234,6 @@ fn attempts(connection: &Connection, task: TaskId) -> Result<Vec<AttemptRecord>>
     let mut attempts = Vec::new();
     while let Some(row) = rows.next()? {
         let outcome: String = row.get(6)?;
-        let error: Option<String> = row.get(8)?;
         attempts.push(AttemptRecord {
             key: key(row, 0)?,
             attempt: row.get(2)?,
@@ -247,10 +241,8 @@ fn attempts(connection: &Connection, task: TaskId) -> Result<Vec<AttemptRecord>>
             started_at: timestamp(row.get(4)?)?,
             finished_at: timestamp(row.get(5)?)?,
             outcome: outcome.parse::<AttemptOutcome>().map_err(|_| unreadable("attempt outcome", outcome))?,
-            result: row.get::<_, Option<String>>(7)?.map(json).transpose()?,
-            error: error
-                .map(|text| serde_json::from_str(&text).map_err(|_| unreadable("error record", text)))
-                .transpose()?,
+            result: any_json(row, 7)?,
+            error: any_text(row, 8)?.map(|text| ErrorRecord::read(&text)),
         });
     }
     Ok(attempts)

@@ -5,13 +5,14 @@ use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use tasker_store::progress::Progress;
 use tasker_store::{
-    AttemptRecord, Claim, ClaimRequest, Claimed, Created, Ending, Finished, FinishedAttempt, NewTaskRecord,
-    Origin, StepKey, StoreError, TaskId, TaskState, TemplateId, TemplateRecord, WorkerId, WorkerInfo,
+    AttemptRecord, Claim, ClaimRequest, Claimed, Created, Ending, Finished, FinishedAttempt, Json,
+    NewTaskRecord, Origin, StepKey, StoreError, TaskId, TaskState, TemplateId, TemplateRecord, WorkerId,
+    WorkerInfo,
 };
 
 use crate::error::{Result, unreadable};
 use crate::session::Session;
-use crate::values::{blob, json, key, micros, timestamp, uuid};
+use crate::values::{any_json, blob, key, micros, timestamp, uuid};
 use crate::{load, own_writes, read};
 
 pub(crate) fn execute(connection: &Connection, sql: &str, params: &[&dyn ToSql]) -> Result<usize> {
@@ -142,12 +143,13 @@ fn duplicate(connection: &Connection, task: &NewTaskRecord) -> Result<Option<Cre
         JOIN task ON task.id = identity.task_id
         WHERE identity.hash = ?1";
     let mut statement = connection.prepare_cached(sql)?;
-    let found: Option<(_, String)> =
-        statement.query_row([identity.as_slice()], |row| Ok((uuid(row, 0)?, row.get(1)?))).optional()?;
-    let Some((id, context)) = found else {
+    let found: Option<(_, Option<Json>)> = statement
+        .query_row([identity.as_slice()], |row| Ok((uuid(row, 0)?, any_json(row, 1)?)))
+        .optional()?;
+    let Some((id, Some(context))) = found else {
         return Err(unreadable("task identity", task.id));
     };
-    Ok(Some(Created::Duplicate { id: TaskId(id), context: json(context)? }))
+    Ok(Some(Created::Duplicate { id: TaskId(id), context }))
 }
 
 pub(crate) fn claim(session: &mut Session, request: &ClaimRequest) -> Result<Claimed> {

@@ -2,6 +2,7 @@
 
 use crate::error_record::BoxError;
 use crate::id::TemplateId;
+use crate::json::beginning;
 
 /// A store that cannot do what it was asked. Its text leaves out what caused it, which is the error's
 /// [`source`](std::error::Error::source): [`chain`](crate::chain) tells both.
@@ -103,6 +104,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// A record that this version cannot read, with what its value begins with.
+    #[must_use]
+    pub fn unreadable(what: &'static str, value: &impl ToString) -> Self {
+        Self::Unreadable { what, value: beginning(&value.to_string()) }
+    }
+
     /// Whether the error is permanent: repeating the operation gives the same error.
     #[must_use]
     pub fn is_lasting(&self) -> bool {

@@ -10,7 +10,7 @@ use crate::action::ActionRecord;
 use crate::attempt::AttemptRecord;
 use crate::claim::Claimed;
 use crate::id::{TaskId, TemplateId, WorkerId};
-use crate::json::Json;
+use crate::json::{Json, beginning};
 use crate::key::StepKey;
 use crate::progress::{RunProgress, ready_at};
 use crate::state::{StepState, TaskState};
@@ -70,6 +70,15 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// Reads a stored origin, whatever it holds. Of one that cannot be read, the reason says so.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_else(|_| {
+            Self::new()
+                .reason(format!("who asked for it cannot be read; it begins with `{}`", beginning(text)))
+        })
+    }
+
     /// An origin without any of its fields.
     #[must_use]
     pub fn new() -> Self {

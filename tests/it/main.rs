@@ -32,7 +32,10 @@ mod payload;
 mod plans;
 #[path = "../postgres/mod.rs"]
 mod postgres;
+#[cfg(target_os = "linux")]
+mod printed;
 mod program;
+mod refused;
 mod result_types;
 mod runs;
 mod schema;

@@ -16,8 +16,12 @@ pub fn root() -> &'static Path {
 
 /// `tasker` with these arguments, in the root of the repository.
 pub fn tasker<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Output {
-    let mut command = command(Path::new(env!("CARGO_BIN_EXE_tasker")));
-    output_of(command.args(arguments))
+    output_of(program().args(arguments))
+}
+
+/// The program `tasker`, in the root of the repository.
+pub fn program() -> Command {
+    command(Path::new(env!("CARGO_BIN_EXE_tasker")))
 }
 
 /// The program of the user-registration example.

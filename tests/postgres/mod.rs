@@ -5,6 +5,8 @@
 
 #[allow(dead_code, reason = "others use the rest")]
 pub mod cluster;
+#[allow(dead_code, reason = "others use the rest")]
+pub mod database;
 pub mod proxy;
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -84,7 +86,7 @@ impl Schema {
     }
 }
 
-async fn execute(sql: &str) {
+pub(super) async fn execute(sql: &str) {
     let (client, driver) = tokio_postgres::connect(server(), NoTls).await.unwrap_or_else(|error| {
         panic!(
             "no PostgreSQL at {}: {error}; start one, or say in TASKER_TEST_DATABASE_URL where it is",

@@ -352,10 +352,7 @@ impl Templates {
             return Ok(bound);
         }
         let record = store.template(id).await?.ok_or(StoreError::NoTemplate(id))?;
-        let unreadable = |error: &dyn std::fmt::Display| StoreError::Unreadable {
-            what: "template",
-            value: error.to_string(),
-        };
+        let unreadable = |error: &dyn std::fmt::Display| StoreError::unreadable("template", &error);
         let template: TaskTemplate =
             serde_json::from_str(&record.snapshot).map_err(|error| unreadable(&error))?;
         let plan = Plan::new(&template).map_err(|error| unreadable(&error))?;

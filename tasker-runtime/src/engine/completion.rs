@@ -9,6 +9,7 @@ use tasker_store::{
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::build::bind::BoundTemplate;
+use crate::build::payload_limits::PayloadLimits;
 use crate::client::event::Event;
 use crate::engine::active_tasks::ActiveTask;
 use crate::engine::attempt::{AttemptEnd, Failure, Started};
@@ -91,6 +92,16 @@ pub(super) async fn record(
             let failure = Failure::new(AttemptOutcome::Failed, &error, &engine.settings.payload_limits);
             return Box::pin(record(engine, prepared, started, AttemptEnd::Failed(failure))).await;
         }
+        Err(ref error @ StoreError::Refused { .. })
+            if let Some(failure) = refused(&attempt.ending, error) =>
+        {
+            tracing::error!(
+                task = %claim.task, step = %claim.key, attempt = claim.attempt, error = %chain(error),
+                "the store refused the record of an attempt, which therefore ends as a permanent failure"
+            );
+            let end = AttemptEnd::Failed(failure);
+            return Box::pin(record(engine, prepared, started, end)).await;
+        }
         Err(error) => {
             tracing::error!(
                 task = %claim.task, step = %claim.key, attempt = claim.attempt, error = %chain(&error),
@@ -127,6 +138,39 @@ pub(super) async fn record(
     }
 }
 
+/// The code of an attempt whose record the store has refused.
+const RECORD_REFUSED: &str = "RECORD_REFUSED";
+/// What is recorded when the store refuses even the reason.
+const WITHOUT_REASON: &str = "the store refused the record of this attempt";
+
+/// The failure that is recorded in the place of an attempt that the store refused for what is in its record,
+/// such as a character that the database's encoding does not have. It is in ASCII, which every store can hold;
+/// should the store refuse it all the same, it is a fixed text. `None` when that was refused as well.
+fn refused(ending: &Ending, error: &StoreError) -> Option<Failure> {
+    let message = match ending {
+        Ending::Complete { .. } => format!("the store refused the result: {}", chain(error)),
+        Ending::Failed { error: own, .. } if own.code.as_deref() != Some(RECORD_REFUSED) => {
+            format!("the store refused the error of this attempt: {}; the error was: {own}", chain(error))
+        }
+        Ending::Failed { error: own, .. } if own.message != WITHOUT_REASON => WITHOUT_REASON.to_owned(),
+        Ending::Failed { .. } => return None,
+    };
+    let error = StepError::permanent(ascii(&message)).with_code(RECORD_REFUSED);
+    Some(Failure::new(AttemptOutcome::Failed, &error, &PayloadLimits::default()))
+}
+
+/// A text in ASCII and on one line; other characters are escaped.
+fn ascii(text: &str) -> String {
+    let escaped = text.chars().flat_map(|one| {
+        let (kept, escaped) = match one {
+            ' '..='~' => (Some(one), None),
+            _ => (None, Some(one.escape_default())),
+        };
+        kept.into_iter().chain(escaped.into_iter().flatten())
+    });
+    escaped.collect()
+}
+
 /// Ends an attempt whose worker died.
 pub(crate) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), StoreError> {
     let bound = match engine.templates.get(claim.template, &*engine.store).await {
@@ -148,7 +192,8 @@ pub(crate) async fn crashed(engine: &Arc<Engine>, claim: Claim) -> Result<(), St
 
 /// Ends an attempt that cannot begin: what the store holds of its task cannot be read.
 pub(super) async fn cannot_run(engine: &Arc<Engine>, claim: Claim, reason: &str) -> Result<(), StoreError> {
-    let error = StepError::permanent(reason).with_code("UNREADABLE").record(&engine.settings.payload_limits);
+    let error =
+        StepError::permanent(ascii(reason)).with_code("UNREADABLE").record(&engine.settings.payload_limits);
     let ending = Ending::Failed { outcome: AttemptOutcome::Failed, error, retry_at: None };
     record_without_running(engine, claim, None, ending).await
 }
@@ -216,5 +261,28 @@ fn publish(
             let (task, bound) = task.zip(bound).filter(|_| state == TaskState::Complete)?;
             task.completed(bound.plan.len(), attempt.finished_at)
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_again_and_again_ends_with_a_text_of_ours() {
+        let refusal = || StoreError::Refused { what: "it".to_owned(), source: "no \u{1F600}\n".into() };
+        let own = StepError::retryable("caf\u{e9}").with_code("BUSY").record(&PayloadLimits::default());
+        let mut ending = Ending::Failed { outcome: AttemptOutcome::Failed, error: own, retry_at: None };
+        let mut recorded = Vec::new();
+        while let Some(Failure { outcome, error, .. }) = refused(&ending, &refusal()) {
+            assert_eq!((error.kind, error.code.as_deref()), (ErrorKind::Permanent, Some(RECORD_REFUSED)));
+            recorded.push(error.message.clone());
+            ending = Ending::Failed { outcome, error, retry_at: None };
+        }
+        let reason = r"the store refused the error of this attempt: it refused a record: no \u{1f600}\n; ";
+        assert_eq!(
+            recorded,
+            [format!(r"{reason}the error was: caf\u{{e9}} [BUSY]").as_str(), WITHOUT_REASON]
+        );
     }
 }
