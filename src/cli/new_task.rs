@@ -127,7 +127,7 @@ pub(super) fn refused(error: &Error, json: bool) -> ExitCode {
     fail(FAILED, chain(error))
 }
 
-fn context(text: &str) -> Result<Value, String> {
+pub(super) fn context(text: &str) -> Result<Value, String> {
     let read;
     let text = match text.strip_prefix('@') {
         Some(path) => {

@@ -178,19 +178,38 @@ fn failures(task: &Task, program: &Program, page: &mut String) {
         if !waiting.is_empty() {
             let _ = writeln!(page, "  never started, because of it: {waiting}");
         }
-        let (id, failed) = (task.id, task.failed_steps().next().map_or("STEP", |step| step.name.as_str()));
-        let program = &program.name;
-        for line in [
-            "  what now: remove the cause, then go on from here, with the same `--store` if one was given. \
-             What is complete stays so."
-                .to_owned(),
-            format!("    {program} task retry {id} {failed}      a fresh budget of attempts"),
-            format!("    {program} task complete {id} {failed} --result JSON      it was done by hand"),
-            format!("    {program} task cancel {id}      give the rest up"),
-        ] {
+        for line in what_now(task, program) {
             let _ = writeln!(page, "{line}");
         }
     }
+}
+
+/// What an operator can do for a blocked task.
+fn what_now(task: &Task, program: &Program) -> Vec<String> {
+    let failed = task.failed_steps().next();
+    let code = failed.and_then(Step::error).and_then(|error| error.code.as_deref());
+    let (id, program) = (task.id, &program.name);
+    let failed = failed.map_or("STEP", |step| step.name.as_str());
+    let cancel = format!("    {program} task cancel {id}      give the rest up");
+    if code == Some("INVALID_INPUT") {
+        // Another attempt would read the same context.
+        return vec![
+            "  what now: correct the task's context, then try again, or create a new task. What is complete stays \
+             so."
+                .to_owned(),
+            format!("    {program} task amend {id} --context JSON      replace the whole context"),
+            format!("    {program} task retry {id} {failed}      after that"),
+            cancel,
+        ];
+    }
+    vec![
+        "  what now: remove the cause, then go on from here, with the same `--store` if one was given. What is \
+         complete stays so."
+            .to_owned(),
+        format!("    {program} task retry {id} {failed}      a fresh budget of attempts"),
+        format!("    {program} task complete {id} {failed} --result JSON      it was done by hand"),
+        cancel,
+    ]
 }
 
 /// What operators have done.

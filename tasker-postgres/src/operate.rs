@@ -1,7 +1,9 @@
 //! What operators do, and the deletion of old tasks. Each operation is a transaction of its own.
 
 use jiff::Timestamp;
-use tasker_store::{Acted, ActionRecord, ActionRequest, PruneRequest};
+use tasker_store::{
+    Acted, ActionRecord, ActionRequest, AttemptRecord, OperatorAction, PruneRequest, StepKey, TaskId,
+};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, GenericClient};
 use uuid::Uuid;
@@ -12,7 +14,7 @@ use crate::error::PgResult;
 use crate::load::{self, Lock};
 use crate::settings::ConnectionSettings;
 use crate::sql::statement;
-use crate::values::{Time, get};
+use crate::values::{Time, get, int};
 
 /// Does what an operator asks for, and says whether a step has become ready.
 pub(crate) async fn act(
@@ -48,11 +50,40 @@ pub(crate) async fn act(
     if let Some(composer) = batch.compose() {
         transaction.query_typed(&composer.text(schema), &composer.values).await?;
     }
+    if let Some(record) = &moved.replaced {
+        give_result(&transaction, schema, task, record).await?;
+    }
+    if let OperatorAction::Amend { context } = &request.action {
+        let values: [Value<'_>; 2] = [(&task.0, Type::UUID), (&context.get(), Type::TEXT)];
+        transaction.query_typed(&statement!("amend", schema), &values).await?;
+    }
     if progress.state.is_over() {
         transaction.query_typed(&statement!("clear_claimed", schema), &[(&task.0, Type::UUID)]).await?;
     }
     transaction.commit().await?;
     Ok((Acted::Done { state: progress.state, revoked: moved.revoked }, batch.has_ready_steps))
+}
+
+/// Replaces what was recorded of a run that was resolved.
+async fn give_result(
+    client: &impl GenericClient,
+    schema: &str,
+    task: TaskId,
+    record: &AttemptRecord,
+) -> PgResult<()> {
+    let StepKey { step, instance } = record.key;
+    let (step, instance, at) = (int(step), int(instance), Time(record.finished_at));
+    let (outcome, result) = (record.outcome.as_str(), record.result.as_ref().map(|result| result.get()));
+    let values: [Value<'_>; 6] = [
+        (&task.0, Type::UUID),
+        (&step, Type::INT4),
+        (&instance, Type::INT4),
+        (&outcome, Type::TEXT),
+        (&result, Type::TEXT),
+        (&at, Type::TIMESTAMPTZ),
+    ];
+    client.query_typed(&statement!("give_result", schema), &values).await?;
+    Ok(())
 }
 
 /// Deletes tasks that are over, with all that belongs to them, and returns how many.

@@ -1,7 +1,9 @@
 //! Operators' actions and the deletion of old tasks, inside a transaction that the caller begins and commits.
 
 use rusqlite::{Connection, params};
-use tasker_store::{Acted, ActionRecord, ActionRequest, Claim, PruneRequest, StepKey, TaskId};
+use tasker_store::{
+    Acted, ActionRecord, ActionRequest, Claim, OperatorAction, PruneRequest, StepKey, TaskId,
+};
 use uuid::Uuid;
 
 use crate::error::{Result, unreadable};
@@ -21,6 +23,16 @@ pub(crate) fn act(session: &mut Session, request: &ActionRequest) -> Result<Acte
     let (task, connection) = (request.task, &session.connection);
     for record in &moved.records {
         insert_record(connection, task, record)?;
+    }
+    if let Some(record) = &moved.replaced {
+        let StepKey { step, instance } = record.key;
+        let sql = "DELETE FROM attempt WHERE task_id = ?1 AND step = ?2 AND instance = ?3 AND attempt = ?4";
+        execute(connection, sql, params![blob(&task.0), step, instance, record.attempt])?;
+        insert_record(connection, task, record)?;
+    }
+    if let OperatorAction::Amend { context } = &request.action {
+        let sql = "UPDATE task SET context = ?2 WHERE id = ?1";
+        execute(connection, sql, params![blob(&task.0), context.get()])?;
     }
     if let Some(state) = moved.state {
         set_state(connection, task, state, request.at)?;

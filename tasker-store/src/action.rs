@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tasker_template::Graph;
+use tasker_template::{Graph, StepIndex};
 
 use crate::attempt::AttemptRecord;
 use crate::claim::Claim;
@@ -65,6 +65,20 @@ pub enum OperatorAction {
         /// The task's graph.
         graph: Arc<Graph>,
     },
+    /// Gives a result to a run that was resolved without one, unless a step that reads it has begun.
+    GiveResult {
+        /// The run.
+        run: StepKey,
+        /// The result.
+        result: Json,
+        /// The steps that read it, or may.
+        readers: Vec<StepIndex>,
+    },
+    /// Replaces the context of a task of which no attempt is running.
+    Amend {
+        /// The new context.
+        context: Json,
+    },
     /// Marks a run as done without a result, so that the steps which depend on it can run.
     Resolve {
         /// The run.
@@ -91,7 +105,8 @@ impl OperatorAction {
             Self::Investigate { .. } => "investigate",
             Self::Retry { .. } => "retry",
             Self::RetryNow { .. } => "retry_now",
-            Self::Complete { .. } => "complete",
+            Self::Complete { .. } | Self::GiveResult { .. } => "complete",
+            Self::Amend { .. } => "amend",
             Self::Resolve { .. } => "resolve",
             Self::Repair { .. } => "repair",
         }
@@ -101,9 +116,16 @@ impl OperatorAction {
     #[must_use]
     pub fn runs(&self) -> Vec<StepKey> {
         match self {
-            Self::Cancel | Self::GiveUp { .. } | Self::Investigate { .. } | Self::Repair { .. } => Vec::new(),
+            Self::Cancel
+            | Self::GiveUp { .. }
+            | Self::Investigate { .. }
+            | Self::Amend { .. }
+            | Self::Repair { .. } => Vec::new(),
             Self::Retry { runs } => runs.iter().map(|(run, _)| *run).collect(),
-            Self::RetryNow { run } | Self::Complete { run, .. } | Self::Resolve { run, .. } => vec![*run],
+            Self::RetryNow { run }
+            | Self::Complete { run, .. }
+            | Self::GiveResult { run, .. }
+            | Self::Resolve { run, .. } => vec![*run],
         }
     }
 }
@@ -203,10 +225,11 @@ impl AttemptRecord {
         }
     }
 
-    /// The record of a run that an operator completed or resolved, as attempt 0; `None` for other actions.
+    /// The record of a run that an operator completed or resolved, as attempt 0; `None` for other actions. That
+    /// of a run which is given its result later takes the place of the first.
     pub(crate) fn by_hand(request: &ActionRequest) -> Option<Self> {
         let (key, outcome, result) = match &request.action {
-            OperatorAction::Complete { run, result, .. } => {
+            OperatorAction::Complete { run, result, .. } | OperatorAction::GiveResult { run, result, .. } => {
                 (*run, AttemptOutcome::CompletedManually, Some(result.clone()))
             }
             OperatorAction::Resolve { run, .. } => (*run, AttemptOutcome::ResolvedManually, None),

@@ -71,6 +71,8 @@ pub struct Claimed {
     pub claims: Vec<Claim>,
     /// Whether the operation found more due runs than the request's `limit` allowed it to claim.
     pub more: bool,
+    /// The steps of the task that the operation made ready, and that the request excludes.
+    pub left: Vec<StepIndex>,
     /// When the next run becomes due that is not due yet. Only [`Store::claim`](crate::Store::claim) fills it
     /// in.
     pub next_due: Option<Timestamp>,

@@ -310,7 +310,10 @@ impl Simulation {
                         known.cancelled = !key.is_only() && !known.done && open.contains(&key.step);
                     }
                 }
-                OperatorAction::Investigate { .. } | OperatorAction::Repair { .. } => {}
+                OperatorAction::Investigate { .. }
+                | OperatorAction::Repair { .. }
+                | OperatorAction::GiveResult { .. }
+                | OperatorAction::Amend { .. } => {}
                 OperatorAction::Retry { runs } => {
                     model.ended = None;
                     for (key, _) in runs {

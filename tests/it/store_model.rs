@@ -73,7 +73,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => which.clone().prop_map(|which| Operation::Release { which }),
         1 => which.prop_map(|which| Operation::Repeat { which }),
         1 => (1..10_i64).prop_map(|seconds| Operation::Wait { seconds }),
-        2 => (0..9_usize, 0..9_u32, 0..4_u32, 0..7_usize)
+        2 => (0..9_usize, 0..9_u32, 0..4_u32, 0..9_usize)
             .prop_map(|(task, step, instance, kind)| Operation::Act { task, step, instance, kind }),
         2 => Just(Operation::Swap),
     ]
@@ -206,6 +206,12 @@ impl Pair {
             2 => OperatorAction::Retry { runs: vec![(run, attempts)] },
             3 => OperatorAction::RetryNow { run },
             4 => OperatorAction::Complete { run, result: Json::from_value(&9).unwrap(), graph },
+            7 => OperatorAction::GiveResult {
+                run,
+                result: Json::from_value(&7).unwrap(),
+                readers: graph.dependents(run.step).to_vec(),
+            },
+            8 => OperatorAction::Amend { context: Json::from_value(&[self.now]).unwrap() },
             5 => OperatorAction::Investigate { status: DeadLetterStatus::PermanentlyFailed },
             _ => OperatorAction::Resolve { run, graph },
         };
@@ -246,7 +252,7 @@ impl Pair {
 
     fn claimed(&mut self, one: Claimed, other: &Claimed) {
         assert_eq!(one.claims, other.claims);
-        assert_eq!((one.more, one.next_due), (other.more, other.next_due));
+        assert_eq!((one.more, one.next_due, &one.left), (other.more, other.next_due, &other.left));
         self.open.extend(one.claims);
     }
 

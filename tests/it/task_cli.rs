@@ -103,7 +103,7 @@ async fn a_step_is_completed_or_resolved_by_hand() {
     bench.answer(&["complete", &one.to_string(), "b", "--result", r#"{"by": "hand"}"#]).await;
     let task = bench.tasker.wait(one).await.unwrap();
     assert_eq!(task.step_output::<Value>("c").unwrap(), json!({ "by": "hand" }));
-    bench.answer(&["resolve", &other.to_string(), "b"]).await;
+    bench.answer(&["resolve", &other.to_string(), "b", "--force"]).await;
     let task = bench.tasker.wait(other).await.unwrap();
     assert_eq!(task.step_output::<Value>("c").unwrap(), Value::Null);
     bench.tasker.shutdown().await;

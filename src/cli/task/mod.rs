@@ -49,7 +49,9 @@ enum CommandAtStore {
     /// Complete a step with a result that was made by hand
     Complete(steer::Complete),
     /// Let what waits for a step go on without its result
-    Resolve(steer::OneStep),
+    Resolve(steer::Resolve),
+    /// Replace the context of a task that is not over; steps that failed are tried again by `retry`
+    Amend(steer::Amend),
     /// List unfinished tasks that have been where they are for too long
     Stale(list::Stale),
     /// List tasks that were given up and have not been investigated yet
@@ -81,6 +83,7 @@ pub(super) async fn run(builder: Builder, options: Options, program: &Program) -
         CommandAtStore::Retry(options) => steer::retry(&tasker, &options, json).await,
         CommandAtStore::Complete(options) => steer::complete(&tasker, &options, json).await,
         CommandAtStore::Resolve(options) => steer::resolve(&tasker, &options, json).await,
+        CommandAtStore::Amend(options) => steer::amend(&tasker, &options, json).await,
         CommandAtStore::DeadLetters(options) => dead_letters::list(&tasker, &options, json).await,
         CommandAtStore::Investigate(options) => dead_letters::investigate(&tasker, &options, json).await,
         CommandAtStore::Prune(options) => steer::prune(&tasker, &options, json).await,

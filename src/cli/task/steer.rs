@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tasker_runtime::operate::{Operator, RetryScope};
 use tasker_runtime::{Error, Task, TaskId, Tasker};
 
+use crate::cli::new_task::context;
 use crate::cli::output::{print, print_json};
 use crate::cli::time::duration;
 
@@ -43,11 +44,25 @@ pub(super) struct WholeTask {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct OneStep {
+pub(super) struct Resolve {
     /// The task's id
     task: TaskId,
     /// The step's name
     step: String,
+    /// Also when another step needs its result, or when that is not known here
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    who: Who,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Amend {
+    /// The task's id
+    task: TaskId,
+    /// The whole new context: a JSON object, or @FILE
+    #[arg(long, value_name = "JSON|@FILE", value_parser = context)]
+    context: Value,
     #[command(flatten)]
     who: Who,
 }
@@ -159,9 +174,20 @@ pub(super) async fn complete(tasker: &Tasker, options: &Complete, json: bool) ->
     Ok(())
 }
 
-pub(super) async fn resolve(tasker: &Tasker, options: &OneStep, json: bool) -> Result<(), Error> {
-    let task = tasker.resolve_step(options.task, &options.step, &options.who.operator()).await?;
-    done(&task, &format!("resolved `{}`", options.step), json);
+pub(super) async fn resolve(tasker: &Tasker, options: &Resolve, json: bool) -> Result<(), Error> {
+    let Resolve { task, step, force, who } = options;
+    let task = if *force {
+        tasker.resolve_step_anyway(*task, step, &who.operator()).await?
+    } else {
+        tasker.resolve_step(*task, step, &who.operator()).await?
+    };
+    done(&task, &format!("resolved `{step}`"), json);
+    Ok(())
+}
+
+pub(super) async fn amend(tasker: &Tasker, options: &Amend, json: bool) -> Result<(), Error> {
+    let task = tasker.amend(options.task, &options.context, &options.who.operator()).await?;
+    done(&task, "amended", json);
     Ok(())
 }
 

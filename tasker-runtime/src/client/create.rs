@@ -57,20 +57,30 @@ fn already_exists(strategy: IdentityStrategy, context: &Json, other: Option<(Tas
     Error::AlreadyExists { task: other.map(|(id, _)| id), same_context, key }
 }
 
-/// The record of a new task that has been checked, for the store.
-fn record(engine: &Engine, task: NewTask) -> Result<NewTaskRecord, Error> {
-    let bound = template(engine.templates.current(), &task)?;
+/// A context that keeps to the limits and fits the template's schema.
+pub(super) fn checked_context(
+    engine: &Engine,
+    bound: &BoundTemplate,
+    context: Result<Json, NoContext>,
+) -> Result<Json, ContextError> {
     let limits = &engine.settings.payload_limits;
-    let context = task.context.map_err(|error| match error {
+    let context = context.map_err(|error| match error {
         NoContext::NotAnObject(found) => ContextError::NotAnObject(found),
         NoContext::NotWritten(error) => limits.context_refused(error),
     })?;
-    if !(-100..=100).contains(&task.priority) {
-        return Err(Error::InvalidPriority(task.priority));
-    }
     limits.check_context(&context)?;
     if let Some(schema) = &bound.input_schema {
         schema.check(&context).map_err(ContextError::Schema)?;
+    }
+    Ok(context)
+}
+
+/// The record of a new task that has been checked, for the store.
+fn record(engine: &Engine, task: NewTask) -> Result<NewTaskRecord, Error> {
+    let bound = template(engine.templates.current(), &task)?;
+    let context = checked_context(engine, bound, task.context)?;
+    if !(-100..=100).contains(&task.priority) {
+        return Err(Error::InvalidPriority(task.priority));
     }
     let created_at = engine.clock.now();
     let id = TaskId::at(created_at);

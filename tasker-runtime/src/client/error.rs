@@ -41,7 +41,7 @@ pub enum Error {
         /// What there is.
         hint: String,
     },
-    /// The context of a new task cannot be used; nothing was created.
+    /// The context of a task cannot be used; nothing was created or changed.
     #[error(transparent)]
     InvalidContext(#[from] ContextError),
     /// The priority of a new task is out of range; nothing was created.
@@ -80,6 +80,23 @@ pub enum Error {
         /// What to do instead.
         way_out: &'static str,
     },
+    /// A step cannot be resolved, for that would leave it without a result that another step needs, or may
+    /// need; nothing was changed.
+    #[error("step `{step}` of task {task} cannot be resolved: {}; complete it with a result \
+        (`complete_step`, `task complete`), or resolve it all the same (`resolve_step_anyway`, `--force`)",
+        needs(.needed_by, .unknown))]
+    #[non_exhaustive]
+    ResultNeeded {
+        /// The task.
+        task: TaskId,
+        /// The step.
+        step: String,
+        /// The steps whose handlers fail without its result.
+        needed_by: Vec<String>,
+        /// The steps that depend on it of which it is not known whether they need its result: this program has
+        /// no handler for them, or one that does not declare what it reads.
+        unknown: Vec<String>,
+    },
     /// A result that an operator gave is not valid; nothing was changed.
     #[error("the result for step `{step}` of task {task} cannot be taken: {reason}")]
     #[non_exhaustive]
@@ -99,7 +116,7 @@ pub enum Error {
     ShutDown,
 }
 
-/// Why the context of a new task cannot be used.
+/// Why the context of a task cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ContextError {
@@ -148,6 +165,14 @@ pub enum LimitError {
         /// What there is.
         hint: String,
     },
+}
+
+fn needs(needed_by: &[String], unknown: &[String]) -> String {
+    let names = |names: &[String]| format!("`{}`", names.join("`, `"));
+    let needed = (!needed_by.is_empty()).then(|| format!("its result is needed by {}", names(needed_by)));
+    let unknown = (!unknown.is_empty())
+        .then(|| format!("it is not known here whether {} can do without its result", names(unknown)));
+    needed.into_iter().chain(unknown).collect::<Vec<_>>().join(", and ")
 }
 
 fn already_exists(task: Option<TaskId>, same_context: Option<bool>, key: Option<&str>) -> String {

@@ -9,6 +9,7 @@ pub(crate) mod event;
 pub(crate) mod identity;
 pub(crate) mod limits;
 pub(crate) mod look;
+pub(crate) mod needs;
 pub(crate) mod new_task;
 pub(crate) mod operate;
 pub(crate) mod stale;

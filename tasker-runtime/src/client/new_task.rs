@@ -43,6 +43,18 @@ pub enum IdentityStrategy {
     CallerProvided(String),
 }
 
+/// A context as JSON. The runtime that takes it has limits of its own, which are not known here.
+pub(super) fn written_context<C: Serialize + ?Sized>(context: &C) -> Result<Json, NoContext> {
+    let json = Json::within(context, LARGEST, DEEPEST).map_err(NoContext::NotWritten)?;
+    match json.get().as_bytes().first() {
+        Some(b'{') => Ok(json),
+        _ => {
+            let found = json.get().chars().take(40).collect::<String>();
+            Err(NoContext::NotAnObject(format!("it is `{found}`")))
+        }
+    }
+}
+
 impl NewTask {
     /// A task of the template `name` in `namespace`, with `context` as its input.
     #[must_use]
@@ -51,15 +63,7 @@ impl NewTask {
         name: impl Into<String>,
         context: &C,
     ) -> Self {
-        // The runtime that creates the task has limits of its own, which are not known here.
-        let json = Json::within(context, LARGEST, DEEPEST).map_err(NoContext::NotWritten);
-        let context = json.and_then(|json| match json.get().as_bytes().first() {
-            Some(b'{') => Ok(json),
-            _ => {
-                let found = json.get().chars().take(40).collect::<String>();
-                Err(NoContext::NotAnObject(format!("it is `{found}`")))
-            }
-        });
+        let context = written_context(context);
         Self {
             namespace: namespace.into(),
             name: name.into(),

@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tasker_store::{
-    Acted, ActionRequest, DeadLetterReason, DeadLetterStatus, OperatorAction, Refusal, StepKey, StepState,
-    TaskFilter, TaskId, TaskRecord, TaskState,
+    Acted, ActionRequest, AttemptOutcome, AttemptRecord, DeadLetterReason, DeadLetterStatus, OperatorAction,
+    Refusal, StepKey, StepState, TaskFilter, TaskId, TaskRecord, TaskState,
 };
 use tasker_template::{StepIndex, nearest};
 
 use crate::build::bind::BoundTemplate;
 use crate::build::payload_limits::result_refused;
+use crate::client::create;
 use crate::client::error::Error;
+use crate::client::needs::{self, Needs};
+use crate::client::new_task::written_context;
 use crate::client::stale::{self, TaskAge};
 use crate::client::task::Task;
 use crate::client::tasker::Tasker;
@@ -142,7 +145,8 @@ impl Tasker {
     }
 
     /// Completes a step with this result, which the steps that depend on it read. A running attempt of the
-    /// step is told to end, and its answer is dropped.
+    /// step is told to end, and its answer is dropped. A step that was resolved can still be given its result,
+    /// while no step that may read it has begun or completed without it.
     ///
     /// # Errors
     ///
@@ -156,7 +160,7 @@ impl Tasker {
         result: &T,
         operator: &Operator,
     ) -> Result<Task, Error> {
-        let (_, bound) = self.look_up(id).await?;
+        let (record, bound) = self.look_up(id).await?;
         let index = index(&bound, id, step)?;
         let refused = |reason: String| Error::ResultRefused { task: id, step: step.to_owned(), reason };
         let limits = self.engine().settings.payload_limits;
@@ -164,24 +168,86 @@ impl Tasker {
         let result = result.map_err(|error| refused(result_refused(step, &error).message()))?;
         let own = &bound.steps[index as usize];
         own.check_result(&result, limits).map_err(|error| refused(error.message()))?;
-        let action =
-            OperatorAction::Complete { run: index.into(), result, graph: Arc::clone(bound.plan.graph()) };
+        let run = StepKey::from(index);
+        let resolved =
+            |one: &AttemptRecord| one.key == run && one.outcome == AttemptOutcome::ResolvedManually;
+        let action = if record.attempts.iter().any(resolved) {
+            OperatorAction::GiveResult { run, result, readers: needs::readers(&bound, index) }
+        } else {
+            OperatorAction::Complete { run, result, graph: Arc::clone(bound.plan.graph()) }
+        };
         self.act(id, &bound, action, operator).await
     }
 
-    /// Marks a step as done without a result, so that the steps which depend on it can run. A running attempt
-    /// of the step is told to end, and its answer is dropped.
+    /// Marks a step as done without a result, so that the steps which depend on it can run, unless one of them
+    /// needs the result. A running attempt of the step is told to end, and its answer is dropped.
     ///
     /// # Errors
     ///
-    /// [`Error::NotPossible`] when the step is done, or its dependencies are not. When there is no such
-    /// task or step, or the store fails.
+    /// [`Error::ResultNeeded`] when the handler of a step that is not done needs the result, or when that is
+    /// not known, because this program has no handler for a step that depends on this one, or has one that does
+    /// not declare what it reads. [`Error::NotPossible`] when the step is done, or its dependencies are not.
+    /// When there is no such task or step, or the store fails.
     pub async fn resolve_step(&self, id: TaskId, step: &str, operator: &Operator) -> Result<Task, Error> {
+        let (record, bound) = self.look_up(id).await?;
+        let resolved = index(&bound, id, step)?;
+        let task = Task::new(record, &bound);
+        let needs = needs::of(&bound, resolved, |step| is_done(task.steps[step as usize].state));
+        if !is_done(task.steps[resolved as usize].state) && !needs.is_nothing() {
+            let Needs { needed_by, unknown } = needs;
+            return Err(Error::ResultNeeded { task: id, step: step.to_owned(), needed_by, unknown });
+        }
+        self.resolve_step_anyway(id, step, operator).await
+    }
+
+    /// As [`resolve_step`](Self::resolve_step), whoever needs the result. A step that needs it fails with the
+    /// code `MISSING_DEPENDENCY`; it can be retried once the result was given by
+    /// [`complete_step`](Self::complete_step).
+    ///
+    /// # Errors
+    ///
+    /// As `resolve_step`, but for [`Error::ResultNeeded`].
+    pub async fn resolve_step_anyway(
+        &self,
+        id: TaskId,
+        step: &str,
+        operator: &Operator,
+    ) -> Result<Task, Error> {
         let (_, bound) = self.look_up(id).await?;
         let step = index(&bound, id, step)?;
         let graph = Arc::clone(bound.plan.graph());
         let action = OperatorAction::Resolve { run: step.into(), graph };
         self.act(id, &bound, action, operator).await
+    }
+
+    /// Replaces the context of an unfinished task. Attempts that begin later read the new one; what is complete
+    /// stays as it is. Steps that have failed are not tried again by this: see [`retry`](Self::retry). The
+    /// task's [identity](crate::IdentityStrategy) stays that of the context that it was created with.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidContext`] when the context is not a JSON object, breaks a limit, or does not fit the
+    /// template's `input_schema`. [`Error::NotPossible`] when the task is over, or an attempt of it is running.
+    /// When there is no such task, or the store fails.
+    ///
+    /// ```
+    /// # use tasker::{Error, TaskId, Tasker, operate::{Operator, RetryScope}};
+    /// async fn correct(tasker: &Tasker, id: TaskId) -> Result<(), Error> {
+    ///     let operator = Operator::new("ada").because("the address had a typing error");
+    ///     let context = serde_json::json!({ "email": "ada@example.com" });
+    ///     tasker.amend(id, &context, &operator).await?;
+    ///     tasker.retry(id, &RetryScope::All, &operator).await.map(drop)
+    /// }
+    /// ```
+    pub async fn amend<T: Serialize + ?Sized>(
+        &self,
+        id: TaskId,
+        context: &T,
+        operator: &Operator,
+    ) -> Result<Task, Error> {
+        let (_, bound) = self.look_up(id).await?;
+        let context = create::checked_context(self.engine(), &bound, written_context(context))?;
+        self.act(id, &bound, OperatorAction::Amend { context }, operator).await
     }
 
     /// Ends a task in the state `error`: it is not worth more attempts. The task has a pending
@@ -266,22 +332,35 @@ impl Tasker {
         operator: &Operator,
     ) -> Result<Task, Error> {
         let engine = self.engine();
-        let (verb, at) = (action.as_str(), engine.clock.now());
+        let (verb, runs, at) = (action.as_str(), action.runs(), engine.clock.now());
         let Operator { by, reason } = operator.clone();
         match engine.act(ActionRequest { task, action, by, reason, at }).await? {
             Acted::Done { .. } => self.get_task(task).await,
             Acted::NoTask => Err(Error::UnknownTask(task)),
             Acted::Refused(Refusal { run, state }) => {
                 let step = run.map(|run| bound.template.steps[run.step as usize].name.clone());
+                // Only a step that is resolved is refused for the sake of another step.
+                let is_another = run.is_some_and(|run| !runs.is_empty() && !runs.contains(&run));
+                let verb = if is_another { GIVE_RESULT } else { verb };
                 Err(not_possible(task, verb, step, state))
             }
         }
     }
 }
 
+/// What `complete` does to a step that was resolved.
+const GIVE_RESULT: &str = "complete the step that it depends on";
+
 fn not_possible(task: TaskId, action: &'static str, step: Option<String>, state: &str) -> Error {
     let way_out = match (action, state) {
         ("investigate", _) => "only a task that was given up has a dead letter",
+        (GIVE_RESULT, _) => "it may read the result, and has begun without it",
+        ("amend", "in_progress") => {
+            "an attempt runs with the context as it was: wait until it has ended, or complete the step by hand"
+        }
+        ("resolve", "complete") => {
+            "nothing is left to do; `complete` gives a result to a step that was resolved"
+        }
         (_, "complete" | "resolved_manually") => "nothing is left to do",
         ("retry", "waiting_for_retry" | "ready") => "it has attempts left: use `retry_now` to run it now",
         ("retry", "in_progress") => {
@@ -315,7 +394,7 @@ fn is_done(state: StepState) -> bool {
 }
 
 /// The steps that depend on any of these, directly or indirectly, in the order of the template.
-fn downstream(bound: &BoundTemplate, steps: &[StepIndex]) -> Vec<StepIndex> {
+pub(crate) fn downstream(bound: &BoundTemplate, steps: &[StepIndex]) -> Vec<StepIndex> {
     let mut found = std::collections::BTreeSet::new();
     let mut open = steps.to_vec();
     while let Some(step) = open.pop() {

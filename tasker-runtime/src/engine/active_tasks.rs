@@ -2,6 +2,7 @@
 //! a dependent that runs here as well, and a caller that waits for the task, need not ask the store.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use jiff::Timestamp;
@@ -19,7 +20,20 @@ pub(crate) struct ActiveTask {
     pub(crate) facts: Arc<TaskFacts>,
     /// The task as it was created, when this worker created it.
     head: Option<TaskHead>,
+    /// How many claims of the task this worker is running.
+    claims: AtomicUsize,
     memory: Mutex<Memory>,
+}
+
+/// A claim of the task that this worker is running, until it is dropped. While there is one, nobody can amend
+/// the task's context.
+#[derive(Debug)]
+pub(super) struct RunningClaim(Arc<ActiveTask>);
+
+impl Drop for RunningClaim {
+    fn drop(&mut self) {
+        self.0.claims.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// What is known of the task without asking the store.
@@ -31,6 +45,12 @@ struct Memory {
 }
 
 impl ActiveTask {
+    /// Counts a claim that holds now.
+    pub(super) fn running(self: &Arc<Self>) -> RunningClaim {
+        self.claims.fetch_add(1, Ordering::SeqCst);
+        RunningClaim(Arc::clone(self))
+    }
+
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -113,7 +133,12 @@ impl ActiveTasks {
     /// Adds a task with what its creator, or the store, has told of it.
     pub(crate) fn insert(&self, facts: TaskFacts, head: Option<TaskHead>) -> Arc<ActiveTask> {
         let id = facts.id;
-        let task = Arc::new(ActiveTask { facts: Arc::new(facts), head, memory: Mutex::default() });
+        let task = Arc::new(ActiveTask {
+            facts: Arc::new(facts),
+            head,
+            claims: AtomicUsize::new(0),
+            memory: Mutex::default(),
+        });
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::downgrade(&task));
         task
     }
@@ -128,6 +153,8 @@ impl ActiveTasks {
     ) -> Result<Option<Arc<ActiveTask>>, StoreError> {
         let id = claim.task;
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).and_then(Weak::upgrade);
+        // Without a claim, the context may have been amended since it was read.
+        let known = known.filter(|task| task.claims.load(Ordering::SeqCst) > 0);
         if known.is_some() {
             return Ok(known);
         }

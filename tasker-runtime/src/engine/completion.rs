@@ -129,6 +129,7 @@ pub(super) async fn record(
             );
             publish(engine, Some(bound), &attempt, settled, Some(&prepared.task));
             engine.log_claims(&claimed);
+            engine.report_left(bound, &claimed);
             if claimed.more {
                 engine.set_backlog(true);
                 engine.wake.notify_one();

@@ -31,11 +31,16 @@ impl Engine {
             let slots = engine.take_slots(task.graph.roots().len()).filter(|_| engine.runs_steps);
             let free = slots.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
             let request = engine.claim_request(free, false);
-            let wakes_later = task.run_at.is_some();
+            let (template, wakes_later) = (task.template, task.run_at.is_some());
             let active = engine.tasks.insert(facts, Some(head(&task)));
             let created = match engine.store.create_task(task, request).await {
                 Ok(Created::New(claimed)) => {
                     engine.log_claims(&claimed);
+                    if !claimed.left.is_empty()
+                        && let Ok(bound) = engine.templates.get(template, &*engine.store).await
+                    {
+                        engine.report_left(&bound, &claimed);
+                    }
                     if claimed.more {
                         engine.set_backlog(true);
                     }

@@ -32,6 +32,7 @@ use tasker_store::StoreError;
 pub(crate) use completion::crashed as end_as_crashed;
 pub(crate) use settings::WorkerSettings;
 pub(crate) use shared::Engine;
+pub(crate) use waiters::Waiter;
 
 impl Engine {
     /// Makes the worker known, learns the fleet limits, and starts the background duties: those claim due

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tokio_util::task::TaskTracker;
 
-use crate::build::bind::Templates;
+use crate::build::bind::{BoundTemplate, Templates};
 use crate::client::event::Event;
 use crate::clock::Clock;
 use crate::engine::active_attempts::ActiveAttempts;
@@ -209,6 +209,17 @@ impl Engine {
                 callable,
                 "steps are due that no handler of this program can run; they wait for a worker that has one"
             );
+        }
+    }
+
+    /// Says in the log what has become ready here that no handler of this program can run.
+    pub(super) fn report_left(&self, bound: &BoundTemplate, claimed: &Claimed) {
+        for step in claimed.left.iter().filter(|_| self.runs_steps) {
+            if bound.steps[*step as usize].handler.is_none()
+                && self.admission.serves(&bound.template.namespace)
+            {
+                self.report_missing_handler(&bound.template.steps[*step as usize].handler.callable);
+            }
         }
     }
 

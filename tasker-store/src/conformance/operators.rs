@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::action::{Acted, ActionRequest, OperatorAction};
-use crate::attempt::Finished;
-use crate::claim::Claim;
+use crate::attempt::{Finished, FinishedAttempt};
+use crate::claim::{Claim, ClaimRequest};
 use crate::conformance::{Fixture, Shape, at, failed, steps};
 use crate::id::TaskId;
 use crate::json::Json;
@@ -41,6 +41,96 @@ pub(super) fn by_hand(shape: &Shape, run: impl Into<StepKey>, result: Option<&st
         Some(result) => OperatorAction::Complete { run, result, graph },
         None => OperatorAction::Resolve { run, graph },
     }
+}
+
+fn refused(acted: &Acted) -> (Option<u32>, &'static str) {
+    match acted {
+        Acted::Refused(refusal) => (refusal.run.map(|run| run.step), refusal.state),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub async fn a_resolved_step_can_be_given_its_result(store: Arc<dyn Store>) {
+    let fixture = Fixture::new(store).await;
+    let graph = Shape::new(vec![vec![], vec![0], vec![1]]);
+    let give = |readers: &[u32]| {
+        let result = Json::from_text("7".to_owned()).unwrap();
+        OperatorAction::GiveResult { run: 0.into(), result, readers: readers.to_vec() }
+    };
+    let (id, claims) = fixture.create(&graph, 1).await;
+    assert_eq!(refused(&fixture.act(id, give(&[1, 2]), 1).await), (Some(0), "in_progress"));
+    fixture.finish(claims[0], failed(None), 0, 1).await;
+    fixture.done(id, by_hand(&graph, 0, None), 2).await;
+    let claims = fixture.claim(1, 2).await.claims;
+    assert_eq!(refused(&fixture.act(id, give(&[1, 2]), 3).await), (Some(1), "in_progress"));
+    fixture.finish(claims[0], failed(None), 0, 3).await;
+
+    // What needed the result has failed without it: it can be given, once, and tried again.
+    assert_eq!(fixture.done(id, give(&[1, 2]), 4).await.0, TaskState::BlockedByFailures);
+    assert_eq!(refused(&fixture.act(id, give(&[1, 2]), 5).await), (Some(0), "complete"));
+    let record = fixture.task(id).await;
+    let given: Vec<_> = record.attempts.iter().filter(|one| one.attempt == 0).collect();
+    assert_eq!((given.len(), given[0].outcome), (1, AttemptOutcome::CompletedManually));
+    assert_eq!(
+        record.actions.iter().map(|one| one.action.as_str()).collect::<Vec<_>>(),
+        ["resolve", "complete"]
+    );
+    let inputs = fixture.store.inputs(id, 1.into(), &[0]).await.unwrap().unwrap();
+    assert_eq!(inputs.results[0].as_ref().map(Json::get), Some("7"));
+    fixture.done(id, OperatorAction::Retry { runs: vec![(1.into(), 1)] }, 6).await;
+    let claims = fixture.claim(1, 6).await.claims;
+    fixture.complete(&graph, claims[0], 0, 7).await;
+
+    // Nothing is given to a step whose reader is complete.
+    let (id, claims) = fixture.create(&graph, 1).await;
+    fixture.finish(claims[0], failed(None), 0, 1).await;
+    fixture.done(id, by_hand(&graph, 0, None), 2).await;
+    let claims = fixture.claim(9, 9).await.claims;
+    let claim = claims.into_iter().find(|claim| claim.task == id).unwrap();
+    fixture.complete(&graph, claim, 0, 9).await;
+    assert_eq!(refused(&fixture.act(id, give(&[1, 2]), 10).await), (Some(1), "complete"));
+    // Unless it does not read it.
+    fixture.done(id, give(&[2]), 11).await;
+}
+
+pub async fn an_amended_context_is_what_later_attempts_read(store: Arc<dyn Store>) {
+    let fixture = Fixture::new(store).await;
+    let graph = Shape::new(vec![vec![], vec![0]]);
+    let amend = |text: &str| OperatorAction::Amend { context: Json::from_text(text.to_owned()).unwrap() };
+    let (id, claims) = fixture.create(&graph, 1).await;
+    assert_eq!(refused(&fixture.act(id, amend(r#"{"k":2}"#), 1).await), (Some(0), "in_progress"));
+    assert_eq!(fixture.task(id).await.head.context.get(), r#"{"k":1}"#);
+    fixture.finish(claims[0], failed(None), 0, 1).await;
+    assert_eq!(fixture.done(id, amend(r#"{"k":2}"#), 2).await, (TaskState::BlockedByFailures, vec![]));
+    let record = fixture.task(id).await;
+    assert_eq!((record.head.context.get(), record.head.settled_at), (r#"{"k":2}"#, Some(at(1))));
+    let action = &record.actions[0];
+    assert_eq!((action.action.as_str(), action.by.as_str(), action.runs.len()), ("amend", "ada", 0));
+    let inputs = fixture.store.inputs(id, 0.into(), &[]).await.unwrap().unwrap();
+    assert_eq!(inputs.context.get(), r#"{"k":2}"#);
+    fixture.done(id, OperatorAction::Retry { runs: vec![(0.into(), 1)] }, 3).await;
+    fixture.done(id, amend(r#"{"k":3}"#), 4).await;
+    fixture.done(id, OperatorAction::Cancel, 5).await;
+    assert_eq!(refused(&fixture.act(id, amend(r#"{"k":4}"#), 6).await), (None, "cancelled"));
+    assert_eq!(fixture.task(id).await.head.context.get(), r#"{"k":3}"#);
+}
+
+pub async fn steps_that_are_left_to_others_are_told(store: Arc<dyn Store>) {
+    let fixture = Fixture::new(store).await;
+    let graph = Shape::new(vec![vec![], vec![], vec![0, 1], vec![0]]);
+    let (_, claims) = fixture.create(&graph, 2).await;
+    let excluded = [2, 3].map(|step| (claims[0].template, step)).into_iter().collect();
+    let request = ClaimRequest { excluded: Arc::new(excluded), ..fixture.request(9, 1) };
+    let mut left = Vec::new();
+    for claim in claims {
+        let (started_at, finished_at, ending) = (claim.claimed_at, at(1), graph.complete("1"));
+        let attempt = FinishedAttempt { claim, started_at, finished_at, ending };
+        match fixture.store.finish(attempt, request.clone()).await.unwrap() {
+            Finished::Recorded { claimed, .. } => left.push(claimed.left),
+            Finished::Stale => panic!("it holds"),
+        }
+    }
+    assert_eq!(left, [vec![3], vec![2]]);
 }
 
 pub async fn a_cancelled_task_loses_its_claims(store: Arc<dyn Store>) {

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use tasker_template::StepIndex;
 
-use crate::action::{Acted, ActionRecord, ActionRequest};
+use crate::action::{Acted, ActionRecord, ActionRequest, OperatorAction};
 use crate::attempt::{AttemptRecord, Ending, Finished, FinishedAttempt};
 use crate::claim::{Claim, ClaimRequest, Claimed};
 use crate::doctor::{Facts, FactsRequest, Finding};
@@ -347,6 +347,13 @@ impl Store for MemoryStore {
         };
         inner.queues.follow(&mut entry.progress, &mut entry.inputs);
         moved.records.into_iter().for_each(|record| entry.record(record));
+        if let Some(record) = moved.replaced {
+            entry.attempts.retain(|one| (one.key, one.attempt) != (record.key, record.attempt));
+            entry.record(record);
+        }
+        if let OperatorAction::Amend { context } = &request.action {
+            entry.head.context = context.clone();
+        }
         entry.actions.push(ActionRecord::new(&request, moved.details));
         entry.settle(moved.state, request.at);
         Ok(Acted::Done { state: entry.head.state, revoked: moved.revoked })

@@ -1,10 +1,12 @@
 //! The actions of operators on a task, and the records of them.
 
 use jiff::Timestamp;
+use tasker_template::StepIndex;
 
 use crate::action::{ActionRequest, OperatorAction, Refusal};
 use crate::attempt::AttemptRecord;
 use crate::key::StepKey;
+use crate::progress::nodes::instances;
 use crate::progress::task::{Moved, Progress};
 use crate::state::{StepState, TaskState};
 use crate::waiting::WaitingFor;
@@ -42,6 +44,19 @@ impl Progress {
                 state => return Err(Refusal { run: Some(*run), state: state.as_str() }),
             },
             OperatorAction::Repair { graph, recorded } => self.repair(graph, recorded, now, &mut moved),
+            OperatorAction::GiveResult { run, readers, .. } => {
+                self.check_given_result(*run, readers)?;
+                self.resolved.remove(run);
+                moved.replaced = AttemptRecord::by_hand(request);
+            }
+            OperatorAction::Amend { .. } => {
+                // An attempt that runs goes on with the context that it began with, and workers keep the context
+                // for as long as they run a step of the task.
+                if let Some(claim) = self.claims().next() {
+                    let state = StepState::InProgress.as_str();
+                    return Err(Refusal { run: Some(claim.key), state });
+                }
+            }
             OperatorAction::Complete { run, graph, .. } | OperatorAction::Resolve { run, graph } => {
                 let state = self.state_of(*run);
                 if matches!(state, StepState::Complete | StepState::ResolvedManually | StepState::Pending) {
@@ -49,6 +64,9 @@ impl Progress {
                 }
                 moved.revoked = self.runs.get(run).and_then(|run| run.claim).into_iter().collect();
                 self.end_run(*run, graph, now, None, &mut moved);
+                if matches!(action, OperatorAction::Resolve { .. }) {
+                    self.resolved.insert(*run);
+                }
             }
         }
         if !self.state.is_over() {
@@ -58,10 +76,31 @@ impl Progress {
             return Err(Refusal { run: None, state: self.state.as_str() });
         }
         let revoked = moved.revoked.iter().map(|claim| AttemptRecord::ended_by(claim, request));
-        let by_hand = AttemptRecord::by_hand(request);
+        let by_hand = AttemptRecord::by_hand(request).filter(|_| moved.replaced.is_none());
         let records = revoked.chain(by_hand).collect::<Vec<_>>();
         moved.records.splice(..0, records);
         Ok(moved)
+    }
+
+    /// Whether a run that was resolved can still be given its result: nothing that reads it has begun. A reader
+    /// that has failed, or was resolved itself, may read it yet or never will.
+    fn check_given_result(&self, run: StepKey, readers: &[StepIndex]) -> Result<(), Refusal> {
+        if !self.resolved.contains(&run) {
+            return Err(Refusal { run: Some(run), state: self.state_of(run).as_str() });
+        }
+        for reader in readers {
+            let only = StepKey::from(*reader);
+            let several = instances(*reader);
+            let runs = std::iter::once(only).chain(self.runs.range(several.clone()).map(|(key, _)| *key));
+            if let Some(key) = runs.into_iter().find(|key| self.state_of(*key) == StepState::InProgress) {
+                return Err(Refusal { run: Some(key), state: StepState::InProgress.as_str() });
+            }
+            let is_done = self.done.contains(reader) || self.done_runs.range(several).next().is_some();
+            if is_done && !self.resolved.contains(&only) {
+                return Err(Refusal { run: Some(only), state: StepState::Complete.as_str() });
+            }
+        }
+        Ok(())
     }
 
     /// Ends the task: its claims are revoked, and none of its runs is ready or waits for a retry.

@@ -60,6 +60,9 @@ impl Progress {
         progress.state = row.state;
         runs.into_iter().for_each(|(key, run)| progress.restore_run(key, run));
         for attempt in attempts.iter().filter(|attempt| attempt.outcome.is_done()) {
+            if attempt.outcome == AttemptOutcome::ResolvedManually {
+                progress.resolved.insert(attempt.key);
+            }
             if attempt.key.is_only() {
                 progress.done.insert(attempt.key.step);
             } else {

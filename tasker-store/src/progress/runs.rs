@@ -95,6 +95,9 @@ impl Progress {
             }
             None => {
                 claimed.more |= wanted.is_some();
+                if request.is_some() && wanted.is_none() && !claimed.left.contains(&key.step) {
+                    claimed.left.push(key.step);
+                }
                 self.queue(key, now);
             }
         }

@@ -32,6 +32,8 @@ pub struct Progress {
     pub(super) runs: BTreeMap<StepKey, RunProgress>,
     /// Done runs of nodes with several runs.
     pub(super) done_runs: BTreeSet<StepKey>,
+    /// Done runs that have no result, because an operator resolved them.
+    pub(super) resolved: BTreeSet<StepKey>,
     /// How many sinks are not done; `None` until that has been counted.
     pub(super) sinks_left: Option<u32>,
     /// How many runs are moving: ready, in progress, waiting for a retry, or suspended.
@@ -54,6 +56,8 @@ pub struct Moved {
     /// Attempts to record besides the one that was finished: those that an operator made or ended, and
     /// attempt 0 of steps that were done without one.
     pub records: Vec<AttemptRecord>,
+    /// The record that takes the place of the one that was kept when an operator resolved its run.
+    pub replaced: Option<AttemptRecord>,
     /// Details to record with an operator's action.
     pub details: ActionDetails,
 }
@@ -80,6 +84,7 @@ impl Progress {
             done: BTreeSet::new(),
             runs: BTreeMap::new(),
             done_runs: BTreeSet::new(),
+            resolved: BTreeSet::new(),
             sinks_left: None,
             moving: 0,
             claimed: 0,

@@ -1,0 +1,3 @@
+UPDATE {schema}.task
+SET context = $2::json
+WHERE id = $1
