@@ -71,6 +71,13 @@ enum Identity {
     AlwaysUnique,
 }
 
+impl Creation {
+    /// When the task is to begin, if that is later.
+    pub(super) fn begins_at(&self) -> Option<Timestamp> {
+        self.run_at.filter(|run_at| *run_at > Timestamp::now())
+    }
+}
+
 impl TaskOptions {
     /// The runtime that is to create it.
     pub(super) fn prepare(&self, builder: Builder) -> Builder {

@@ -61,7 +61,7 @@ async fn create(
     let template = template.template();
     let task = NewTask::new(&template.namespace, &template.name, &options.context);
     let id = tasker.create_task(options.creation.apply(task.version(&template.version))).await?;
-    let begins_at = tasker.get_task(id).await?.begins_at();
+    let begins_at = options.creation.begins_at();
     if json {
         let mut created = json!({ "created": true, "id": id });
         if let Some(begins_at) = begins_at {

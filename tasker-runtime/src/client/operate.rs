@@ -207,6 +207,14 @@ impl Tasker {
     /// # Errors
     ///
     /// As `resolve_step`, but for [`Error::ResultNeeded`].
+    ///
+    /// ```
+    /// # use tasker::{Error, TaskId, Tasker, operate::Operator};
+    /// async fn go_on_without_a_discount(tasker: &Tasker, id: TaskId) -> Result<(), Error> {
+    ///     let operator = Operator::new("ada").because("the discount service is gone");
+    ///     tasker.resolve_step_anyway(id, "discount", &operator).await.map(drop)
+    /// }
+    /// ```
     pub async fn resolve_step_anyway(
         &self,
         id: TaskId,
