@@ -349,7 +349,7 @@ impl Store for MemoryStore {
         moved.records.into_iter().for_each(|record| entry.record(record));
         if let Some(record) = moved.replaced {
             entry.attempts.retain(|one| (one.key, one.attempt) != (record.key, record.attempt));
-            entry.record(record);
+            entry.record(*record);
         }
         if let OperatorAction::Amend { context } = &request.action {
             entry.head.context = context.clone();

@@ -47,7 +47,7 @@ impl Progress {
             OperatorAction::GiveResult { run, readers, .. } => {
                 self.check_given_result(*run, readers)?;
                 self.resolved.remove(run);
-                moved.replaced = AttemptRecord::by_hand(request);
+                moved.replaced = AttemptRecord::by_hand(request).map(Box::new);
             }
             OperatorAction::Amend { .. } => {
                 // An attempt that runs goes on with the context that it began with, and workers keep the context

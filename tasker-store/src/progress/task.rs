@@ -57,7 +57,7 @@ pub struct Moved {
     /// attempt 0 of steps that were done without one.
     pub records: Vec<AttemptRecord>,
     /// The record that takes the place of the one that was kept when an operator resolved its run.
-    pub replaced: Option<AttemptRecord>,
+    pub replaced: Option<Box<AttemptRecord>>,
     /// Details to record with an operator's action.
     pub details: ActionDetails,
 }
