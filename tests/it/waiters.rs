@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::json;
 use tasker_runtime::{NewTask, StepContext, StepResult, TaskId, TaskState, Tasker};
+use tasker_store::doctor::{Facts, FactsRequest, Finding};
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
     LimitRecord, LimitScope, MemoryStore, NewTaskRecord, PermitGrants, PermitRequest, ProgramRecord,
@@ -74,6 +75,8 @@ counting! {
     task(id: TaskId) -> Option<TaskRecord>;
     glance(tasks: &[TaskId]) -> Vec<TaskGlance>;
     tasks(filter: TaskFilter) -> Vec<TaskHead>;
+    facts(request: FactsRequest) -> Facts;
+    inspect(repair: bool) -> Vec<Finding>;
 }
 
 impl tasker_store::sealed::Sealed for Counting {}
