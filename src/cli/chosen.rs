@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tasker_runtime::Builder;
-use tasker_template::{Diagnostics, LoadedTemplate, TemplateDraft, load_file, nearest};
+use tasker_template::{Diagnostics, LoadedTemplate, TemplateDraft, compare_versions, load_file, nearest};
 
 use crate::cli::output::{CANNOT_START, USAGE, cannot_start, fail};
 use crate::cli::program::Program;
+
+/// The version that stands for the latest.
+const LATEST: &str = "latest";
 
 /// The one template that a command is about.
 pub(super) struct Chosen {
@@ -23,8 +26,9 @@ pub(super) fn is_template_file(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
-/// Finds the template that the arguments name: by its file, or one of the program's own by its name. Where
-/// they name none, it is the only one that the program has. Otherwise says what there is.
+/// Finds the template that the arguments name: by its file, or one of the program's own by its name, with a
+/// version after an `@` where it has several. Where they name none, it is the only one that the program has.
+/// Otherwise says what there is.
 pub(super) fn choose(builder: Builder, wanted: Option<&Path>, program: &Program) -> Result<Chosen, ExitCode> {
     if let Some(path) = wanted.filter(|path| path.is_file() || is_template_file(path)) {
         return Ok(Chosen { builder: builder.template_file(path), template: load_file(path) });
@@ -33,15 +37,38 @@ pub(super) fn choose(builder: Builder, wanted: Option<&Path>, program: &Program)
     let own: Result<Vec<_>, _> = own.into_iter().collect();
     let own = own.map_err(|faults| fail(CANNOT_START, faults))?;
     let wanted = wanted.map(|wanted| wanted.display().to_string());
-    let mut fitting =
-        own.iter().filter(|draft| wanted.as_deref().is_none_or(|wanted| is_called(draft, wanted)));
-    match (fitting.next(), fitting.next()) {
-        (Some(draft), None) => Ok(Chosen { builder, template: draft.clone().finish() }),
-        (first, _) => {
-            let several = first.is_some();
-            Err(fail(USAGE, Unclear { wanted: wanted.as_deref(), several, own: &own, program }))
+    let fitting: Vec<_> =
+        own.iter().filter(|draft| wanted.as_deref().is_none_or(|wanted| is_called(draft, wanted))).collect();
+    let of_version =
+        wanted.as_deref().filter(|_| fitting.is_empty()).and_then(|wanted| wanted.rsplit_once('@'));
+    let found = match (fitting.as_slice(), of_version) {
+        ([only], _) => Some(*only),
+        (_, Some((name, version))) => of_this_version(&own, name, version),
+        _ => None,
+    };
+    match found {
+        Some(draft) => Ok(Chosen { builder, template: draft.clone().finish() }),
+        None => {
+            Err(fail(USAGE, Unclear { wanted: wanted.as_deref(), fitting: &fitting, own: &own, program }))
         }
     }
+}
+
+/// The only template of this name and version; `latest` is the latest of the only template of this name.
+fn of_this_version<'d>(own: &'d [TemplateDraft], name: &str, version: &str) -> Option<&'d TemplateDraft> {
+    let mut named = sorted(own.iter().filter(|draft| is_called(draft, name)).collect());
+    if version != LATEST {
+        named.retain(|draft| draft.template().version == version);
+    }
+    named
+        .pop()
+        .filter(|last| named.iter().all(|draft| version == LATEST && full_name(draft) == full_name(last)))
+}
+
+/// In the order of their versions.
+fn sorted(mut drafts: Vec<&TemplateDraft>) -> Vec<&TemplateDraft> {
+    drafts.sort_by(|one, other| compare_versions(&one.template().version, &other.template().version));
+    drafts
 }
 
 /// Whether this is its name, with the namespace or without.
@@ -56,16 +83,31 @@ fn full_name(draft: &TemplateDraft) -> String {
 /// Why there is not exactly one template to take.
 struct Unclear<'a> {
     wanted: Option<&'a str>,
-    several: bool,
+    /// The templates that could be meant.
+    fitting: &'a [&'a TemplateDraft],
     own: &'a [TemplateDraft],
     program: &'a Program,
 }
 
 impl fmt::Display for Unclear<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { wanted, several, own, program } = self;
+        let Self { wanted, fitting, own, program } = self;
         let program = &program.name;
-        match (wanted, several) {
+        if let Some(versions) = Versions::of(fitting) {
+            return write!(
+                f,
+                "{versions}: say which, as in `{}`, or ask for `{}`",
+                versions.first(),
+                versions.latest()
+            );
+        }
+        if let Some((name, version)) = wanted.and_then(|wanted| wanted.rsplit_once('@')) {
+            let named: Vec<_> = own.iter().filter(|draft| is_called(draft, name)).collect();
+            if let Some(versions) = Versions::of(&named) {
+                return write!(f, "{versions}, and no version {version}");
+            }
+        }
+        match (wanted, !fitting.is_empty()) {
             (Some(wanted), true) => {
                 return write!(f, "{program} has several templates `{wanted}`: name the file of one");
             }
@@ -75,13 +117,49 @@ impl fmt::Display for Unclear<'_> {
             (None, true) => write!(f, "say which template")?,
             (None, false) => return write!(f, "name a template file: {program} has no templates of its own"),
         }
-        let full: Vec<String> = own.iter().map(full_name).collect();
+        let mut full: Vec<String> = own.iter().map(full_name).collect();
+        full.dedup();
         let short = own.iter().map(|draft| draft.template().name.as_str());
         let known = full.iter().map(String::as_str).chain(short);
         match wanted.and_then(|wanted| nearest(wanted, known)) {
             Some(near) => write!(f, "; did you mean `{near}`?"),
             None if full.is_empty() => Ok(()),
             None => write!(f, "; there are: {}", full.join(", ")),
+        }
+    }
+}
+
+/// The versions of one template.
+struct Versions<'a>(Vec<&'a TemplateDraft>);
+
+impl<'a> Versions<'a> {
+    /// `None` when these are no versions of one template.
+    fn of(drafts: &[&'a TemplateDraft]) -> Option<Self> {
+        let name = full_name(drafts.first()?);
+        drafts.iter().all(|draft| full_name(draft) == name).then(|| Self(sorted(drafts.to_vec())))
+    }
+
+    /// The first, as it is asked for.
+    fn first(&self) -> String {
+        let template = self.0[0].template();
+        format!("{}@{}", template.name, template.version)
+    }
+
+    /// The latest, as it is asked for.
+    fn latest(&self) -> String {
+        format!("{}@{LATEST}", self.0[0].template().name)
+    }
+}
+
+impl fmt::Display for Versions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let versions: Vec<&str> = self.0.iter().map(|draft| draft.template().version.as_str()).collect();
+        let name = full_name(self.0[0]);
+        match versions.as_slice() {
+            [first @ .., last] if !first.is_empty() => {
+                write!(f, "`{name}` has versions {} and {last}", first.join(", "))
+            }
+            only => write!(f, "`{name}` has version {}", only.join("")),
         }
     }
 }
@@ -125,6 +203,13 @@ mod tests {
             assert_eq!(chosen(&many, wanted), None, "{wanted:?}");
         }
         assert_eq!(chosen(&[], None), None);
-        assert_eq!(chosen(&[order, ["shop", "order", "2.0.0"]], Some("shop/order")), None);
+        let versions = [order, ["shop", "order", "1.10.0"], ["shop", "order", "1.9.0"]];
+        assert_eq!(chosen(&versions, Some("shop/order")), None);
+        assert_eq!(chosen(&versions, Some("shop/order@latest")), is("shop-order-1.10.0.yaml"));
+        assert_eq!(chosen(&versions, Some("order@1.9.0")), is("shop-order-1.9.0.yaml"));
+        assert_eq!(chosen(&versions, Some("order@2.0.0")), None);
+        // Of which of two templates is not said.
+        assert_eq!(chosen(&many, Some("refund@latest")), None);
+        assert_eq!(chosen(&many, Some("refund@2.0.0")), is("bank-refund-2.0.0.yaml"));
     }
 }

@@ -49,7 +49,8 @@ pub struct Commands(pub(super) Command);
 pub(super) enum Command {
     /// Check templates, and tell every fault with its place
     ///
-    /// In a program with handlers linked in, also whether those can run them.
+    /// In a program with handlers linked in, all that a worker checks when it starts, but for the store: also
+    /// whether the handlers can run the templates, and have the states that they take.
     Validate(validate::Options),
     /// Draw the graph of a template
     Graph(graph::Options),

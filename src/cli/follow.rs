@@ -24,7 +24,7 @@ use crate::cli::report::{first_line, millis, report_by};
 /// Runs a task of a template to its end, shows it meanwhile, and reports it.
 ///
 /// Tasks of the template that an earlier run left unfinished are run to their end as well, unless they
-/// are to begin at a time that has not come; one with the very same context is taken for the task that was
+/// are to begin at a time that has not come, or are of another environment; one with the very same context is taken for the task that was
 /// asked for, and none is created. Shuts the runtime down. Ctrl-C ends the run in order, and the next one
 /// goes on from there.
 pub async fn run_task(
@@ -138,7 +138,11 @@ async fn begin(tasker: &Tasker, requested: &RequestedTask<'_>, display: Display)
         let page = tasker.list(unfinished(before)).await?;
         before = page.last().map(|task| task.id);
         let is_last = page.len() < PAGE;
-        left.extend(page);
+        for task in page {
+            if tasker.serves_environment_of(task.id).await? {
+                left.push(task);
+            }
+        }
         if is_last {
             break;
         }

@@ -13,7 +13,8 @@ use crate::cli::program::Program;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// A template file, or the name of one of this program's templates; may be left out when it has only one
+    /// A template file, or the name of one of this program's templates, with @VERSION or @latest where it has
+    /// several; may be left out when it has only one template
     // Not `template`, which an application may call a global option of its own.
     #[arg(id = "wanted_template", value_name = "TEMPLATE")]
     template: Option<PathBuf>,

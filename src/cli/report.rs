@@ -25,7 +25,8 @@ pub fn report(task: &Task) -> String {
 pub(super) fn report_by(task: &Task, program: &Program) -> String {
     let width = Term::stdout().size_checked().map_or(120, |(_, columns)| usize::from(columns));
     let mut page = String::new();
-    let title = format!("{}/{} {}", task.namespace, task.name, task.version);
+    let environment = task.environment.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
+    let title = format!("{}/{} {}{environment}", task.namespace, task.name, task.version);
     let state = match task.state {
         TaskState::Complete => style(task.state).green(),
         TaskState::InProgress => style(task.state).cyan(),

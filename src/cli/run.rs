@@ -17,8 +17,9 @@ use crate::cli::{launch, new_task};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// A template file, the name of one of this program's templates, a Cargo project, or an example's folder
-    /// or file. May be left out when the program has only one template
+    /// A template file, the name of one of this program's templates (with @VERSION or @latest where it has
+    /// several), a Cargo project, or an example's folder or file. May be left out when the program has only one
+    /// template
     #[arg(allow_hyphen_values = true)]
     path: Option<PathBuf>,
     /// Its arguments. Those of a template are --context JSON|@FILE, --store URL, --environment NAME,

@@ -1,12 +1,13 @@
-//! `tasker validate`: every fault of every template.
+//! `tasker validate`: all that a start would refuse, but for the store.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
-use tasker_runtime::{Builder, Tasker};
-use tasker_template::{Diagnostics, Severity, TemplateDraft, template_files};
+use tasker_runtime::Builder;
+use tasker_runtime::error::Validation;
+use tasker_template::{Diagnostics, Severity, template_files};
 
 use crate::cli::chosen::with_templates;
 use crate::cli::output::{FAILED, USAGE, fail, print};
@@ -43,34 +44,21 @@ pub(super) fn run(builder: Builder, options: &Options, program: &Program) -> Exi
             Err(error) => return fail(USAGE, format!("cannot read {}: {error}", path.display())),
         }
     }
-    let named = with_templates(Tasker::builder(), &options.paths);
-    let templates = if named.has_templates() { &named } else { &builder };
-    if !templates.has_templates() {
+    let builder = if options.paths.is_empty() {
+        builder
+    } else {
+        with_templates(builder.set_templates_aside(), &options.paths)
+    };
+    if !builder.has_templates() {
         let name = &program.name;
         return fail(
             USAGE,
             format!("{name} has no templates of its own: name some, `{name} validate <PATHS>...`"),
         );
     }
-    let templates = match templates.read_templates() {
-        Ok(templates) => templates,
-        Err(error) => return fail(USAGE, error),
-    };
-    let count = templates.len();
-    let mut all = Diagnostics::default();
-    for template in templates {
-        match template.and_then(TemplateDraft::finish) {
-            Ok(loaded) => {
-                all.extend(loaded.warnings().clone());
-                all.extend(if builder.has_handlers() {
-                    builder.check(&loaded)
-                } else {
-                    builder.check_schemas(&loaded)
-                });
-            }
-            Err(diagnostics) => all.extend(diagnostics),
-        }
-    }
+    // Without handlers it is not this program that runs the templates.
+    let builder = if builder.has_handlers() { builder } else { builder.without_worker() };
+    let Validation { templates: count, diagnostics: all, .. } = builder.validate();
     let (errors, warnings) = (all.count(Severity::Error), all.count(Severity::Warning));
     let valid = errors == 0 && (warnings == 0 || !options.deny_warnings);
     if options.json {

@@ -89,6 +89,7 @@ pub mod worker {
 
 /// Errors beyond those at the root, and how errors are printed.
 pub mod error {
+    pub use crate::build::check::Validation;
     pub use crate::build::fault::BuildFault;
     pub use crate::build::violations::{Violation, Violations};
     pub use crate::client::error::{ContextError, LimitError};

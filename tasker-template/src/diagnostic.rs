@@ -61,6 +61,20 @@ pub enum Code {
     InvalidSchema,
     /// The template uses a feature that this version does not run.
     Unsupported,
+    /// Two templates have the same namespace, name and version.
+    DuplicateTemplate,
+    /// Two handlers have the same callable.
+    DuplicateHandler,
+    /// No template has a step that the handler would run.
+    UnusedHandler,
+    /// A handler takes a state that it is not given, or that was given twice.
+    State,
+    /// No template is in the namespace.
+    UnknownNamespace,
+    /// No template has the environment.
+    UnknownEnvironment,
+    /// The runtime cannot start for another reason.
+    CannotStart,
 }
 
 /// A range of a source text, as byte offsets, with the line and column of its start.
@@ -95,7 +109,7 @@ pub struct Diagnostic {
     pub code: Code,
     /// What is wrong, in lower case and without a full stop.
     pub message: String,
-    /// The file, or the name that was given to a text that came from elsewhere.
+    /// The file, or the name that was given to a text that came from elsewhere; empty when it is in none.
     pub file: String,
     /// The line, counted from 1; 0 when the fault has no place in the text.
     pub line: usize,
@@ -112,6 +126,29 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
+    /// A fault that has no place in a text, such as one that concerns several files or the handlers.
+    ///
+    /// ```
+    /// use tasker_template::{Code, Diagnostic, Severity};
+    /// let fault = Diagnostic::without_place(Severity::Warning, Code::UnusedHandler, "nothing runs it");
+    /// assert_eq!(fault.to_string(), "warning: nothing runs it");
+    /// ```
+    #[must_use]
+    pub fn without_place(severity: Severity, code: Code, message: impl Into<String>) -> Self {
+        let (file, source_line, message) = (String::new(), String::new(), message.into());
+        Self {
+            severity,
+            code,
+            message,
+            file,
+            line: 0,
+            column: 0,
+            source_line,
+            suggestion: None,
+            marked: 0..0,
+        }
+    }
+
     /// The fault drawn with its source line, in colours when `styled`.
     ///
     /// ```
@@ -126,8 +163,11 @@ impl Diagnostic {
         };
         let title = level.primary_title(self.message.as_str());
         let group = if self.line == 0 {
-            let where_ = Level::NOTE.message(format!("in {}", self.file));
-            let group = Group::with_title(title).element(where_);
+            let group = Group::with_title(title);
+            let group = match self.file.as_str() {
+                "" => group,
+                file => group.element(Level::NOTE.message(format!("in {file}"))),
+            };
             match &self.suggestion {
                 Some(suggestion) => group.element(Level::HELP.message(suggestion.as_str())),
                 None => group,

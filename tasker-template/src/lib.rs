@@ -17,6 +17,7 @@ mod read;
 mod source;
 mod suggest;
 mod template;
+mod version;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, Span};
 pub use draw::{dot, mermaid, rails, text};
@@ -31,3 +32,4 @@ pub use template::{
     Backoff, BatchConfig, Environment, EventTemplate, FailureStrategy, HandlerTemplate, Lifecycle,
     RetryPolicy, StepOverride, StepTemplate, StepType, TaskTemplate,
 };
+pub use version::compare_versions;

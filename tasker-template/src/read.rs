@@ -44,6 +44,7 @@ pub(crate) fn template(root: &Node, report: &mut Report<'_>) -> (TaskTemplate, P
         steps: Vec::new(),
         lifecycle: Lifecycle::default(),
         environments: Vec::new(),
+        environment: None,
     };
     let mut places = Places::default();
     let Some(mut fields) = Fields::open(root, "the template", report) else { return (template, places) };

@@ -34,6 +34,9 @@ pub struct TaskTemplate {
     /// Overrides by environment, in the order of the file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environments: Vec<Environment>,
+    /// The environment whose overrides have been applied; `None` for none. No key of a template file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
 }
 
 /// One step of a template.
@@ -311,7 +314,7 @@ pub struct StepOverride {
 }
 
 impl TaskTemplate {
-    /// The template with the overrides of `environment` applied; as it is, when it has none.
+    /// The template with the overrides of `environment` applied; as it is, when it has no such environment.
     ///
     /// ```
     /// let yaml = "
@@ -328,18 +331,49 @@ impl TaskTemplate {
     #[must_use]
     pub fn for_environment(&self, environment: &str) -> Self {
         let mut resolved = self.clone();
-        let overrides =
-            self.environments.iter().filter(|one| one.name == environment).flat_map(|one| &one.steps);
+        for Environment { name, steps } in self.environments.iter().filter(|one| one.name == environment) {
+            resolved.environment = Some(name.clone());
+            resolved.apply(steps);
+        }
+        resolved
+    }
+
+    /// Whether a worker of this environment, or of none, runs the template's tasks as they were created: with
+    /// the overrides of the same environment, or with others only where the template has none to apply.
+    ///
+    /// ```
+    /// let yaml = "
+    /// name: a
+    /// namespace_name: b
+    /// version: 1.0
+    /// steps: [{name: s, handler: {callable: C, initialization: {url: live}}}]
+    /// environments: {test: {steps: [{name: s, handler: {initialization: {url: sandbox}}}]}}
+    /// ";
+    /// let plain = tasker_template::load_str("demo.yaml", yaml).unwrap().into_template();
+    /// let test = plain.for_environment("test");
+    /// assert!(plain.runs_in(None) && plain.runs_in(Some("production")) && !plain.runs_in(Some("test")));
+    /// assert!(test.runs_in(Some("test")) && !test.runs_in(Some("production")) && !test.runs_in(None));
+    /// ```
+    #[must_use]
+    pub fn runs_in(&self, environment: Option<&str>) -> bool {
+        match (self.environment.as_deref(), environment) {
+            (None, None) => true,
+            // A snapshot of an earlier version does not say its environment: what this one would apply may
+            // have been applied already.
+            (None, Some(environment)) => self.for_environment(environment).steps == self.steps,
+            (own, environment) => own == environment,
+        }
+    }
+
+    fn apply(&mut self, overrides: &[StepOverride]) {
         for change in overrides {
-            for step in
-                resolved.steps.iter_mut().filter(|step| change.name == "ALL" || step.name == change.name)
+            for step in self.steps.iter_mut().filter(|step| change.name == "ALL" || step.name == change.name)
             {
                 step.handler.initialization.extend(change.initialization.clone());
                 step.timeout_seconds = change.timeout_seconds.or(step.timeout_seconds);
                 step.retry = change.retry.unwrap_or(step.retry);
             }
         }
-        resolved
     }
 }
 
@@ -390,5 +424,22 @@ environments:
         assert_eq!((s.timeout_seconds, t.timeout_seconds), (Some(1), Some(9)));
         assert_eq!(s.retry, RetryPolicy { max_attempts: 2, ..RetryPolicy::default() });
         assert_eq!(Value::from(s.handler.initialization.clone()), serde_json::json!({"url": "y", "keep": 1}));
+    }
+
+    #[test]
+    fn a_snapshot_says_its_environment_and_one_of_an_earlier_version_need_not() {
+        let yaml = "{name: a, namespace_name: b, version: 1,
+            steps: [{name: s, handler: {callable: C}}],
+            environments: {test: {steps: [{name: s, timeout_seconds: 5}]}, other: }}";
+        let plain = crate::load_str("t.yaml", yaml).unwrap().into_template();
+        let json = |template: &TaskTemplate| serde_json::to_value(template).unwrap();
+        // Without an environment, the snapshot and so its id are what they were.
+        assert!(json(&plain).get("environment").is_none());
+        assert_eq!(plain.for_environment("nowhere"), plain);
+        assert_eq!(json(&plain.for_environment("other"))["environment"], "other");
+        let mut earlier = json(&plain.for_environment("test"));
+        earlier.as_object_mut().unwrap().remove("environment");
+        let earlier: TaskTemplate = serde_json::from_value(earlier).unwrap();
+        assert!(earlier.runs_in(Some("test")) && earlier.runs_in(Some("other")) && earlier.runs_in(None));
     }
 }

@@ -346,7 +346,7 @@ async fn a_task_that_cannot_be_created_says_why() {
     );
     assert_eq!(
         create(NewTask::new("test", "flow", &json!({})).version("2.0.0")).await,
-        "there is no template `test/flow/2.0.0`; did you mean `test/flow/1.0.0`?"
+        "there is no template `test/flow/2.0.0`; `test/flow` has version 1.0.0"
     );
     assert_eq!(
         create(NewTask::new("test", "flow", &json!([1]))).await,

@@ -9,6 +9,7 @@ mod crash;
 mod doctor;
 mod durability;
 mod engine;
+mod environments;
 mod example;
 mod faults;
 #[cfg(unix)]
@@ -55,6 +56,8 @@ mod testing;
 mod tls;
 mod transaction;
 mod unreadable;
+mod validate;
+mod versions;
 mod waiters;
 mod waiting_on;
 mod worker_cli;

@@ -25,6 +25,8 @@ const DEFAULT_STORE: &str = "sqlite://tasker.db";
 #[derive(Debug)]
 pub struct Builder {
     pub(super) templates: Vec<TemplateSource>,
+    /// Templates that are not checked; `validate` counts what they run as used.
+    pub(super) set_aside: Vec<TemplateSource>,
     pub(super) deny_warnings: bool,
     pub(super) environment: Option<String>,
     pub(super) listed: Vec<(Key, Handler)>,
@@ -57,6 +59,7 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             templates: Vec::new(),
+            set_aside: Vec::new(),
             deny_warnings: false,
             environment: None,
             listed: Vec::new(),
@@ -104,7 +107,10 @@ impl Builder {
         self
     }
 
-    /// Applies the overrides that the templates have for this environment.
+    /// Applies the overrides that the templates have for this environment, which at least one must have.
+    ///
+    /// A task keeps the environment that it is created in. A worker leaves the steps of tasks that were
+    /// created in another one, or in none, to other workers, if its own environment would change them.
     #[must_use]
     pub fn environment(mut self, name: impl Into<String>) -> Self {
         self.environment = Some(name.into());

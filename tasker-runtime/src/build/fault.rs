@@ -3,7 +3,7 @@
 use std::fmt;
 
 use tasker_store::{StoreError, chain};
-use tasker_template::Diagnostics;
+use tasker_template::{Code, Diagnostics};
 
 /// Why a runtime cannot start: all faults at once.
 ///
@@ -71,9 +71,33 @@ pub enum BuildFault {
         /// The namespaces that there are, or the one that was probably meant.
         hint: String,
     },
+    /// The builder was given an environment that none of its templates has.
+    #[error("no template here has the environment `{environment}`; {hint}")]
+    #[non_exhaustive]
+    UnknownEnvironment {
+        /// The environment.
+        environment: String,
+        /// The environments that there are, or the one that was probably meant.
+        hint: String,
+    },
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl BuildFault {
+    /// The kind of fault, for those that have no place in a template.
+    pub(super) fn code(&self) -> Code {
+        match self {
+            Self::Directory { .. } => Code::Unreadable,
+            Self::DuplicateTemplate { .. } => Code::DuplicateTemplate,
+            Self::DuplicateHandler { .. } => Code::DuplicateHandler,
+            Self::MissingState { .. } | Self::DuplicateState(_) => Code::State,
+            Self::UnknownNamespace { .. } => Code::UnknownNamespace,
+            Self::UnknownEnvironment { .. } => Code::UnknownEnvironment,
+            Self::Templates(_) | Self::Store(_) => Code::CannotStart,
+        }
+    }
 }
 
 impl BuildError {

@@ -1,4 +1,4 @@
-//! Reads templates, and checks what concerns all of them together: names, namespaces, states.
+//! Reads templates, and checks what concerns all of them together: names, namespaces, environments, states.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -86,6 +86,11 @@ pub(super) fn load(
     loaded
 }
 
+/// Whether some templates could not be read, so that nothing can be said of what they do not have.
+pub(super) fn is_incomplete(faults: &[BuildFault]) -> bool {
+    faults.iter().any(|fault| matches!(fault, BuildFault::Templates(_) | BuildFault::Directory { .. }))
+}
+
 /// Reports served namespaces in which there is no template: a misspelt one would leave the worker idle.
 /// Without templates nothing is reported.
 pub(super) fn check_namespaces(
@@ -104,6 +109,22 @@ pub(super) fn check_namespaces(
         };
         faults.push(BuildFault::UnknownNamespace { namespace: namespace.clone(), hint });
     }
+}
+
+/// Reports an environment that no template has: a misspelt one would change nothing. Without templates nothing
+/// is reported.
+pub(super) fn check_environment(loaded: &[LoadedTemplate], environment: &str, faults: &mut Vec<BuildFault>) {
+    let environments = loaded.iter().flat_map(|one| &one.template().environments);
+    let known: BTreeSet<&str> = environments.map(|one| one.name.as_str()).collect();
+    if loaded.is_empty() || known.contains(environment) {
+        return;
+    }
+    let hint = match nearest(environment, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => "none of them has `environments`".to_owned(),
+        None => format!("there are: {}", known.into_iter().collect::<Vec<_>>().join(", ")),
+    };
+    faults.push(BuildFault::UnknownEnvironment { environment: environment.to_owned(), hint });
 }
 
 /// Reports the missing states of the handlers that these templates use.

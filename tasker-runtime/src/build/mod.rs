@@ -2,6 +2,7 @@
 
 pub(crate) mod bind;
 pub(crate) mod builder;
+pub(crate) mod check;
 pub(crate) mod fault;
 pub(crate) mod load;
 pub(crate) mod location;

@@ -1,6 +1,6 @@
 //! All handlers of the process, by callable and method.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -146,6 +146,16 @@ impl Registry {
             method => format!("{callable}.{method}"),
         };
         let mut all: Vec<String> = self.0.keys().map(described).collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// The handlers whose keys are not among these, as messages name them.
+    pub(crate) fn unless(&self, used: &HashSet<Key>) -> Vec<String> {
+        let unused = self.0.iter().filter(|(key, _)| !used.contains(*key));
+        let mut all: Vec<String> = unused
+            .map(|(key, handler)| format!("{}, which is registered as `{}`", handler.described(), shown(key)))
+            .collect();
         all.sort_unstable();
         all
     }

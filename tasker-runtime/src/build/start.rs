@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use tasker_template::{Diagnostics, LoadedTemplate, Plan, TemplateDraft};
+use tasker_template::{Diagnostics, Plan, TemplateDraft};
 
-use crate::build::bind::{self, BoundTemplate, Templates};
+use crate::build::bind::{BoundTemplate, Templates};
 use crate::build::builder::{Builder, StoreSource};
+use crate::build::check::Checked;
 use crate::build::fault::{BuildError, BuildFault};
-use crate::build::load::{self, check_namespaces, check_states};
+use crate::build::load;
 use crate::build::location::Location;
 use crate::client::tasker::Tasker;
 use crate::engine::{Engine, WorkerSettings};
@@ -26,57 +27,27 @@ impl Builder {
     /// # Errors
     ///
     /// All faults at once: faults of templates, callables without a handler, handlers that read a step which
-    /// is not an ancestor of their own, invalid schemas, handlers with the same callable, missing states.
-    /// Also when the store cannot be opened. Nothing is written to the store when there are other faults.
-    pub async fn build(self) -> Result<Tasker, BuildError> {
-        let mut faults = Vec::new();
-        let registry = self.registry(&mut faults);
-        faults.extend(self.faults);
-        let served = self.settings.namespaces.clone();
-        let runs =
-            |namespace: &str| self.works && served.as_ref().is_none_or(|served| served.contains(namespace));
-        let loaded = load::load(&self.templates, &registry, runs, &mut faults);
-        if let (true, true, Some(served)) = (self.works, faults.is_empty(), &served) {
-            check_namespaces(&loaded, served, &mut faults);
+    /// is not an ancestor of their own, invalid schemas, handlers with the same callable, missing states, an
+    /// environment that no template has. Also when the store cannot be opened. Nothing is written to the
+    /// store when there are other faults.
+    pub async fn build(mut self) -> Result<Tasker, BuildError> {
+        let Checked { registry, templates, mut faults } = self.check_all();
+        let mut diagnostics = Diagnostics::default();
+        for (one, own) in &templates {
+            if self.deny_warnings || !own.is_empty() {
+                // A misspelt key may be the cause of the handlers' faults.
+                diagnostics.extend(one.warnings().clone());
+            }
+            diagnostics.extend(own.clone());
         }
-        if self.deny_warnings && !self.works {
-            let warnings =
-                loaded.iter().map(LoadedTemplate::warnings).filter(|warnings| !warnings.is_empty());
-            faults.extend(warnings.cloned().map(BuildFault::Templates));
-        }
-        if self.works {
-            let mut diagnostics = Diagnostics::default();
-            for one in &loaded {
-                let mut own = Diagnostics::default();
-                if runs(&one.template().namespace) {
-                    bind::check(one, &registry, &mut own);
-                } else {
-                    bind::check_schemas(one, &mut own);
-                }
-                if self.deny_warnings || !own.is_empty() {
-                    // A misspelt key may be the cause of the handlers' faults.
-                    diagnostics.extend(one.warnings().clone());
-                }
-                diagnostics.extend(own);
-            }
-            if !diagnostics.is_empty() {
-                faults.push(BuildFault::Templates(diagnostics));
-            }
-            let own = loaded.iter().filter(|one| runs(&one.template().namespace));
-            check_states(own, &registry, &self.states, &mut faults);
-        } else {
-            // Contexts are checked when the task is created.
-            let mut diagnostics = Diagnostics::default();
-            loaded.iter().for_each(|one| bind::check_schemas(one, &mut diagnostics));
-            if !diagnostics.is_empty() {
-                faults.push(BuildFault::Templates(diagnostics));
-            }
+        if !diagnostics.is_empty() {
+            faults.push(BuildFault::Templates(diagnostics));
         }
         if !faults.is_empty() {
             return Err(BuildError::new(faults));
         }
         let mut current = Vec::new();
-        for one in loaded {
+        for (one, _) in templates {
             for warning in one.warnings().iter() {
                 tracing::warn!("\n{warning}");
             }

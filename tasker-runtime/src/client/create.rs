@@ -1,14 +1,15 @@
 //! Creating tasks: finding the template, checking the request, and passing it to the store.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tasker_store::{Json, NewTaskRecord, TaskId};
-use tasker_template::nearest;
+use tasker_template::{compare_versions, nearest};
 
 use crate::build::bind::BoundTemplate;
-use crate::client::error::{ContextError, Error};
+use crate::client::error::{ContextError, Error, described};
 use crate::client::identity;
-use crate::client::new_task::{IdentityStrategy, NewTask, NoContext};
+use crate::client::new_task::{IdentityStrategy, NewTask, NoContext, Version};
 use crate::engine::Engine;
 use crate::handler::TaskFacts;
 
@@ -101,31 +102,39 @@ fn record(engine: &Engine, task: NewTask) -> Result<NewTaskRecord, Error> {
 
 /// The template of the request: exactly one must match.
 fn template<'t>(current: &'t [Arc<BoundTemplate>], task: &NewTask) -> Result<&'t BoundTemplate, Error> {
-    let matches: Vec<_> = current
-        .iter()
-        .filter(|bound| bound.template.namespace == task.namespace && bound.template.name == task.name)
-        .filter(|bound| task.version.as_ref().is_none_or(|version| bound.template.version == *version))
-        .collect();
-    if let [bound] = matches[..] {
+    let named = |bound: &&Arc<BoundTemplate>| {
+        bound.template.namespace == task.namespace && bound.template.name == task.name
+    };
+    let mut versions: Vec<&Arc<BoundTemplate>> = current.iter().filter(named).collect();
+    versions.sort_by(|one, other| compare_versions(&one.template.version, &other.template.version));
+    let found = match (&task.version, versions.as_slice()) {
+        (Version::Only, [only]) => Some(only),
+        (Version::Only, _) => None,
+        (Version::Latest, versions) => versions.last(),
+        (Version::Is(version), versions) => versions.iter().find(|bound| bound.template.version == *version),
+    };
+    if let Some(bound) = found {
         return Ok(bound);
     }
-    let version = task.version.as_ref().map(|version| format!("/{version}")).unwrap_or_default();
-    let wanted = format!("{}/{}{version}", task.namespace, task.name);
-    let hint = if matches.is_empty() {
-        let names = current.iter().map(|bound| {
-            let template = &bound.template;
-            let version = task.version.as_ref().map(|_| format!("/{}", template.version)).unwrap_or_default();
-            format!("{}/{}{version}", template.namespace, template.name)
-        });
-        let names: Vec<_> = names.collect();
-        match nearest(&wanted, names.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if names.is_empty() => "none was loaded".to_owned(),
-            None => format!("loaded are: {}", names.join(", ")),
-        }
-    } else {
-        let versions: Vec<_> = matches.iter().map(|bound| bound.template.version.as_str()).collect();
-        format!("but versions {}: say which, with `.version(…)`", versions.join(" and "))
+    let name = format!("{}/{}", task.namespace, task.name);
+    let listed: Vec<String> = versions.iter().map(|bound| bound.template.version.clone()).collect();
+    Err(match &task.version {
+        Version::Is(version) if !listed.is_empty() => Error::UnknownTemplate {
+            wanted: format!("{name}/{version}"),
+            hint: format!("`{name}` has {}", described(&listed)),
+        },
+        _ if !listed.is_empty() => Error::SeveralVersions { template: name, versions: listed },
+        _ => unknown(current, name),
+    })
+}
+
+fn unknown(current: &[Arc<BoundTemplate>], wanted: String) -> Error {
+    let name = |bound: &Arc<BoundTemplate>| format!("{}/{}", bound.template.namespace, bound.template.name);
+    let names: BTreeSet<String> = current.iter().map(name).collect();
+    let hint = match nearest(&wanted, names.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if names.is_empty() => "none was loaded".to_owned(),
+        None => format!("loaded are: {}", names.into_iter().collect::<Vec<_>>().join(", ")),
     };
-    Err(Error::UnknownTemplate { wanted, hint })
+    Error::UnknownTemplate { wanted, hint }
 }

@@ -27,6 +27,18 @@ pub enum Error {
         /// What there is.
         hint: String,
     },
+    /// The template has several versions, and the new task does not say which; nothing was created.
+    #[error(
+        "`{template}` has {}: say which with `.version(…)`, or ask for the latest with `.latest()`",
+        described(versions)
+    )]
+    #[non_exhaustive]
+    SeveralVersions {
+        /// Its namespace and name.
+        template: String,
+        /// The versions, the latest last.
+        versions: Vec<String>,
+    },
     /// There is no such task.
     #[error("there is no task {0}")]
     UnknownTask(TaskId),
@@ -173,6 +185,15 @@ fn needs(needed_by: &[String], unknown: &[String]) -> String {
     let unknown = (!unknown.is_empty())
         .then(|| format!("it is not known here whether {} can do without its result", names(unknown)));
     needed.into_iter().chain(unknown).collect::<Vec<_>>().join(", and ")
+}
+
+/// `version 1.0.0`, or `versions 1.0.0, 1.1.0 and 2.0.0`.
+pub(super) fn described(versions: &[String]) -> String {
+    match versions {
+        [only] => format!("version {only}"),
+        [first @ .., last] => format!("versions {} and {last}", first.join(", ")),
+        [] => "no version".to_owned(),
+    }
 }
 
 fn already_exists(task: Option<TaskId>, same_context: Option<bool>, key: Option<&str>) -> String {

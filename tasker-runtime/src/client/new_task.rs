@@ -10,7 +10,7 @@ use uuid::Uuid;
 pub struct NewTask {
     pub(super) namespace: String,
     pub(super) name: String,
-    pub(super) version: Option<String>,
+    pub(super) version: Version,
     pub(super) context: Result<Json, NoContext>,
     pub(super) correlation_id: Option<Uuid>,
     pub(super) identity: IdentityStrategy,
@@ -26,6 +26,17 @@ pub(super) enum NoContext {
     NotAnObject(String),
     /// It cannot be written as JSON.
     NotWritten(JsonWriteError),
+}
+
+/// Which version of its template a task is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    /// The only one that there is.
+    Only,
+    /// This one.
+    Is(String),
+    /// The latest that there is.
+    Latest,
 }
 
 /// What makes two tasks the same, so that the second is not created. This holds until the first is deleted,
@@ -67,7 +78,7 @@ impl NewTask {
         Self {
             namespace: namespace.into(),
             name: name.into(),
-            version: None,
+            version: Version::Only,
             context,
             correlation_id: None,
             identity: IdentityStrategy::default(),
@@ -80,7 +91,19 @@ impl NewTask {
     /// The version of the template; needed only when there are several.
     #[must_use]
     pub fn version(mut self, version: impl Into<String>) -> Self {
-        self.version = Some(version.into());
+        self.version = Version::Is(version.into());
+        self
+    }
+
+    /// The latest version of the template that this runtime has: `1.10.0` is later than `1.9.2`.
+    ///
+    /// ```
+    /// use tasker::NewTask;
+    /// let task = NewTask::new("shop", "fulfil", &serde_json::json!({ "order": 7 })).latest();
+    /// ```
+    #[must_use]
+    pub fn latest(mut self) -> Self {
+        self.version = Version::Latest;
         self
     }
 

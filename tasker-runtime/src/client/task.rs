@@ -29,6 +29,9 @@ pub struct Task {
     pub name: String,
     /// Its template's version.
     pub version: String,
+    /// The environment of its template that it was created in; `None` for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// Its state.
     pub state: TaskState,
     /// The id that it shares with related work.
@@ -295,6 +298,7 @@ impl Task {
             namespace: template.namespace.clone(),
             name: template.name.clone(),
             version: template.version.clone(),
+            environment: template.environment.clone(),
             state: record.head.state,
             correlation_id: record.head.correlation_id,
             context: record.head.context,

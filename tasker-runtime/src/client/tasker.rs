@@ -163,6 +163,15 @@ impl Tasker {
         look::list(self.engine(), filter).await
     }
 
+    /// Whether a worker of this runtime's environment runs the task.
+    #[doc(hidden)]
+    pub async fn serves_environment_of(&self, id: TaskId) -> Result<bool, Error> {
+        let engine = self.engine();
+        let record = engine.store.task(id).await?.ok_or(Error::UnknownTask(id))?;
+        let bound = engine.templates.get(record.head.template, &*engine.store).await?;
+        Ok(bound.template.runs_in(engine.settings.environment.as_deref()))
+    }
+
     /// The workers of the store, of all processes: those that are alive, and dead ones that the store has not
     /// forgotten yet.
     ///

@@ -86,7 +86,9 @@ async fn run_prepared(engine: &Arc<Engine>, prepared: &mut Prepared, job: Job) -
     let claim = prepared.claim;
     let Some(handler) = prepared.step().handler.clone() else {
         prepared.running = None;
-        if engine.admission.serves(&prepared.bound.template.namespace) {
+        if engine.admission.serves(&prepared.bound.template.namespace)
+            && !engine.report_other_environment(&prepared.bound)
+        {
             engine.report_missing_handler(&prepared.declared().handler.callable);
         }
         engine.hand_back(vec![claim]).await;
@@ -100,8 +102,9 @@ async fn run_prepared(engine: &Arc<Engine>, prepared: &mut Prepared, job: Job) -
                 engine.refuse(vec![claim]).await;
                 return None;
             }
-            // The step is of a namespace that this worker does not serve.
+            // The step is of a namespace or an environment that this worker does not serve.
             Verdict::Unknown => {
+                engine.report_other_environment(&prepared.bound);
                 engine.hand_back(vec![claim]).await;
                 return None;
             }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tasker_store::{Claim, ClaimRequest, Claimed, Store, TaskId, WorkerId, WorkerInfo};
+use tasker_store::{Claim, ClaimRequest, Claimed, Store, TaskId, TemplateId, WorkerId, WorkerInfo};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tokio_util::task::TaskTracker;
@@ -59,6 +59,8 @@ pub(crate) struct Engine {
     reported_missing: Mutex<HashSet<String>>,
     /// What was last seen of the fleet, by those who look at tasks.
     pub(super) fleet_look: FleetLook,
+    /// Templates of which the log says already that their tasks are of another environment.
+    reported_environments: Mutex<HashSet<TemplateId>>,
 }
 
 impl Engine {
@@ -95,6 +97,7 @@ impl Engine {
             events: broadcast::Sender::new(EVENT_BUFFER),
             reported_missing: Mutex::default(),
             fleet_look: FleetLook::default(),
+            reported_environments: Mutex::default(),
         }
     }
 
@@ -221,6 +224,29 @@ impl Engine {
                 self.report_missing_handler(&bound.template.steps[*step as usize].handler.callable);
             }
         }
+    }
+
+    /// Whether the template's tasks were created in another environment than this worker's, which is said in
+    /// the log, once for each template.
+    pub(super) fn report_other_environment(&self, bound: &BoundTemplate) -> bool {
+        let (template, own) = (&bound.template, self.settings.environment.as_deref());
+        let is_other = !template.runs_in(own);
+        if is_other {
+            let mut reported = self.reported_environments.lock().unwrap_or_else(PoisonError::into_inner);
+            if reported.insert(bound.id) {
+                tracing::error!(
+                    namespace = template.namespace,
+                    template = template.name,
+                    version = template.version,
+                    task_environment = template.environment.as_deref().unwrap_or("none"),
+                    worker_environment = own.unwrap_or("none"),
+                    "steps are due of tasks that were created in another environment than this worker's; \
+                     they wait for a worker of theirs. Create tasks with the environment of the workers that \
+                     are to run them"
+                );
+            }
+        }
+        is_other
     }
 
     /// Hands claims back that were not admitted, and wakes the dispatcher: the limits that refused them may

@@ -462,6 +462,7 @@ impl<H: StepHandler> Call<H> {
             steps,
             lifecycle: Lifecycle::default(),
             environments: Vec::new(),
+            environment: None,
         };
         let facts = StepFacts { template: Arc::new(template), index, reads };
         StepContext::new(

@@ -1,7 +1,7 @@
 //! Admission: which steps this worker takes, and whether one more attempt of a step may start here.
 //!
-//! A worker takes the steps of the namespaces that it serves and that it has a handler for. An attempt of
-//! such a step is admitted while every limit that the step falls under has capacity: the worker limits,
+//! A worker takes the steps of the namespaces that it serves and that it has a handler for, of tasks that were
+//! created in its environment. An attempt of such a step is admitted while every limit that the step falls under has capacity: the worker limits,
 //! which the builder set for this worker alone, and the fleet limits, which the store keeps for all workers
 //! together. Steps under a limit without capacity are *excluded*: the store is told not to hand them out.
 
@@ -75,7 +75,7 @@ pub(super) struct ContendedClaims {
 impl Admission {
     /// `wake` is notified when steps may be claimed that were excluded before.
     pub(super) fn new(settings: &WorkerSettings, wake: Arc<Notify>) -> Self {
-        let table = Table::new(settings.namespaces.clone(), &settings.worker_limits);
+        let table = Table::new(settings);
         let max_running = u32::try_from(settings.concurrency).unwrap_or(u32::MAX);
         Self { table: Mutex::new(table), max_running, wake, permits_due: Notify::new() }
     }

@@ -11,12 +11,15 @@ use tokio::time::Instant;
 use crate::build::bind::BoundTemplate;
 use crate::engine::admission::fleet_share::FleetShare;
 use crate::engine::admission::scope_limit::ScopeLimit;
+use crate::engine::settings::WorkerSettings;
 
 /// The steps and limits that this worker knows.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     /// The namespaces that this worker serves; `None` for all.
     namespaces: Option<BTreeSet<String>>,
+    /// The environment of this worker; `None` for none.
+    environment: Option<String>,
     templates: HashSet<TemplateId>,
     pub(super) steps: HashMap<(TemplateId, StepIndex), Step>,
     pub(super) limits: Vec<ScopeLimit>,
@@ -31,7 +34,7 @@ pub(super) struct Table {
 pub(super) struct Step {
     namespace: Arc<str>,
     callable: Arc<str>,
-    /// Whether this worker has a handler for it, and serves its namespace.
+    /// Whether this worker has a handler for it, and serves its namespace and the task's environment.
     pub(super) is_ours: bool,
     /// The limits that it falls under, as indices into [`Table::limits`].
     pub(super) limits: Vec<usize>,
@@ -51,14 +54,12 @@ impl Step {
 }
 
 impl Table {
-    pub(super) fn new(
-        namespaces: Option<BTreeSet<String>>,
-        worker_limits: &HashMap<LimitScope, usize>,
-    ) -> Self {
-        let limits = worker_limits.iter().map(|(scope, max)| {
+    pub(super) fn new(settings: &WorkerSettings) -> Self {
+        let limits = settings.worker_limits.iter().map(|(scope, max)| {
             ScopeLimit::of_worker(scope.clone(), u32::try_from(*max).unwrap_or(u32::MAX))
         });
-        Self { namespaces, limits: limits.collect(), ..Self::default() }
+        let (namespaces, environment) = (settings.namespaces.clone(), settings.environment.clone());
+        Self { namespaces, environment, limits: limits.collect(), ..Self::default() }
     }
 
     /// Whether steps of this namespace run here.
@@ -71,7 +72,8 @@ impl Table {
         if !self.templates.insert(bound.id) {
             return;
         }
-        let is_served = self.serves(&bound.template.namespace);
+        let is_served =
+            self.serves(&bound.template.namespace) && bound.template.runs_in(self.environment.as_deref());
         let namespace: Arc<str> = bound.template.namespace.as_str().into();
         for (index, (declared, own)) in (0..).zip(bound.template.steps.iter().zip(&bound.steps)) {
             let mut step = Step {
