@@ -7,3 +7,4 @@ VALUES (
 )
 ON CONFLICT (id) DO UPDATE
 SET running = excluded.running, beat_at = clock_timestamp(), idle_at = NULL
+RETURNING clock_timestamp() AS now

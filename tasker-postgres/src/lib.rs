@@ -6,6 +6,7 @@ mod batch;
 mod columns;
 mod connection;
 mod connector;
+mod database_clock;
 mod doctor;
 mod encryption;
 mod error;
@@ -62,8 +63,8 @@ use tasker_store::doctor::{Facts, FactsRequest, Finding};
 use tasker_store::{
     Acted, ActionRequest, Claim, ClaimRequest, Claimed, Created, Finished, FinishedAttempt, FleetLimit,
     Identity, Json, LimitRecord, LimitScope, NewTaskRecord, PermitGrants, PermitRequest, ProgramRecord,
-    PruneRequest, StepKey, Store, StoreError, TaskFilter, TaskGlance, TaskHead, TaskId, TaskInputs,
-    TaskRecord, TemplateId, TemplateRecord, WorkerId, WorkerInfo, WorkerRecord,
+    PruneRequest, StepKey, Store, StoreClock, StoreError, TaskFilter, TaskGlance, TaskHead, TaskId,
+    TaskInputs, TaskRecord, TemplateId, TemplateRecord, WorkerId, WorkerInfo, WorkerRecord,
 };
 use tasker_template::StepIndex;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -141,6 +142,7 @@ impl PostgresStore {
         }
         let pool = open::pool(&settings)?;
         let (workers, own) = (Workers::default(), OwnWorkers::default());
+        database_clock::measure(&own.clock, &connections[0].client).await;
         let (queued, notified) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let background = vec![
             tokio::spawn(notices::send(pool.clone(), Arc::clone(&settings), Arc::clone(&queued))),
@@ -350,6 +352,10 @@ impl Store for PostgresStore {
 
     fn lease(&self) -> Option<Duration> {
         Some(self.settings.lease)
+    }
+
+    fn clock(&self) -> Option<Arc<StoreClock>> {
+        Some(Arc::clone(&self.own.clock))
     }
 
     async fn set_limit(&self, limit: FleetLimit) -> Result<(), StoreError> {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tasker_store::{Claim, WorkerId};
+use tasker_store::{Claim, StoreClock, WorkerId};
 use tokio::sync::oneshot;
 
 use crate::connection::Connection;
+use crate::database_clock;
 use crate::error::PgError;
 use crate::operation::Operation;
 use crate::session::Session;
@@ -22,7 +23,7 @@ const BARRIER_TIMEOUT: Duration = Duration::from_millis(200);
 pub(crate) async fn sweep_if_due(session: &mut Session) {
     let shared = Arc::clone(&session.shared);
     let Some(sweep) = shared.sweep_schedule().take_if(|sweep| sweep.is_due()) else { return };
-    let next = match hand_back_orphans(session, Timestamp::now()).await {
+    let next = match hand_back_orphans(session).await {
         Ok(true) => sweep.next(),
         // The statement of another writer may be waiting for a lock.
         Ok(false) => Some(sweep.postponed()),
@@ -38,7 +39,7 @@ pub(crate) async fn sweep_if_due(session: &mut Session) {
 }
 
 /// Hands back the orphaned claims. `false` when other writers were busy for too long.
-async fn hand_back_orphans(session: &mut Session, now: Timestamp) -> Result<bool, PgError> {
+async fn hand_back_orphans(session: &mut Session) -> Result<bool, PgError> {
     let shared = Arc::clone(&session.shared);
     let workers: Vec<WorkerId> = shared.alive_workers().into_iter().collect();
     let Connection { client, schema, .. } = &session.connection;
@@ -48,6 +49,9 @@ async fn hand_back_orphans(session: &mut Session, now: Timestamp) -> Result<bool
     if orphans.is_empty() {
         return Ok(true);
     }
+    let clock = StoreClock::default();
+    database_clock::measure(&clock, client).await;
+    let now = clock.now().unwrap_or_else(Timestamp::now);
     // Some of them may have been made by another writer whose answer is on its way. Behind the barrier
     // every answer has arrived. A claim that has ended in the meantime is passed over.
     let barrier = tokio::time::timeout(BARRIER_TIMEOUT, shared.write_barrier.write()).await;

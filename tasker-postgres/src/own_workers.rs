@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tasker_store::{WorkerId, WorkerInfo};
+use tasker_store::{StoreClock, WorkerId, WorkerInfo};
 
 use crate::known_claims::KnownClaims;
 
@@ -12,6 +12,7 @@ use crate::known_claims::KnownClaims;
 pub(crate) struct OwnWorkers {
     infos: Arc<Mutex<HashMap<WorkerId, Arc<WorkerInfo>>>>,
     pub(crate) known_claims: KnownClaims,
+    pub(crate) clock: Arc<StoreClock>,
 }
 
 /// What a worker writes into its row.
@@ -21,6 +22,8 @@ pub(crate) struct Heartbeat {
     pub(crate) info: Arc<WorkerInfo>,
     /// How many claims it has.
     pub(crate) running: i32,
+    /// What the answer says of the database's time is told to it.
+    pub(crate) clock: Arc<StoreClock>,
 }
 
 impl OwnWorkers {
@@ -39,7 +42,7 @@ impl OwnWorkers {
 
     pub(crate) fn heartbeat(&self, worker: WorkerId, info: Arc<WorkerInfo>) -> Heartbeat {
         let running = i32::try_from(self.known_claims.count(worker)).unwrap_or(i32::MAX);
-        Heartbeat { worker, info, running }
+        Heartbeat { worker, info, running, clock: Arc::clone(&self.clock) }
     }
 
     fn infos(&self) -> MutexGuard<'_, HashMap<WorkerId, Arc<WorkerInfo>>> {

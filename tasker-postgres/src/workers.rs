@@ -1,7 +1,7 @@
 //! The workers of all processes, in the table `worker`. A worker is alive for as long as its last heartbeat,
 //! by the database's clock, is younger than its lease.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tasker_store::{ProgramRecord, WorkerId, WorkerInfo, WorkerRecord};
 use tokio_postgres::types::Type;
@@ -9,6 +9,7 @@ use tokio_postgres::{Error, GenericClient, Row};
 use uuid::Uuid;
 
 use crate::columns::Value;
+use crate::database_clock;
 use crate::error::PgResult;
 use crate::limits;
 use crate::own_workers::Heartbeat;
@@ -25,7 +26,7 @@ pub(crate) async fn beat(
 ) -> Result<(), Error> {
     let lease = lease.as_secs_f64();
     let sql = statement!("heartbeat", schema);
-    for Heartbeat { worker, info, running } in heartbeats {
+    for Heartbeat { worker, info, running, clock } in heartbeats {
         let WorkerInfo { host, version, namespaces, callables, program, environment, .. } = &**info;
         let (process, handlers, concurrency) = (int(info.process), int(info.handlers), int(info.concurrency));
         let values: [Value<'_>; 12] = [
@@ -42,7 +43,9 @@ pub(crate) async fn beat(
             (program, Type::TEXT),
             (environment, Type::TEXT),
         ];
-        client.query_typed(&sql, &values).await?;
+        let asked = Instant::now();
+        let rows = client.query_typed(&sql, &values).await?;
+        database_clock::tell(clock, &rows, asked);
     }
     Ok(())
 }

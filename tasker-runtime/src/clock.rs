@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use tasker_store::later;
+use jiff::{SignedDuration, Timestamp};
+use tasker_store::{StoreClock, later};
 use tokio::time::Instant;
 
 /// Where the engine gets the time and its random numbers.
@@ -17,14 +17,32 @@ use tokio::time::Instant;
 #[derive(Clone, Debug)]
 pub struct Clock {
     origin: Option<(Timestamp, Instant)>,
+    /// The clock of the store, where it has one of its own.
+    store: Option<Arc<StoreClock>>,
+    /// How far the machine's time is off.
+    off: SignedDuration,
     random: Arc<Mutex<fastrand::Rng>>,
 }
 
 impl Clock {
-    /// The machine's time.
+    /// The machine's time; on PostgreSQL the database's, by which all of its workers go, once the store is open.
     #[must_use]
     pub fn system() -> Self {
-        Self { origin: None, random: Arc::new(Mutex::new(fastrand::Rng::new())) }
+        let random = Arc::new(Mutex::new(fastrand::Rng::new()));
+        Self { origin: None, store: None, off: SignedDuration::ZERO, random }
+    }
+
+    /// A machine's time that is off by so much: for tests of what goes by which clock.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn system_off_by(off: SignedDuration) -> Self {
+        Self { off, ..Self::system() }
+    }
+
+    /// Goes by the clock of the store, if it has one, and if this is no virtual time.
+    pub(crate) fn following(self, store: Option<Arc<StoreClock>>) -> Self {
+        if self.origin.is_some() { self } else { Self { store, ..self } }
     }
 
     /// Begins at `start` and goes on as tokio's time does: in a test with paused time, a wait of
@@ -40,17 +58,23 @@ impl Clock {
     #[must_use]
     pub fn paused(start: Timestamp, seed: u64) -> Self {
         let random = Arc::new(Mutex::new(fastrand::Rng::with_seed(seed)));
-        Self { origin: Some((start, Instant::now())), random }
+        let origin = Some((start, Instant::now()));
+        Self { origin, store: None, off: SignedDuration::ZERO, random }
     }
 
     /// The time, to the microsecond: a store keeps no more, and what is kept equals what was said.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         let now = match self.origin {
-            None => Timestamp::now(),
+            None => self.store.as_ref().and_then(|store| store.now()).unwrap_or_else(|| self.machine_time()),
             Some((start, begun)) => later(start, begun.elapsed()),
         };
         Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+    }
+
+    fn machine_time(&self) -> Timestamp {
+        let now = Timestamp::now();
+        now.checked_add(self.off).unwrap_or(now)
     }
 
     /// Waits until `time`.

@@ -33,6 +33,7 @@ pub mod sealed;
 mod sql_write;
 mod state;
 mod store;
+mod store_clock;
 mod task;
 mod template;
 mod time;
@@ -64,6 +65,7 @@ pub use rate::{Rate, RateError};
 pub use sql_write::{SqlValue, SqlWrite};
 pub use state::{AttemptOutcome, DeadLetterReason, DeadLetterStatus, StepState, TaskState};
 pub use store::Store;
+pub use store_clock::StoreClock;
 pub use task::{
     Created, Identity, NewTaskRecord, Origin, PruneRequest, StepRecord, TaskFilter, TaskGlance, TaskHead,
     TaskInputs, TaskRecord,

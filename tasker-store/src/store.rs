@@ -21,6 +21,7 @@ use crate::key::StepKey;
 use crate::limit::{FleetLimit, LimitScope};
 use crate::permit::{LimitRecord, PermitGrants, PermitRequest};
 use crate::sealed::Sealed;
+use crate::store_clock::StoreClock;
 use crate::task::{
     Created, Identity, NewTaskRecord, PruneRequest, TaskFilter, TaskGlance, TaskHead, TaskInputs, TaskRecord,
 };
@@ -137,6 +138,11 @@ pub trait Store: Sealed + Debug + Send + Sync + 'static {
     /// The lease: how long a worker counts as alive without a heartbeat. `None` when the store notices the
     /// end of a worker at once.
     fn lease(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The store's own clock, by which its workers and clients go; `None` when they go by their machine's.
+    fn clock(&self) -> Option<Arc<StoreClock>> {
         None
     }
 

@@ -5,6 +5,7 @@
 mod away;
 mod build;
 mod cli;
+mod clocks;
 mod crash;
 mod doctor;
 mod durability;

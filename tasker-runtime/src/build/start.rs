@@ -73,7 +73,8 @@ impl Builder {
         }
         let templates = Templates::new(registry, bound);
         let settings = WorkerSettings { environment: self.environment, ..self.settings };
-        let engine = Arc::new(Engine::new(store, templates, self.states, self.clock, settings, self.works));
+        let clock = self.clock.following(store.clock());
+        let engine = Arc::new(Engine::new(store, templates, self.states, clock, settings, self.works));
         if self.works {
             engine.start().await?;
         }
