@@ -111,10 +111,19 @@ async fn a_lease_runs_out_by_the_database() {
             begins.notify_one();
             std::future::pending::<StepResult<()>>()
         };
-        let one = off_by(dies, &schema).handler_fn("a", hangs).build().await.unwrap();
-        let id = one.create_task(new_task()).await.unwrap();
-        within("the first attempt", begun.notified()).await;
-        drop(one);
+        // On a runtime of its own, all of which stops at once: nothing is handed back, and no heartbeat follows.
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let builder = off_by(dies, &schema).handler_fn("a", hangs);
+        let first = runtime.spawn(async move {
+            let one = builder.build().await.unwrap();
+            let id = one.create_task(new_task()).await.unwrap();
+            within("the first attempt", begun.notified()).await;
+            std::mem::forget(one);
+            id
+        });
+        let id = first.await.unwrap();
+        runtime.shutdown_background();
         let other = worker(takes_over, &schema).await;
         let task = within("the task", other.wait(id)).await.unwrap();
         has_times_of_the_database(&task);
