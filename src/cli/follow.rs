@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tasker_runtime::error::chain;
 use tasker_runtime::events::{Event, Events};
+use tasker_runtime::json::Json;
 use tasker_runtime::task::{AttemptOutcome, Step};
 use tasker_runtime::{Error, NewTask, StepState, Task, TaskFilter, TaskId, TaskState, Tasker};
 use tasker_template::rails;
@@ -34,7 +35,15 @@ pub async fn run_task(
     context: &Value,
     display: Display,
 ) -> ExitCode {
-    let requested = RequestedTask { namespace, name, version: None, context, creation: &Creation::default() };
+    let context = match Json::from_value(context) {
+        Ok(context) => context,
+        Err(error) => {
+            tasker.shutdown().await;
+            return fail(FAILED, format!("the context cannot be used: {error}"));
+        }
+    };
+    let (context, creation) = (&context, &Creation::default());
+    let requested = RequestedTask { namespace, name, version: None, context, creation };
     run(tasker, &requested, display, &Program::started()).await
 }
 
@@ -44,7 +53,7 @@ pub(super) struct RequestedTask<'a> {
     pub(super) name: &'a str,
     /// Needed only when several versions are loaded.
     pub(super) version: Option<&'a str>,
-    pub(super) context: &'a Value,
+    pub(super) context: &'a Json,
     pub(super) creation: &'a Creation,
 }
 
@@ -148,7 +157,8 @@ async fn begin(tasker: &Tasker, requested: &RequestedTask<'_>, display: Display)
         }
     }
     left.reverse();
-    let same = left.iter().find(|task| task.context.to::<Value>().is_ok_and(|own| own == *context));
+    let canonical = context.canonical();
+    let same = left.iter().find(|task| task.context.canonical() == canonical);
     let task = version.into_iter().fold(NewTask::new(namespace, name, context), NewTask::version);
     let asked_for = match same {
         Some(same) if !creation.is_identified() => {

@@ -1,12 +1,15 @@
 //! A task to create, as arguments describe it.
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::process::ExitCode;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 use tasker_runtime::error::chain;
+use tasker_runtime::json::Json;
 use tasker_runtime::{Builder, Error, IdentityStrategy, NewTask, TaskId};
 
 use crate::cli::output::{FAILED, fail, print};
@@ -17,7 +20,7 @@ use crate::cli::time::moment;
 pub(super) struct TaskOptions {
     /// The task's context: a JSON object, or @FILE
     #[arg(long, default_value = "{}", value_name = "JSON|@FILE", value_parser = context)]
-    pub(super) context: Value,
+    pub(super) context: Json,
     /// Which of the template's environments applies
     #[arg(long, value_name = "NAME")]
     environment: Option<String>,
@@ -134,16 +137,24 @@ pub(super) fn refused(error: &Error, json: bool) -> ExitCode {
     fail(FAILED, chain(error))
 }
 
-pub(super) fn context(text: &str) -> Result<Value, String> {
-    let read;
+/// The context with all its digits, as it was written.
+pub(super) fn context(text: &str) -> Result<Json, String> {
     let text = match text.strip_prefix('@') {
-        Some(path) => {
-            read = std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
-            &read
-        }
-        None => text,
+        Some(path) => read(path).map_err(|error| format!("cannot read {path}: {error}"))?,
+        None => text.to_owned(),
     };
-    let value: Value =
-        serde_json::from_str(text).map_err(|error| format!("the context is not JSON: {error}"))?;
-    if value.is_object() { Ok(value) } else { Err("the context must be a JSON object".to_owned()) }
+    let json = Json::from_text(text).map_err(|error| format!("the context is not JSON: {error}"))?;
+    if json.get().starts_with('{') { Ok(json) } else { Err("the context must be a JSON object".to_owned()) }
+}
+
+/// The text of a file, which may be a pipe or a device.
+fn read(path: &str) -> io::Result<String> {
+    let mut text = String::new();
+    // No limit of a context is higher.
+    let most = 256 << 20;
+    let read = File::open(path)?.take(most + 1).read_to_string(&mut text)?;
+    if u64::try_from(read).is_ok_and(|read| read <= most) {
+        return Ok(text);
+    }
+    Err(io::Error::other(format!("it has more than {most} bytes")))
 }

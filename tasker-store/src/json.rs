@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::json_canonical;
 use crate::json_write::{self, DEEPEST, JsonWriteError, LARGEST};
 
 /// A JSON text, with every number as it was written; cheap to clone.
@@ -139,6 +140,20 @@ impl Json {
     #[must_use]
     pub fn get(&self) -> &str {
         &self.0
+    }
+
+    /// A form in which two texts are the same if they differ only in white space, in the order of keys, and in
+    /// how a text or a number is written. Every digit counts. It is the text itself if that is not JSON.
+    ///
+    /// ```
+    /// use tasker::json::Json;
+    /// let [one, other] = [r#"{"a": 1.50, "b": 2}"#, r#"{"b":2,"a":1.5}"#]
+    ///     .map(|text| Json::from_text(text.to_owned()).unwrap());
+    /// assert_eq!(one.canonical(), other.canonical());
+    /// ```
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        json_canonical::canonical(self.get()).unwrap_or_else(|| self.get().to_owned())
     }
 
     /// Reads the value as a `T`.

@@ -18,6 +18,7 @@ mod error_record;
 pub mod failpoint;
 mod id;
 mod json;
+mod json_canonical;
 mod json_write;
 mod key;
 mod ledger;

@@ -7,6 +7,7 @@ mod build;
 mod cli;
 mod clocks;
 mod crash;
+mod digits;
 mod doctor;
 mod durability;
 mod engine;

@@ -2,8 +2,9 @@
 
 use clap::Args;
 use console::style;
-use serde_json::json;
+use serde::Serialize;
 use tasker_runtime::operate::Staleness;
+use tasker_runtime::task::TaskSummary;
 use tasker_runtime::{Error, TaskFilter, TaskId, TaskState, Tasker};
 
 use crate::cli::output::{print, print_json};
@@ -47,6 +48,13 @@ pub(super) struct Stale {
     limit: usize,
 }
 
+/// What is printed as JSON. Not by way of a `Value`, which would round the numbers of contexts.
+#[derive(Serialize)]
+struct Page<'a> {
+    tasks: &'a [TaskSummary],
+    next_before: Option<TaskId>,
+}
+
 const STATES: [TaskState; 5] = [
     TaskState::InProgress,
     TaskState::Complete,
@@ -70,7 +78,7 @@ pub(super) async fn list(tasker: &Tasker, options: &Options, json: bool) -> Resu
     let tasks = tasker.list(filter).await?;
     let next = tasks.last().filter(|_| tasks.len() == options.limit).map(|task| task.id);
     if json {
-        print_json(&json!({ "tasks": tasks, "next_before": next }));
+        print_json(&Page { tasks: &tasks, next_before: next });
         return Ok(());
     }
     if tasks.is_empty() {

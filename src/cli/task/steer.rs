@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use serde_json::{Value, json};
+use serde_json::json;
+use tasker_runtime::json::Json;
 use tasker_runtime::operate::{Operator, RetryScope};
 use tasker_runtime::{Error, Task, TaskId, Tasker};
 
@@ -62,7 +63,7 @@ pub(super) struct Amend {
     task: TaskId,
     /// The whole new context: a JSON object, or @FILE
     #[arg(long, value_name = "JSON|@FILE", value_parser = context)]
-    context: Value,
+    context: Json,
     #[command(flatten)]
     who: Who,
 }
@@ -99,7 +100,7 @@ pub(super) struct Complete {
     step: String,
     /// The result, as the step's handler would have returned it
     #[arg(long, value_name = "JSON", value_parser = json_value)]
-    result: Value,
+    result: Json,
     #[command(flatten)]
     who: Who,
 }
@@ -114,8 +115,9 @@ pub(super) struct Prune {
     limit: usize,
 }
 
-fn json_value(text: &str) -> Result<Value, String> {
-    serde_json::from_str(text)
+/// The value with all its digits, as it was written.
+fn json_value(text: &str) -> Result<Json, String> {
+    Json::from_text(text.to_owned())
         .map_err(|error| format!("it is not JSON: {error}; text wants quotes: '\"text\"'"))
 }
 

@@ -1,6 +1,5 @@
 //! What makes two tasks the same.
 
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tasker_store::{Identity, Json};
 use tasker_template::TaskTemplate;
@@ -11,7 +10,7 @@ use crate::client::new_task::IdentityStrategy;
 pub(crate) fn hash(template: &TaskTemplate, strategy: &IdentityStrategy, context: &Json) -> Option<Identity> {
     let (kind, text) = match strategy {
         IdentityStrategy::AlwaysUnique => return None,
-        IdentityStrategy::Strict => ("strict", canonical(context)),
+        IdentityStrategy::Strict => ("strict", context.canonical()),
         IdentityStrategy::CallerProvided(key) => ("caller_provided", key.clone()),
     };
     let mut hash = Sha256::new();
@@ -23,27 +22,7 @@ pub(crate) fn hash(template: &TaskTemplate, strategy: &IdentityStrategy, context
     Some(hash.finalize().into())
 }
 
-/// Whether two contexts are the same, apart from the order of keys and white space.
+/// Whether two contexts are the same, apart from the order of keys, white space, and how a number is written.
 pub(crate) fn same(one: &Json, other: &Json) -> bool {
-    one == other || canonical(one) == canonical(other)
-}
-
-/// The context with its keys sorted at every level.
-fn canonical(context: &Json) -> String {
-    // serde_json keeps objects sorted by key; a JSON text can always be read.
-    context.to::<Value>().map_or_else(|_| context.get().to_owned(), |value| sorted(&value).to_string())
-}
-
-/// The value with its keys sorted. `serde_json` does not sort them if another crate has turned on its feature
-/// `preserve_order`.
-fn sorted(value: &Value) -> Value {
-    match value {
-        Value::Array(items) => items.iter().map(sorted).collect(),
-        Value::Object(fields) => {
-            let mut keys: Vec<&String> = fields.keys().collect();
-            keys.sort_unstable();
-            keys.into_iter().map(|key| (key.clone(), sorted(&fields[key]))).collect()
-        }
-        other => other.clone(),
-    }
+    one == other || one.canonical() == other.canonical()
 }
