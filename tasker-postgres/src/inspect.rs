@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use tasker_store::doctor::{Finding, FindingKind, Repair};
-use tasker_store::{LimitScope, WorkerId};
+use tasker_store::{LimitScope, TaskId, TaskState, WorkerId};
 use tokio_postgres::types::Type;
 use tokio_postgres::{GenericClient, Row};
 use uuid::Uuid;
@@ -39,6 +39,7 @@ pub(crate) async fn inspect(
     let schema = settings.quoted_schema();
     let mut findings = indexes(client, settings, &schema).await?;
     findings.extend(database(client, &schema).await?);
+    findings.extend(unknown_states(client, &schema).await?);
     for (table, condition, owner) in LEFT_OVER {
         let condition = condition.replace("{schema}", &schema);
         let count = format!("SELECT count(*) AS rows FROM {schema}.{table} AS left_over WHERE {condition}");
@@ -82,6 +83,15 @@ async fn indexes(
         Some(Finding::index_missing(&what, &sql.replace("{schema}", schema)))
     };
     Ok(schema::expected_indexes().into_iter().filter_map(look).collect())
+}
+
+/// Tasks whose state is none that this version knows.
+async fn unknown_states(client: &impl GenericClient, schema: &str) -> PgResult<Vec<Finding>> {
+    let known: Vec<&str> = TaskState::ALL.iter().map(|state| state.as_str()).collect();
+    let sql = statement!("doctor_unknown_states", schema);
+    let rows = client.query_typed(&sql, &[(&known, Type::TEXT_ARRAY)]).await?;
+    let told = |row: &Row| Ok(Finding::unknown_state(TaskId(get(row, "id")?), get(row, "state")?));
+    Ok(rows.iter().map(told).collect::<Result<_>>()?)
 }
 
 /// Settings of the database that give something away.

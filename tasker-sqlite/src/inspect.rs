@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 use tasker_store::doctor::{Finding, FindingKind, Repair};
-use tasker_store::{LimitScope, WorkerId};
+use tasker_store::{LimitScope, TaskId, TaskState, WorkerId};
 
 use crate::error::{Result, unreadable};
 use crate::schema;
@@ -11,6 +11,8 @@ use crate::values::{blob, uuid};
 
 /// How many faults of the file's pages are told at most.
 const FAULTS: u32 = 10;
+/// How many tasks of unknown states are told at most.
+const MAX: u32 = 100;
 
 /// Rows that belong to something that is gone: of each table the condition, and what is gone.
 const LEFT_OVER: [(&str, &str, &str); 6] = [
@@ -49,7 +51,25 @@ pub(crate) fn inspect(connection: &Connection, is_alive: &impl Fn(WorkerId) -> b
             findings.push(Finding::left_over(rows.unsigned_abs(), table, owner));
         }
     }
+    findings.extend(unknown_states(connection)?);
     findings.extend(dead_permits(connection, is_alive)?);
+    Ok(findings)
+}
+
+/// Tasks whose state is none that this version knows.
+fn unknown_states(connection: &Connection) -> Result<Vec<Finding>> {
+    let known: Vec<String> = TaskState::ALL.iter().map(|state| format!("'{state}'")).collect();
+    let sql = format!(
+        "SELECT id, state FROM task WHERE state <> 'complete' AND state NOT IN ({}) ORDER BY id LIMIT {MAX}",
+        known.join(", ")
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut findings = Vec::new();
+    while let Some(row) = rows.next()? {
+        let state: String = row.get(1)?;
+        findings.push(Finding::unknown_state(TaskId(uuid(row, 0)?), &state));
+    }
     Ok(findings)
 }
 

@@ -291,6 +291,8 @@ async fn a_template_that_is_missing_or_unreadable_is_told() {
 
 #[tokio::test]
 async fn records_that_cannot_be_read_are_told() {
+    let told = found("UPDATE {s}task SET state = 'odd'", FindingKind::RecordUnreadable).await;
+    assert!(told.contains("the state of the task is `odd`"), "{told}");
     let told = found("UPDATE {s}step SET state = 'redy'", FindingKind::RecordUnreadable).await;
     assert!(told.contains("step `b`") && told.contains("redy"), "{told}");
     let told =

@@ -162,6 +162,14 @@ impl Finding {
         Self::new(FindingKind::LeftOver, what, "`--repair` deletes them.")
     }
 
+    /// A task in a state that this version does not know, so that no page of [`Facts`](crate::doctor::Facts) has it.
+    #[must_use]
+    pub fn unknown_state(task: TaskId, state: &str) -> Self {
+        let what = format!("a record cannot be read: the state of the task is `{state}`.");
+        let way_out = "If a newer version has written it, use that one; otherwise correct the row by hand.";
+        Self { task: Some(task), ..Self::new(FindingKind::RecordUnreadable, what, way_out) }
+    }
+
     /// An index that the store's statements need is not there.
     #[must_use]
     pub fn index_missing(what: &str, sql: &str) -> Self {
