@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use console::{Term, style, truncate_str};
 use jiff::Timestamp;
-use tasker_runtime::task::{Action, AttemptOutcome, Step};
+use tasker_runtime::task::{Action, AttemptOutcome, Step, WaitingOn};
 use tasker_runtime::{StepState, Task, TaskState};
 use tasker_template::rails;
 
@@ -52,12 +52,22 @@ pub(super) fn report_by(task: &Task, program: &Program) -> String {
 
 /// What the task waits for, a line each.
 fn waits(task: &Task, page: &mut String) {
-    for waits in &task.waiting_on {
-        let _ = writeln!(page, "  {}", harmless(&waits.to_string()));
+    for line in told_waits(&task.waiting_on, 20) {
+        let _ = writeln!(page, "  {line}");
     }
     if !task.waiting_on.is_empty() {
         page.push('\n');
     }
+}
+
+/// What is waited for as sentences, at most so many, and how many more there are.
+pub(super) fn told_waits(waiting_on: &[WaitingOn], most: usize) -> Vec<String> {
+    let mut lines: Vec<String> =
+        waiting_on.iter().take(most).map(|waits| first_line(&waits.to_string())).collect();
+    if let Some(more) = waiting_on.len().checked_sub(most).filter(|more| *more > 0) {
+        lines.push(format!("and {more} more"));
+    }
+    lines
 }
 
 fn timeline(task: &Task, page: &mut String) {
@@ -250,5 +260,22 @@ pub(super) fn millis(start: Timestamp, end: Timestamp) -> String {
         format!("{} ms", span.as_millis())
     } else {
         format!("{:.2} s", span.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tasker_runtime::task::WaitKind;
+
+    use super::*;
+
+    #[test]
+    fn what_many_steps_wait_for_is_cut_short() {
+        let waits = |number: usize| WaitingOn::new(WaitKind::Dependency, format!("s{number}"));
+        let all: Vec<WaitingOn> = (0..5).map(waits).collect();
+        let expected = ["waits for step `s0`", "waits for step `s1`", "and 3 more"];
+        assert_eq!(told_waits(&all, 2), expected);
+        assert_eq!(told_waits(&all[..2], 2), expected[..2]);
+        assert!(told_waits(&[], 2).is_empty());
     }
 }

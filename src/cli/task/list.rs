@@ -8,7 +8,7 @@ use tasker_runtime::task::TaskSummary;
 use tasker_runtime::{Error, TaskFilter, TaskId, TaskState, Tasker};
 
 use crate::cli::output::{print, print_json};
-use crate::cli::report::first_line;
+use crate::cli::report::told_waits;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -93,8 +93,8 @@ pub(super) async fn list(tasker: &Tasker, options: &Options, json: bool) -> Resu
         };
         let created = task.created_at.strftime("%Y-%m-%d %H:%M:%SZ");
         let tags = if task.tags.is_empty() { String::new() } else { format!("  [{}]", task.tags.join(", ")) };
-        let waits = task.waiting_on.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        let waits = if waits.is_empty() { waits } else { format!("  {}", first_line(&waits)) };
+        let waits = told_waits(&task.waiting_on, 2).join("; ");
+        let waits = if waits.is_empty() { waits } else { format!("  {waits}") };
         print(&format!(
             "{}  {state}  {created}  {}/{} {}{tags}{}",
             task.id,
