@@ -10,7 +10,7 @@ use tasker_runtime::limits::{FleetLimit, LimitRecord, LimitScope, Rate};
 use tasker_runtime::{Builder, Error, Tasker};
 
 use crate::cli::at_store::AtStore;
-use crate::cli::output::{FAILED, fail, print};
+use crate::cli::output::{FAILED, fail, print, say};
 use crate::cli::program::Program;
 
 #[derive(Debug, Args)]
@@ -91,6 +91,9 @@ async fn set(tasker: &Tasker, options: &Set, as_json: bool) -> Result<(), Error>
     let mut limit = FleetLimit::new(options.on.scope());
     (limit.concurrency, limit.rate) = (options.concurrency, options.rate);
     tasker.set_limit(limit.clone()).await?;
+    if let Some(unknown) = tasker.unknown_scope(&limit.scope).await? {
+        say(&format!("warning: {unknown}"));
+    }
     if as_json {
         return list(tasker, true).await;
     }

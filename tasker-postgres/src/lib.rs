@@ -284,6 +284,11 @@ impl Store for PostgresStore {
             .map_err(|error| self.store_error(error))
     }
 
+    async fn template_ids(&self) -> Result<Vec<TemplateId>, StoreError> {
+        let connection = self.connection().await?;
+        templates::ids(&**connection, &self.schema).await.map_err(|error| self.store_error(error))
+    }
+
     async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Created, StoreError> {
         self.shards.ask(task.id, |answer| Operation::Create(task, claim, answer)).await
     }

@@ -29,6 +29,12 @@ pub(crate) async fn put(
     Ok(())
 }
 
+/// The ids of all snapshots.
+pub(crate) async fn ids(client: &impl GenericClient, schema: &str) -> PgResult<Vec<TemplateId>> {
+    let rows = client.query_typed(&statement!("template_ids", schema), &[]).await?;
+    rows.iter().map(|row| Ok(TemplateId(get(row, "id")?))).collect()
+}
+
 pub(crate) async fn get_template(
     client: &impl GenericClient,
     schema: &str,

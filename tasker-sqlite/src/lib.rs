@@ -245,6 +245,10 @@ impl Store for SqliteStore {
         self.read(move |connection| read::template(connection, id)).await
     }
 
+    async fn template_ids(&self) -> Result<Vec<TemplateId>, StoreError> {
+        self.read(read::template_ids).await
+    }
+
     async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Created, StoreError> {
         self.write(move |session| write::create_task(session, &task, &claim)).await
     }

@@ -107,6 +107,13 @@ pub(crate) fn template(connection: &Connection, id: TemplateId) -> Result<Option
     Ok(record.optional()?.map(Arc::new))
 }
 
+/// The ids of all snapshots.
+pub(crate) fn template_ids(connection: &Connection) -> Result<Vec<TemplateId>> {
+    let mut statement = connection.prepare_cached("SELECT id FROM template")?;
+    let ids = statement.query_map([], |row| uuid(row, 0).map(TemplateId))?;
+    Ok(ids.collect::<rusqlite::Result<_>>()?)
+}
+
 pub(crate) fn inputs(
     connection: &Connection,
     task: TaskId,

@@ -66,6 +66,9 @@ pub trait Store: Sealed + Debug + Send + Sync + 'static {
     /// The snapshot of a template.
     async fn template(&self, id: TemplateId) -> Result<Option<Arc<TemplateRecord>>, StoreError>;
 
+    /// The ids of all snapshots, in any order.
+    async fn template_ids(&self) -> Result<Vec<TemplateId>, StoreError>;
+
     /// Creates a task, makes its roots ready, and claims them as `claim` asks. Creates nothing when there is
     /// a task of the same identity.
     async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Created, StoreError>;

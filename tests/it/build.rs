@@ -1,5 +1,7 @@
 //! What a runtime refuses to start with: everything at once, each with its place.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use tasker_runtime::{Builder, State, StepContext, StepResult, Tasker, step_handler};
 
@@ -100,6 +102,53 @@ async fn what_other_namespaces_need_may_be_missing_but_a_slip_is_told() {
     let error = refused(both().namespaces(["tset", "stocks"])).await;
     assert!(error.contains("in the namespace `tset`; did you mean `test`?"), "{error}");
     assert!(error.contains("in the namespace `stocks`; there are: shop, test"), "{error}");
+}
+
+#[derive(Clone)]
+struct Database;
+
+mod other {
+    #[derive(Clone)]
+    pub(super) struct Database;
+}
+
+#[step_handler("B::Plain")]
+async fn plain(_: State<Database>) {}
+
+#[step_handler("B::Shared")]
+async fn shared(_: State<Arc<Database>>) {}
+
+#[tokio::test]
+async fn a_state_that_is_nearly_the_right_one_is_told() {
+    let with = |callable: &str| {
+        builder(&format!("- {{name: a, handler: {{callable: '{callable}'}}}}\n"))
+            .handler::<plain>()
+            .handler::<shared>()
+    };
+    for (builder, hint) in [
+        (
+            with("B::Plain").state(Arc::new(Database)),
+            "takes `State<it::build::Database>`, but the builder was given none: it was given a \
+             `alloc::sync::Arc<it::build::Database>`: take `State<alloc::sync::Arc<it::build::Database>>`, or \
+             give the value without the `Arc`",
+        ),
+        (
+            with("B::Shared").state(Database),
+            "but the builder was given none: it was given a `it::build::Database`: take \
+             `State<it::build::Database>`, or give `Arc::new(…)` of the value",
+        ),
+        (
+            with("B::Plain").state(other::Database),
+            "it was given a `it::build::other::Database`, which is another type of this name",
+        ),
+        (with("B::Plain").state(7), "add `.state(…)` with a value of that type"),
+    ] {
+        let error = refused(builder).await;
+        assert!(error.contains(hint), "{error}");
+    }
+    for builder in [with("B::Plain").state(Database), with("B::Shared").state(Arc::new(Database))] {
+        builder.build().await.unwrap().shutdown().await;
+    }
 }
 
 #[tokio::test]

@@ -371,6 +371,9 @@ impl Store for Flaky {
     async fn template(&self, id: TemplateId) -> Result<Option<Arc<TemplateRecord>>, StoreError> {
         self.inner.template(id).await
     }
+    async fn template_ids(&self) -> Result<Vec<TemplateId>, StoreError> {
+        self.inner.template_ids().await
+    }
     async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Created, StoreError> {
         self.inner.create_task(task, claim).await
     }

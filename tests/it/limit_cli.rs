@@ -1,9 +1,15 @@
 //! `tasker limit`, with real processes.
 
-use serde_json::{Value, json};
+use std::sync::Arc;
 
+use serde_json::{Value, json};
+use tasker_runtime::limits::{FleetLimit, LimitScope};
+use tasker_runtime::{StepContext, StepResult, Tasker};
+use tasker_store::{MemoryStore, Store};
+
+use crate::log::Log;
 use crate::postgres::Schema;
-use crate::program::{json as printed, tasker, text};
+use crate::program::{created, json as printed, sqlite, tasker, text};
 
 fn limit(arguments: &[&str], store: &str) -> std::process::Output {
     tasker([&["limit"], arguments, &["--store", store]].concat())
@@ -68,6 +74,51 @@ fn the_command_line_sets_limits_of_a_database() {
     assert!(text(&output.stderr).contains(schema.name()), "{}", text(&output.stderr));
     assert_eq!(tasker(["migrate", "--store", &schema.url()]).status.code(), Some(0));
     the_command_line_sets_lists_and_removes(&schema.url());
+}
+
+#[test]
+fn a_limit_on_what_nothing_knows_is_set_with_a_warning() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = sqlite(&directory);
+    created(&store, "templates/greeting.yaml", r#"{"id": 7}"#);
+    let set = |scope: &[&str]| {
+        let output = limit(&[&["set", "--concurrency", "1"], scope].concat(), &store);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    // The template is known from the store alone.
+    assert_eq!(set(&["--callable", "Greeting::Greet"]), "");
+    assert_eq!(set(&["--namespace", "docs"]), "");
+    let unknown = "warning: no worker that is alive and no template of the store knows the";
+    assert_eq!(
+        set(&["--callable", "Greeting::Gret"]),
+        format!("{unknown} callable `Greeting::Gret`; did you mean `Greeting::Greet`?\n")
+    );
+    assert_eq!(
+        set(&["--namespace", "billing", "--json"]),
+        format!("{unknown} namespace `billing`; the limit holds as soon as there is one\n")
+    );
+    assert_eq!(listed(&store).as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn what_a_worker_has_a_handler_for_can_be_limited_without_a_warning() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let on = || Tasker::builder().only_listed_handlers().shared_store(Arc::clone(&store));
+    let worker =
+        on().namespaces(["billing"]).handler_fn("Charge", |_: StepContext| async { StepResult::Ok(()) });
+    let (worker, client) = (worker.build().await.unwrap(), on().without_worker().build().await.unwrap());
+    let callable = |name: &str| LimitScope::Callable(name.to_owned());
+    let unknown = async |scope| client.unknown_scope(&scope).await.unwrap();
+    assert_eq!(unknown(callable("Charge")).await, None);
+    assert_eq!(unknown(LimitScope::Namespace("billing".to_owned())).await, None);
+    assert!(unknown(callable("Charg")).await.unwrap().ends_with("did you mean `Charge`?"));
+    let mut log = Log::listen();
+    client.set_limit(FleetLimit::new(callable("Chargee")).concurrency(1)).await.unwrap();
+    log.line(&["knows the callable `Chargee`; did you mean `Charge`?"]).await;
+    // A worker that has left is heard no more.
+    worker.shutdown().await;
+    assert!(unknown(callable("Charge")).await.is_some());
 }
 
 #[test]

@@ -42,6 +42,7 @@ mod refused;
 mod result_types;
 mod runs;
 mod schema;
+mod sendable;
 mod simulation;
 mod spans;
 mod steering;

@@ -10,9 +10,11 @@ use tasker_runtime::operate::{DeadLetterFilter, DeadLetterReason, DeadLetterStat
 use tasker_runtime::store::MemoryStore;
 use tasker_runtime::task::{AttemptOutcome, WaitingFor};
 use tasker_runtime::{
-    Error, IdentityStrategy, NewTask, StepContext, StepError, StepResult, StepState, TaskFilter, TaskId,
-    TaskState, Tasker,
+    Builder, Error, IdentityStrategy, NewTask, StepContext, StepError, StepResult, StepState, TaskFilter,
+    TaskId, TaskState, Tasker,
 };
+
+use tasker_template::Lifecycle;
 
 use crate::support::{Ledger, ended, recording, template, virtual_time};
 
@@ -390,6 +392,67 @@ async fn a_stale_task_is_given_up_where_its_template_says_so() {
     );
     let ages = tasker.task_ages(TaskFilter::default()).await.unwrap();
     assert_eq!(ages.iter().map(|age| (age.task, age.is_stale())).collect::<Vec<_>>(), [(patient, true)]);
+}
+
+/// A client and a worker of another program, which has no templates, on one store in virtual time.
+fn two_programs(yaml: &str) -> (Builder, Builder) {
+    let (start, store) = (jiff::Timestamp::from_second(1_800_000_000).unwrap(), Arc::new(MemoryStore::new()));
+    let clock = tasker_runtime::clock::Clock::paused(start, 7);
+    let on = || Tasker::builder().only_listed_handlers().shared_store(store.clone()).clock(clock.clone());
+    (on().template_str("flow.yaml", yaml).without_worker(), on())
+}
+
+async fn states_after(minutes: u64, tasker: &Tasker, ids: &[TaskId]) -> Vec<TaskState> {
+    tokio::time::sleep(Duration::from_secs(60 * minutes)).await;
+    let mut states = Vec::new();
+    for id in ids {
+        states.push(tasker.get_task(*id).await.unwrap().state);
+    }
+    states
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limits_of_a_snapshot_hold_whatever_templates_a_worker_has() {
+    let limits = "lifecycle: {max_waiting_for_dependencies_minutes: 10}\nsteps:";
+    let (client, worker) = two_programs(&template("a").replace("steps:", limits));
+    let without = template("a").replace("name: flow", "name: other");
+    let client = client.template_str("other.yaml", without).build().await.unwrap();
+    let worker = worker.build().await.unwrap();
+    let limited = client.create_task(new_task()).await.unwrap();
+    let other = client.create_task(NewTask::new("test", "other", &json!({}))).await.unwrap();
+    let ids = [limited, other];
+    assert_eq!(states_after(9, &client, &ids).await, [TaskState::InProgress; 2]);
+    // By no limit of its own nothing is given up.
+    assert_eq!(states_after(1_000, &client, &ids).await, [TaskState::Error, TaskState::InProgress]);
+    let task = client.get_task(limited).await.unwrap();
+    assert_eq!((task.actions.len(), task.actions[0].by.as_str()), (1, "staleness"));
+    worker.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_builders_limits_hold_where_a_template_has_none() {
+    let (client, worker) = two_programs(&template("a"));
+    let named = |name: &str, lifecycle: &str| {
+        let yaml = template("a").replace("name: flow", &format!("name: {name}"));
+        yaml.replace("steps:", &format!("lifecycle: {{{lifecycle}}}\nsteps:"))
+    };
+    let client = client
+        .template_str("patient.yaml", named("patient", "max_waiting_for_dependencies_minutes: 100"))
+        .template_str("never.yaml", named("never", "staleness_action: none"));
+    let limits = Lifecycle { max_waiting_for_dependencies_minutes: Some(10), ..Lifecycle::default() };
+    let client = client.build().await.unwrap();
+    let worker = worker.lifecycle(limits).build().await.unwrap();
+    let mut ids = Vec::new();
+    for name in ["flow", "patient", "never"] {
+        ids.push(client.create_task(NewTask::new("test", name, &json!({}))).await.unwrap());
+    }
+    let (going_on, given_up) = (TaskState::InProgress, TaskState::Error);
+    assert_eq!(states_after(9, &client, &ids).await, [going_on, going_on, going_on]);
+    let ages = worker.task_ages(TaskFilter::new().name("flow")).await.unwrap();
+    assert_eq!((ages.len(), ages[0].limit_minutes), (1, 10));
+    assert_eq!(states_after(5, &client, &ids).await, [given_up, going_on, going_on]);
+    assert_eq!(states_after(100, &client, &ids).await, [given_up, given_up, going_on]);
+    worker.shutdown().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -59,6 +59,7 @@ counting! {
     retire_worker(worker: WorkerId) -> ();
     put_template(template: TemplateRecord) -> ();
     template(id: TemplateId) -> Option<Arc<TemplateRecord>>;
+    template_ids() -> Vec<TemplateId>;
     create_task(task: NewTaskRecord, claim: ClaimRequest) -> Created;
     claim(claim: ClaimRequest) -> Claimed;
     finish(attempt: FinishedAttempt, claim: ClaimRequest) -> Finished;

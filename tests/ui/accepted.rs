@@ -21,6 +21,8 @@ mod cases {
     pub(crate) mod results;
     #[path = "smallest.rs"]
     pub(crate) mod smallest;
+    #[path = "states.rs"]
+    pub(crate) mod states;
 }
 
 #[test]
@@ -66,4 +68,9 @@ fn results() {
 #[test]
 fn smallest() {
     cases::smallest::main();
+}
+
+#[test]
+fn states() {
+    cases::states::main();
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tasker_store::{LimitScope, Store};
-use tasker_template::{Diagnostics, LoadedTemplate};
+use tasker_template::{Diagnostics, Lifecycle, LoadedTemplate};
 
 use crate::build::bind;
 use crate::build::fault::BuildFault;
@@ -312,6 +312,20 @@ impl Builder {
     #[must_use]
     pub fn callable_concurrency(mut self, callable: impl Into<String>, attempts: usize) -> Self {
         self.settings.worker_limits.insert(LimitScope::Callable(callable.into()), attempts.max(1));
+        self
+    }
+
+    /// Limits on how long tasks may wait, for each limit that a template's `lifecycle` does not have. Workers
+    /// give up tasks that exceed one, unless `staleness_action` is `none`; without limits nothing is given up.
+    ///
+    /// ```
+    /// use tasker::template::Lifecycle;
+    /// let lifecycle = Lifecycle { max_duration_minutes: Some(24 * 60), ..Lifecycle::default() };
+    /// let builder = tasker::Tasker::builder().lifecycle(lifecycle);
+    /// ```
+    #[must_use]
+    pub fn lifecycle(mut self, limits: Lifecycle) -> Self {
+        self.settings.lifecycle = limits;
         self
     }
 

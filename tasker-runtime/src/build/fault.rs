@@ -50,15 +50,15 @@ pub enum BuildFault {
         second: String,
     },
     /// A handler takes a state that the builder was not given.
-    #[error(
-        "{handler} takes `State<{state}>`, but the builder was given none: add `.state(…)` with a value of \
-         that type"
-    )]
+    #[error("{handler} takes `State<{state}>`, but the builder was given none: {hint}")]
+    #[non_exhaustive]
     MissingState {
         /// The handler and where it is.
         handler: String,
         /// The type.
         state: &'static str,
+        /// What to do about it.
+        hint: String,
     },
     /// A state was handed to the builder twice.
     #[error("the builder was given two states of type `{0}`, and a handler could not tell which it gets")]

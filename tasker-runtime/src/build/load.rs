@@ -140,8 +140,9 @@ pub(super) fn check_states<'t>(
             continue;
         };
         for requirement in handler.requires.iter().filter(|requirement| !states.has(**requirement)) {
-            missing.insert((handler.described(), requirement.name));
+            missing.insert((handler.described(), requirement.name, states.instead_of(*requirement)));
         }
     }
-    faults.extend(missing.into_iter().map(|(handler, state)| BuildFault::MissingState { handler, state }));
+    let fault = |(handler, state, hint)| BuildFault::MissingState { handler, state, hint };
+    faults.extend(missing.into_iter().map(fault));
 }

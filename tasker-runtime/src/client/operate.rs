@@ -320,7 +320,8 @@ impl Tasker {
         for head in engine.store.tasks(filter).await? {
             let Ok(bound) = engine.templates.get(head.template, &*engine.store).await else { continue };
             let Some(record) = engine.store.task(head.id).await? else { continue };
-            ages.extend(stale::look(&record, &bound, engine.clock.now()));
+            let lifecycle = engine.lifecycle_of(&bound.template);
+            ages.extend(stale::look(&record, &lifecycle, engine.clock.now()));
         }
         Ok(ages)
     }

@@ -3,9 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tasker_store::{TaskId, TaskRecord, WaitingFor};
-use tasker_template::TaskTemplate;
-
-use crate::build::bind::BoundTemplate;
+use tasker_template::Lifecycle;
 
 /// How the time that a task has waited compares with its limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,24 +37,42 @@ pub struct TaskAge {
     pub(crate) acts: bool,
 }
 
-/// The limits, in minutes, for templates without their own. A task that exceeds one of these is listed as
-/// stale, but is never given up for it.
+/// The limits, in minutes, where neither the template nor the builder has one. A task that exceeds one of these
+/// is listed as stale, but is never given up for it.
 const STEPS_IN_PROCESS: u32 = 30;
 const RETRY: u32 = 30;
 const WORKER: u32 = 60;
 
-/// Whether the template has limits on how long a task may wait.
-pub(crate) fn has_thresholds(template: &TaskTemplate) -> bool {
-    let lifecycle = &template.lifecycle;
+/// Whether there are limits on how long a task may wait.
+pub(crate) fn has_thresholds(lifecycle: &Lifecycle) -> bool {
     lifecycle.max_steps_in_process_minutes.is_some()
         || lifecycle.max_waiting_for_retry_minutes.is_some()
         || lifecycle.max_waiting_for_dependencies_minutes.is_some()
         || lifecycle.max_duration_minutes.is_some()
 }
 
-/// How long the task has waited for the same thing; `None` when it waits for nothing.
-pub(crate) fn look(record: &TaskRecord, bound: &BoundTemplate, now: Timestamp) -> Option<TaskAge> {
-    let lifecycle = &bound.template.lifecycle;
+/// The limits of a template, and the builder's where the template has none.
+pub(crate) fn with_defaults(own: &Lifecycle, defaults: &Lifecycle) -> Lifecycle {
+    Lifecycle {
+        max_duration_minutes: own.max_duration_minutes.or(defaults.max_duration_minutes),
+        max_waiting_for_dependencies_minutes: own
+            .max_waiting_for_dependencies_minutes
+            .or(defaults.max_waiting_for_dependencies_minutes),
+        max_waiting_for_retry_minutes: own
+            .max_waiting_for_retry_minutes
+            .or(defaults.max_waiting_for_retry_minutes),
+        max_steps_in_process_minutes: own
+            .max_steps_in_process_minutes
+            .or(defaults.max_steps_in_process_minutes),
+        staleness_action: own.staleness_action.clone().or_else(|| defaults.staleness_action.clone()),
+        auto_fail_on_timeout: own.auto_fail_on_timeout.or(defaults.auto_fail_on_timeout),
+        auto_dlq_on_timeout: own.auto_dlq_on_timeout.or(defaults.auto_dlq_on_timeout),
+    }
+}
+
+/// How long the task has waited for the same thing; `None` when it waits for nothing. `lifecycle` has the
+/// limits that it is held to.
+pub(crate) fn look(record: &TaskRecord, lifecycle: &Lifecycle, now: Timestamp) -> Option<TaskAge> {
     let last_end = record.attempts.iter().map(|attempt| attempt.finished_at).max();
     let since_last = last_end.unwrap_or(record.head.created_at);
     let steps = record.steps.iter();

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use tasker_store::LimitScope;
+use tasker_template::Lifecycle;
 
 use crate::build::payload_limits::PayloadLimits;
 
@@ -28,6 +29,8 @@ pub(crate) struct WorkerSettings {
     pub(crate) worker_limits: HashMap<LimitScope, usize>,
     /// How long settled tasks are kept; `None` for ever.
     pub(crate) retention: Option<Duration>,
+    /// Limits on how long tasks may wait whose templates have none of their own.
+    pub(crate) lifecycle: Lifecycle,
     /// The environment whose overrides apply to the templates of this program; `None` for none.
     pub(crate) environment: Option<String>,
     /// The name and version of the program.
@@ -48,6 +51,7 @@ impl Default for WorkerSettings {
             namespaces: None,
             worker_limits: HashMap::new(),
             retention: None,
+            lifecycle: Lifecycle::default(),
             environment: None,
             program: None,
             payload_limits: PayloadLimits::default(),

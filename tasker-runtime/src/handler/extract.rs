@@ -91,7 +91,7 @@ impl<T: Clone + Send + Sync + 'static> FromStep for State<T> {
     }
 
     fn requires() -> Vec<StateRequirement> {
-        vec![StateRequirement { id: TypeId::of::<T>(), name: type_name::<T>() }]
+        vec![StateRequirement::of::<T>()]
     }
 }
 
@@ -99,17 +99,33 @@ impl<T: Clone + Send + Sync + 'static> FromStep for State<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateRequirement {
     pub(crate) id: TypeId,
+    /// The type of the value behind an `Arc`.
+    shared: TypeId,
     pub(crate) name: &'static str,
+}
+
+impl StateRequirement {
+    fn of<T: 'static>() -> Self {
+        Self { id: TypeId::of::<T>(), shared: TypeId::of::<Arc<T>>(), name: type_name::<T>() }
+    }
 }
 
 /// The values that the application gave to the builder, by type.
 #[derive(Clone, Default)]
-pub(crate) struct States(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
+pub(crate) struct States(HashMap<TypeId, Given>);
+
+/// A value, and the requirement that it meets.
+#[derive(Clone)]
+struct Given {
+    meets: StateRequirement,
+    value: Arc<dyn Any + Send + Sync>,
+}
 
 impl States {
     /// Adds a value. Returns `false` when there was one of this type already.
     pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) -> bool {
-        self.0.insert(TypeId::of::<T>(), Arc::new(value)).is_none()
+        let given = Given { meets: StateRequirement::of::<T>(), value: Arc::new(value) };
+        self.0.insert(TypeId::of::<T>(), given).is_none()
     }
 
     pub(crate) fn has(&self, requirement: StateRequirement) -> bool {
@@ -117,8 +133,37 @@ impl States {
     }
 
     pub(crate) fn get<T: 'static>(&self) -> Option<&T> {
-        self.0.get(&TypeId::of::<T>())?.downcast_ref()
+        self.0.get(&TypeId::of::<T>())?.value.downcast_ref()
     }
+
+    /// What to do about a state that is missing: another that is there may have been meant.
+    pub(crate) fn instead_of(&self, missing: StateRequirement) -> String {
+        let StateRequirement { id, shared, name } = missing;
+        let given = || self.0.values().map(|given| given.meets);
+        if let Some(given) = given().find(|given| given.id == shared) {
+            let given = given.name;
+            return format!(
+                "it was given a `{given}`: take `State<{given}>`, or give the value without the `Arc`"
+            );
+        }
+        if let Some(given) = given().find(|given| given.shared == id) {
+            let given = given.name;
+            return format!(
+                "it was given a `{given}`: take `State<{given}>`, or give `Arc::new(…)` of the value"
+            );
+        }
+        if let Some(given) = given().find(|given| short(given.name) == short(name)) {
+            return format!("it was given a `{}`, which is another type of this name", given.name);
+        }
+        "add `.state(…)` with a value of that type".to_owned()
+    }
+}
+
+/// The name of a type without the path to it.
+fn short(name: &str) -> &str {
+    let path = name.split('<').next().unwrap_or(name);
+    let start = path.rfind("::").map_or(0, |at| at + 2);
+    &name[start..]
 }
 
 impl fmt::Debug for States {

@@ -228,6 +228,10 @@ impl Store for MortalStore {
         self.alive()?.template(id).await
     }
 
+    async fn template_ids(&self) -> Result<Vec<TemplateId>, StoreError> {
+        self.alive()?.template_ids().await
+    }
+
     async fn orphaned(&self) -> Result<Vec<Claim>, StoreError> {
         self.alive()?.orphaned().await
     }

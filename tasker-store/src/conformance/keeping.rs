@@ -97,6 +97,7 @@ pub async fn a_template_is_kept_once(store: Arc<dyn Store>) {
     let kept = fixture.store.template(template().id).await.unwrap().unwrap();
     assert_eq!(*kept, template());
     assert!(fixture.store.template(TemplateId::of("another")).await.unwrap().is_none());
+    assert_eq!(fixture.store.template_ids().await.unwrap(), [template().id]);
 }
 
 pub async fn a_task_of_the_same_identity_is_not_created(store: Arc<dyn Store>) {

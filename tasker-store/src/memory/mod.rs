@@ -234,6 +234,10 @@ impl Store for MemoryStore {
         Ok(self.lock().templates.get(&id).cloned())
     }
 
+    async fn template_ids(&self) -> Result<Vec<TemplateId>, StoreError> {
+        Ok(self.lock().templates.keys().copied().collect())
+    }
+
     async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Created, StoreError> {
         let mut inner = self.lock();
         if !inner.templates.contains_key(&task.template) {

@@ -19,7 +19,7 @@ pub(super) fn start_all(engine: &Arc<Engine>) {
     duties.start(dispatch::Dispatch);
     duties.start(reaper::Reap);
     duties.start(revoked_claims::FindRevokedClaims);
-    duties.start(stale_tasks::GiveUpStaleTasks);
+    duties.start(stale_tasks::GiveUpStaleTasks::default());
     if let Some(retention) = engine.settings.retention {
         duties.start(retention::DeleteOldTasks { retention });
     }

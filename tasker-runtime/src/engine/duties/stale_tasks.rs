@@ -1,9 +1,15 @@
-//! Gives up tasks that have waited for longer than their templates allow.
+//! Gives up tasks that have waited for longer than they may.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tasker_store::{ActionRequest, DeadLetterReason, OperatorAction, TaskFilter, TaskHead, TaskState, chain};
+use serde::Deserialize;
+use tasker_store::{
+    ActionRequest, DeadLetterReason, OperatorAction, StoreError, TaskFilter, TaskHead, TaskState, TemplateId,
+    chain,
+};
+use tasker_template::{Lifecycle, TaskTemplate};
 
 use crate::client::stale;
 use crate::engine::duty::{Duty, Wakeup, after};
@@ -14,10 +20,20 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// How many unfinished tasks are read at a time.
 const PAGE: usize = 200;
 
-/// Looks once a minute for tasks that are stale by their template's thresholds, and gives up those whose
-/// template says so.
-#[derive(Debug)]
-pub(super) struct GiveUpStaleTasks;
+/// Looks once a minute for tasks that are stale by the limits of their snapshots, whichever program they come
+/// from, or by those of the builder, and gives them up unless their template says otherwise.
+#[derive(Debug, Default)]
+pub(super) struct GiveUpStaleTasks {
+    /// The namespace and name of each template of the store that has limits; `None` for one without.
+    limited: HashMap<TemplateId, Option<(String, String)>>,
+}
+
+/// What is read of a snapshot.
+#[derive(Deserialize)]
+struct Snapshot {
+    #[serde(default)]
+    lifecycle: Lifecycle,
+}
 
 impl Duty<Engine> for GiveUpStaleTasks {
     const NAME: &'static str = "stale tasks";
@@ -27,47 +43,79 @@ impl Duty<Engine> for GiveUpStaleTasks {
     }
 
     async fn round(&mut self, engine: &Arc<Engine>) -> Wakeup {
-        engine.give_up_stale_tasks().await;
+        if let Err(error) = self.give_up(engine).await {
+            let error = chain(&error);
+            tracing::warn!(%error, "stale tasks could not be looked for; trying again later");
+        }
         after(engine.jittered(INTERVAL))
     }
 }
 
-impl Engine {
-    async fn give_up_stale_tasks(&self) {
-        // Without a threshold in any template there is nothing to find.
-        if !self.templates.current().iter().any(|bound| stale::has_thresholds(&bound.template)) {
-            return;
+impl GiveUpStaleTasks {
+    async fn give_up(&mut self, engine: &Engine) -> Result<(), StoreError> {
+        if stale::has_thresholds(&engine.settings.lifecycle) {
+            return engine.give_up_stale_tasks(TaskFilter::new()).await;
         }
-        let mut before = None;
-        while !self.is_stopped() {
-            let mut filter = TaskFilter::new().states([TaskState::InProgress]).limit(PAGE);
-            filter.before = before;
-            let heads = match self.store.tasks(filter).await {
-                Ok(heads) => heads,
-                Err(error) => {
-                    let error = chain(&error);
-                    tracing::warn!(%error, "stale tasks could not be looked for; trying again later");
-                    return;
+        for (namespace, name) in self.limited(engine).await? {
+            engine.give_up_stale_tasks(TaskFilter::new().namespace(namespace).name(name)).await?;
+        }
+        Ok(())
+    }
+
+    /// The namespaces and names of the templates that have limits.
+    async fn limited(&mut self, engine: &Engine) -> Result<BTreeSet<(String, String)>, StoreError> {
+        let mut found = BTreeSet::new();
+        for id in engine.store.template_ids().await? {
+            let known = match self.limited.get(&id) {
+                Some(known) => known.clone(),
+                None => {
+                    let Some(record) = engine.store.template(id).await? else { continue };
+                    let snapshot = serde_json::from_str::<Snapshot>(&record.snapshot);
+                    let is_limited =
+                        snapshot.is_ok_and(|snapshot| stale::has_thresholds(&snapshot.lifecycle));
+                    let known = is_limited.then(|| (record.namespace.clone(), record.name.clone()));
+                    self.limited.insert(id, known.clone());
+                    known
                 }
             };
+            found.extend(known);
+        }
+        Ok(found)
+    }
+}
+
+impl Engine {
+    /// The limits that tasks of the template are held to.
+    pub(crate) fn lifecycle_of(&self, template: &TaskTemplate) -> Lifecycle {
+        stale::with_defaults(&template.lifecycle, &self.settings.lifecycle)
+    }
+
+    async fn give_up_stale_tasks(&self, filter: TaskFilter) -> Result<(), StoreError> {
+        let mut before = None;
+        while !self.is_stopped() {
+            let mut filter = filter.clone().states([TaskState::InProgress]).limit(PAGE);
+            filter.before = before;
+            let heads = self.store.tasks(filter).await?;
             before = heads.last().map(|head| head.id);
             let is_last = heads.len() < PAGE;
             for head in heads {
                 self.give_up_if_stale(head).await;
             }
             if is_last {
-                return;
+                break;
             }
         }
+        Ok(())
     }
 
     async fn give_up_if_stale(&self, head: TaskHead) {
         let Ok(bound) = self.templates.get(head.template, &*self.store).await else { return };
-        if !stale::has_thresholds(&bound.template) {
+        let lifecycle = self.lifecycle_of(&bound.template);
+        if !stale::has_thresholds(&lifecycle) {
             return;
         }
         let Ok(Some(record)) = self.store.task(head.id).await else { return };
-        let Some(age) = stale::look(&record, &bound, self.clock.now()) else { return };
+        let Some(age) = stale::look(&record, &lifecycle, self.clock.now()) else { return };
         if !age.is_stale() || !age.acts {
             return;
         }
