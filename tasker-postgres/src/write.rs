@@ -7,7 +7,7 @@ use tokio_postgres::types::Type;
 
 use crate::batch::{Batch, Written};
 use crate::connection::Connection;
-use crate::error::PgResult;
+use crate::error::{PgResult, server_message};
 use crate::sql::statement;
 use crate::values::{Time, maybe_time};
 
@@ -46,12 +46,23 @@ pub(crate) async fn write(
     failpoint::pass("unsent");
     let (made_ready, rows, committed, next_due) = tokio::join!(make_due_ready, send, commit, next_due);
     failpoint::pass("unanswered");
-    made_ready?;
-    let rows = rows?;
+    // In a transaction the first error has made those behind it fail.
+    let (rows, made_ready) = match (rows, made_ready) {
+        (Err(_), Err(first)) => return Err(first.into()),
+        (rows, made_ready) => (rows?, made_ready),
+    };
     committed?;
     if batch.has_ready_steps {
         queued.notify_one();
     }
-    let next_due = next_due?.first().map(|row| maybe_time(row, "next_due")).transpose()?.flatten();
+    let next_due = match (made_ready, next_due) {
+        (Ok(()), Ok(rows)) => rows.first().map(|row| maybe_time(row, "next_due")).transpose()?.flatten(),
+        // The batch is committed all the same. Were it sent again, the claims that it has made would be lost.
+        (Err(error), _) | (_, Err(error)) => {
+            let error = server_message(&error);
+            tracing::warn!(error, "steps that have become due are looked for at the next poll");
+            None
+        }
+    };
     Ok((batch.read(&rows)?, next_due))
 }
