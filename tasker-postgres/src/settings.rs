@@ -1,5 +1,6 @@
 //! The settings of a store, read from its URL.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
@@ -27,6 +28,9 @@ pub(crate) struct ConnectionSettings {
     /// Whether one of the connections listens for notices.
     pub(crate) listen: bool,
 }
+
+/// In seconds, a day. A server bounds a transaction by milliseconds in 31 bits, which is 24 days.
+const LONGEST_LEASE: u32 = 24 * 60 * 60;
 
 /// One connection writes, one listens, and one reads.
 const FEWEST_CONNECTIONS: usize = 3;
@@ -66,8 +70,13 @@ impl ConnectionSettings {
         let mut writers = None;
         let (mut mode, mut roots) = (None, None);
         let mut others = Vec::new();
+        let mut given = HashSet::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            // The library takes several hosts.
+            if !given.insert(key) && !["host", "hostaddr", "port"].contains(&key) {
+                return Err(wrong(format!("`{key}` is there twice")));
+            }
             let number = || value.parse::<u32>().ok().filter(|number| *number > 0);
             let yes =
                 || value.parse::<bool>().map_err(|_| wrong(format!("write `{key}=true` or `{key}=false`")));
@@ -77,8 +86,9 @@ impl ConnectionSettings {
                 }
                 "schema" => return Err(wrong("write `schema=NAME`".to_owned())),
                 "lease" => {
-                    let seconds =
-                        number().ok_or_else(|| wrong("write `lease=SECONDS`, from 1 up".to_owned()))?;
+                    let seconds = number().filter(|seconds| *seconds <= LONGEST_LEASE);
+                    let reason = || wrong(format!("write `lease=SECONDS`, from 1 to {LONGEST_LEASE}"));
+                    let seconds = seconds.ok_or_else(reason)?;
                     lease = Duration::from_secs(seconds.into());
                 }
                 "connections" => {
@@ -214,7 +224,10 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_told_without_the_password() {
         for (query, says) in [
-            ("lease=soon", "write `lease=SECONDS`, from 1 up"),
+            ("lease=soon", "write `lease=SECONDS`, from 1 to 86400"),
+            ("lease=86401", "write `lease=SECONDS`, from 1 to 86400"),
+            ("lease=5&connections=5&lease=9", "`lease` is there twice"),
+            ("connect_timeout=5&connect_timeout=9", "`connect_timeout` is there twice"),
             ("connections=1", "write `connections=N`, from 3 up"),
             ("writers=0", "write `writers=N`, from 1 up"),
             ("connections=5&writers=3", "leave room for `writers=2`"),
