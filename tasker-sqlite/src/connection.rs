@@ -49,5 +49,51 @@ pub(crate) fn set_up(connection: &Connection, schema: &str, path: &Path) -> Resu
         return Err(cannot_open(path, format!("it cannot be used in WAL mode, only in mode {mode}")));
     }
     let synced = connection.execute_batch(&format!("PRAGMA {schema}.synchronous = FULL"));
-    synced.map_err(|source| sqlite_cannot_open(path, source))
+    synced.map_err(|source| sqlite_cannot_open(path, source))?;
+    check_durable(connection, schema, path)
+}
+
+/// Reads back what makes a commit durable. SQLite takes a pragma that it does not know, or does not honour,
+/// without an error.
+fn check_durable(connection: &Connection, schema: &str, path: &Path) -> Result<(), StoreError> {
+    /// SQLite's number for `FULL`; `EXTRA` is above it.
+    const FULL: i64 = 2;
+    let failed = |source| sqlite_cannot_open(path, source);
+    let mode: String =
+        connection.pragma_query_value(Some(schema), "journal_mode", |row| row.get(0)).map_err(failed)?;
+    let level: i64 =
+        connection.pragma_query_value(Some(schema), "synchronous", |row| row.get(0)).map_err(failed)?;
+    if mode == "wal" && level >= FULL {
+        return Ok(());
+    }
+    let reason = format!(
+        "its commits would not be durable: SQLite says journal_mode={mode} and synchronous={level}, and WAL and at \
+         least 2 (FULL) were asked for; is this another SQLite than the one that Tasker is built with?"
+    );
+    Err(cannot_open(path, reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_makes_commits_durable_is_read_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t.db");
+        let connection = Connection::open(&path).unwrap();
+        set_up(&connection, "main", &path).unwrap();
+        for (pragma, says) in [
+            ("synchronous = NORMAL", "journal_mode=wal and synchronous=1"),
+            ("synchronous = OFF", "synchronous=0"),
+            // SQLite says nothing about a value that it does not know, and takes another.
+            ("synchronous = FUL", "synchronous="),
+            ("journal_mode = DELETE", "journal_mode=delete and synchronous=2"),
+        ] {
+            connection.execute_batch(&format!("PRAGMA {pragma}")).unwrap();
+            let error = tasker_store::chain(&check_durable(&connection, "main", &path).unwrap_err());
+            assert!(error.contains(says) && error.contains("not be durable"), "{pragma}: {error}");
+            set_up(&connection, "main", &path).unwrap();
+        }
+    }
 }
