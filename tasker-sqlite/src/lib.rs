@@ -158,11 +158,11 @@ impl SqliteStore {
     /// Runs a query on a connection of its own, off the runtime's threads.
     async fn read<T: Send + 'static>(
         &self,
-        query: impl FnOnce(&Connection) -> Result<T, SqliteError> + Send + 'static,
+        query: impl Fn(&Connection) -> Result<T, SqliteError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let permit = Arc::clone(&self.readers.free).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let (readers, path) = (Arc::clone(&self.readers), self.path.clone());
-        let work = move || {
+        let ask = move || {
             let idle = readers.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let connection = match idle {
                 Some(connection) => connection,
@@ -175,8 +175,15 @@ impl SqliteStore {
             if answer.is_ok() {
                 readers.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
             }
-            drop(permit);
             answer
+        };
+        let work = move || {
+            let _permit = permit;
+            match ask() {
+                // SQLite says the same when the disk cannot be read for a moment. Damage is still there.
+                Err(StoreError::Damaged { .. }) => ask(),
+                answer => answer,
+            }
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
     }
@@ -221,7 +228,7 @@ impl Store for SqliteStore {
     async fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError> {
         let liveness = self.liveness.clone();
         let is_alive = move |worker| liveness.is_alive(worker);
-        self.read(move |connection| read::worker_records(connection, is_alive)).await
+        self.read(move |connection| read::worker_records(connection, &is_alive)).await
     }
 
     async fn program_of(&self, worker: WorkerId) -> Result<Option<ProgramRecord>, StoreError> {
@@ -352,7 +359,7 @@ impl Store for SqliteStore {
     async fn facts(&self, request: FactsRequest) -> Result<Facts, StoreError> {
         let liveness = self.liveness.clone();
         let is_alive = move |worker| liveness.is_alive(worker);
-        self.read(move |connection| doctor::facts(connection, request, is_alive)).await
+        self.read(move |connection| doctor::facts(connection, request, &is_alive)).await
     }
 
     async fn inspect(&self, repair: bool) -> Result<Vec<Finding>, StoreError> {
