@@ -38,6 +38,8 @@ mod store_clock;
 mod task;
 mod template;
 mod time;
+#[doc(hidden)]
+pub mod twin;
 mod waiting;
 mod waiting_on;
 mod word;

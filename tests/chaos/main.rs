@@ -39,6 +39,7 @@ use postgres::cluster::Cluster;
 use postgres::proxy::{Mode, Proxy};
 use processes::check::Snapshot;
 use processes::ledger::Ledger;
+use processes::twin::must_be_found;
 
 const WORKERS: usize = 4;
 /// How long the short form kills workers and breaks connections, in seconds.
@@ -59,18 +60,24 @@ fn main() -> ExitCode {
                 arguments.get(position + 1)?.parse().ok()
             };
             let seed = number("--seed").unwrap_or_else(|| fastrand::u64(..1 << 32));
-            run(seed, Duration::from_secs(number("--seconds").unwrap_or(SECONDS)));
+            let rest = number("--rest").map_or(REST, Duration::from_secs);
+            run(seed, Duration::from_secs(number("--seconds").unwrap_or(SECONDS)), rest);
+            if arguments.is_empty() {
+                let found =
+                    ["no record of", "a task does not end", "DoctorReport", "tests/processes/check.rs"];
+                must_be_found("skipped-row", &["--seconds", "3", "--rest", "6"], &found);
+            }
         }
     }
     ExitCode::SUCCESS
 }
 
-fn run(seed: u64, duration: Duration) {
+fn run(seed: u64, duration: Duration, rest: Duration) {
     println!("chaos: {} s, seed {seed}", duration.as_secs());
     let begun = Instant::now();
     let mut scene = Scene::set();
     scene.make_trouble(fastrand::Rng::with_seed(seed), duration);
-    scene.let_it_end();
+    scene.let_it_end(rest);
     let counts: Vec<String> = scene.counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
     println!("{}", counts.join(", "));
     scene.check();
@@ -163,7 +170,7 @@ impl Scene {
     }
 
     /// All is well again: nobody creates anything, and what is left ends.
-    fn let_it_end(&mut self) {
+    fn let_it_end(&mut self, rest: Duration) {
         self.mend(true);
         self.creator.end();
         let url = self.url();
@@ -176,7 +183,7 @@ impl Scene {
                 let filter = TaskFilter::new().states(states).limit(5);
                 let left = onlooker.list(filter).await.unwrap();
                 let Some(one) = left.first() else { return };
-                if begun.elapsed() > REST {
+                if begun.elapsed() > rest {
                     panic!("a task does not end: {:#?}", onlooker.get_task(one.id).await.unwrap());
                 }
                 tokio::time::sleep(Duration::from_millis(200)).await;

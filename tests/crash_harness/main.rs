@@ -2,7 +2,8 @@
 //! wrote into a ledger of their own.
 //!
 //! `cargo test --test crash_harness` runs the short form, on SQLite and on PostgreSQL. By hand, for as
-//! long as you like: `cargo test --test crash_harness -- --store postgres --rounds 1000 --seed 7`. A
+//! long as you like: `cargo test --test crash_harness -- --store postgres --rounds 1000 --seed 7`. One of
+//! the three parts alone: `--part exact`, `--part kills` or `--part twins`. A
 //! failure prints its seed; the moments of the kills follow from it, what the processes have done by
 //! then does not.
 
@@ -14,6 +15,7 @@
     reason = "a test fails by panicking, and tells what it does"
 )]
 
+mod exact;
 #[allow(dead_code, reason = "others use the rest")]
 #[path = "../processes/patience.rs"]
 mod patience;
@@ -34,6 +36,7 @@ use patience::{PATIENCE, end_of};
 use postgres::Schema;
 use processes::check::{Snapshot, Totals};
 use processes::ledger::Ledger;
+use processes::twin::must_be_found;
 
 /// Kills on each file or schema; then a last run ends what is left.
 const ROUNDS_ON_A_PLACE: usize = 12;
@@ -42,9 +45,16 @@ const REST: Duration = Duration::from_secs(120);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.first().is_some_and(|first| first == "worker") {
-        worker::run(&arguments[1], Path::new(&arguments[2]), arguments[3].parse().unwrap());
-        return ExitCode::SUCCESS;
+    match arguments.first().map(String::as_str) {
+        Some("worker") => {
+            worker::run(&arguments[1], Path::new(&arguments[2]), arguments[3].parse().unwrap());
+            return ExitCode::SUCCESS;
+        }
+        Some("diamond") => {
+            worker::run_diamond(&arguments[1], Path::new(&arguments[2]), &arguments[3]);
+            return ExitCode::SUCCESS;
+        }
+        _ => {}
     }
     let option = |name: &str| {
         let position = arguments.iter().position(|argument| argument == name)?;
@@ -58,13 +68,30 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let seed = number("--seed").unwrap_or_else(|| fastrand::u64(..1 << 32));
+    let part = |name: &str| option("--part").is_none_or(|wanted| wanted == name);
     for store in [Store::Sqlite, Store::Postgres] {
         if option("--store").is_none_or(|wanted| wanted == store.name()) {
             let rounds = number("--rounds").map_or(store.rounds(), |rounds| usize::try_from(rounds).unwrap());
-            harass(store, rounds, seed);
+            if part("exact") {
+                exact::run(store);
+            }
+            if part("kills") {
+                harass(store, rounds, seed);
+            }
         }
     }
+    if part("twins") && option("--store").is_none() && number("--rounds").is_none() {
+        twins();
+    }
     ExitCode::SUCCESS
+}
+
+/// A writer that answers before its commit.
+fn twins() {
+    let found = ["is lost", "began before the commit of", "one step at a time"];
+    must_be_found("early-answer", &["--store", "sqlite", "--part", "exact"], &found);
+    let found = ["is lost", "no record of", "has run 2 times", "has begun again", "DoctorReport"];
+    must_be_found("early-answer", &["--store", "sqlite", "--part", "kills"], &found);
 }
 
 fn harass(store: Store, rounds: usize, seed: u64) {
@@ -109,6 +136,14 @@ impl Store {
         match self {
             Self::Sqlite => &["begun", "applied", "committed"],
             Self::Postgres => &["unsent", "unanswered"],
+        }
+    }
+
+    /// The places right before and right after a commit.
+    fn around_commit(self) -> [&'static str; 2] {
+        match self {
+            Self::Sqlite => ["applied", "committed"],
+            Self::Postgres => ["unsent", "unanswered"],
         }
     }
 
@@ -162,7 +197,7 @@ fn place(store: Store, random: &mut fastrand::Rng, rounds: usize) -> Totals {
         let workers = random.usize(1..=2);
         let mut children: Vec<Child> = (0..workers)
             .map(|_| {
-                let mut command = spawn(&url, &ledger, if round < rounds / 2 { 6 } else { 0 });
+                let mut command = spawn("worker", &url, &ledger, if round < rounds / 2 { "6" } else { "0" });
                 if random.bool() {
                     let name = store.failpoints()[random.usize(..store.failpoints().len())];
                     command.env("TASKER_FAILPOINT", format!("{name}:{}", random.usize(1..120)));
@@ -193,7 +228,7 @@ fn place(store: Store, random: &mut fastrand::Rng, rounds: usize) -> Totals {
     }
     // A poisonous step ends its process in each of its attempts.
     for _ in 0..64 {
-        let mut last = spawn(&url, &ledger, 0).stdout(Stdio::null()).spawn().unwrap();
+        let mut last = spawn("worker", &url, &ledger, "0").stdout(Stdio::null()).spawn().unwrap();
         let status = end_of(&mut last, "the run that ends what is left", REST);
         if status.success() {
             let ledger = Ledger::read(&ledger);
@@ -218,9 +253,9 @@ fn wait_until_up(child: &mut Child) {
     up.recv_timeout(PATIENCE).expect("a worker neither works nor dies");
 }
 
-fn spawn(url: &str, ledger: &Path, tasks: usize) -> Command {
+fn spawn(kind: &str, url: &str, ledger: &Path, how: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.arg("worker").arg(url).arg(ledger).arg(tasks.to_string());
+    command.arg(kind).arg(url).arg(ledger).arg(how);
     command.stdout(Stdio::piped()).stderr(Stdio::null());
     command
 }

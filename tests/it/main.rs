@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub, reason = "a test fails by panicking")]
 
 mod away;
+mod branches;
 mod build;
 mod cli;
 mod clocks;
@@ -18,6 +19,7 @@ mod faults;
 mod files;
 mod fleet_limits;
 mod golden;
+mod gone;
 mod grants;
 mod growth;
 mod handlers;
@@ -58,6 +60,7 @@ mod testing;
 #[cfg(unix)]
 mod tls;
 mod transaction;
+mod twins;
 mod unreadable;
 mod validate;
 mod versions;

@@ -76,6 +76,15 @@ impl Snapshot {
         snapshot
     }
 
+    /// The steps that are complete.
+    pub fn complete_steps(&self) -> impl Iterator<Item = &StepKey> {
+        self.complete.keys()
+    }
+
+    pub fn has_tasks(&self) -> bool {
+        !self.tasks.is_empty()
+    }
+
     /// What is true at any moment.
     fn holds(&self, ledger: &Ledger) {
         let present: HashSet<String> = self.tasks.iter().map(|task| task.id.to_string()).collect();

@@ -2,4 +2,5 @@
 
 pub mod check;
 pub mod ledger;
+pub mod twin;
 pub mod work;

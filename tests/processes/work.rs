@@ -8,9 +8,11 @@ use tasker_runtime::{Builder, NewTask, StepContext, StepError, StepResult, Taske
 
 use crate::processes::ledger::Writer;
 
+/// Steps, each with those that it waits for.
+pub const DIAMOND: [(&str, &str); 5] = [("a", ""), ("b", "a"), ("c", "a"), ("d", "b, c"), ("e", "d")];
 /// A graph and how it is retried; the step called `poison` ends its process.
 const GRAPHS: [(&str, &[(&str, &str)]); 4] = [
-    ("diamond", &[("a", ""), ("b", "a"), ("c", "a"), ("d", "b, c"), ("e", "d")]),
+    ("diamond", &DIAMOND),
     ("chain", &[("a", ""), ("b", "a"), ("c", "b"), ("d", "c"), ("e", "d"), ("f", "e")]),
     ("retrying", &[("flaky1", ""), ("flaky2", "flaky1"), ("flaky3", "flaky1"), ("e", "flaky2, flaky3")]),
     ("poisoned", &[("a", ""), ("poison", "a"), ("b", "a"), ("never", "poison, b")]),
