@@ -67,8 +67,10 @@ pub enum Code {
     DuplicateHandler,
     /// No template has a step that the handler would run.
     UnusedHandler,
-    /// A handler takes a state that it is not given, or that was given twice.
-    State,
+    /// A handler takes a state that it is not given.
+    MissingState,
+    /// Two states have the same type.
+    DuplicateState,
     /// No template is in the namespace.
     UnknownNamespace,
     /// No template has the environment.

@@ -46,9 +46,9 @@ fn faulty() -> Vec<(Builder, &'static str, usize, &'static str)> {
             plain().handler::<sell>().template_str("sell.yaml", SELL),
             "but the builder was given none",
             3,
-            "STATE",
+            "MISSING_STATE",
         ),
-        (with_a().state(Till).state(Till), "two states of type `it::validate::Till`", 1, "STATE"),
+        (with_a().state(Till).state(Till), "two states of type `it::validate::Till`", 1, "DUPLICATE_STATE"),
         (
             with_a().template_str("b.yaml", template("a")),
             "is there twice: in a.yaml and in b.yaml",
