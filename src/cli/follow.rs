@@ -14,13 +14,12 @@ use tasker_runtime::json::Json;
 use tasker_runtime::task::{AttemptOutcome, Step};
 use tasker_runtime::{Error, NewTask, StepState, Task, TaskFilter, TaskId, TaskState, Tasker};
 use tasker_template::rails;
-#[cfg(unix)]
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::new_task::{Creation, refused};
-use crate::cli::output::{Display, FAILED, INTERRUPTED, fail, print, say};
+use crate::cli::output::{CANNOT_START, Display, FAILED, INTERRUPTED, fail, print, say};
 use crate::cli::program::Program;
 use crate::cli::report::{first_line, millis, report_by};
+use crate::cli::stop::{StopSignals, leave_behind_what_blocks};
 
 /// Runs a task of a template to its end, shows it meanwhile, and reports it.
 ///
@@ -64,6 +63,11 @@ pub(super) async fn run(
     display: Display,
     program: &Program,
 ) -> ExitCode {
+    let mut signals = match StopSignals::new("stopped at once; run it again with the same store to go on") {
+        Ok(signals) => signals,
+        Err(error) => return fail(CANNOT_START, format!("signals cannot be waited for: {error}")),
+    };
+    signals.set_grace_of(tasker);
     let mut events = tasker.subscribe();
     let tasks = match begin(tasker, requested, display).await {
         Ok(tasks) => tasks,
@@ -92,7 +96,7 @@ pub(super) async fn run(
     let ended = tokio::select! {
         ended = all => Some(ended),
         () = shown.follow(&mut events, &ids) => None,
-        () = interrupted() => None,
+        () = signals.first() => None,
     };
     // The last of them may have arrived together with the end.
     while let Some(event) = events.try_next() {
@@ -102,14 +106,9 @@ pub(super) async fn run(
     match ended {
         None => {
             say("stopping: running steps may end first; ctrl-C again stops at once");
-            tokio::select! {
-                () = tasker.shutdown() => say("stopped; run it again with the same store to go on"),
-                () = interrupted() => {
-                    say("stopped at once; run it again with the same store to go on");
-                    // Not by returning: that waits for handlers which block.
-                    std::process::exit(i32::from(INTERRUPTED));
-                }
-            }
+            tasker.shutdown().await;
+            say("stopped; run it again with the same store to go on");
+            leave_behind_what_blocks(tasker, INTERRUPTED);
             ExitCode::from(INTERRUPTED)
         }
         Some(Err(error)) => {
@@ -127,7 +126,9 @@ pub(super) async fn run(
                 }
             }
             let complete = ended.iter().all(|task| task.state == TaskState::Complete);
-            if complete { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
+            let code = if complete { 0 } else { FAILED };
+            leave_behind_what_blocks(tasker, code);
+            ExitCode::from(code)
         }
     }
 }
@@ -199,20 +200,6 @@ async fn begin(tasker: &Tasker, requested: &RequestedTask<'_>, display: Display)
         say(&format!("task {} begins at {}", task.id, at.strftime("%Y-%m-%d %H:%M:%SZ")));
     }
     Ok(tasks)
-}
-
-/// Completes on ctrl-C, and where there is such a thing on the signal that ends services.
-async fn interrupted() {
-    #[cfg(unix)]
-    if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-        tokio::select! {
-            _ = terminated.recv() => return,
-            result = tokio::signal::ctrl_c() => if result.is_ok() { return },
-        }
-    }
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }
 
 enum Shown {

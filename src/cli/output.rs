@@ -35,10 +35,12 @@ impl Display {
     }
 }
 
-/// Sends the log to standard error: errors, and warnings about templates, unless `RUST_LOG` says otherwise.
+/// Sends the log to standard error: errors, and warnings of workers and stores, unless `RUST_LOG` says otherwise. Attempts
+/// that failed are told as events, and are left out of it.
 pub fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("error,tasker_runtime::build=warn"));
+    const FILTER: &str = "error,tasker_runtime::build=warn,tasker_runtime::engine=warn,\
+        tasker_runtime::engine::completion=error,tasker_sqlite=warn,tasker_postgres=warn";
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(FILTER));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     // It would tell on standard error that standard error cannot be written, and panic.
     let log = log.log_internal_errors(false);

@@ -148,7 +148,8 @@ fn body(handler: &Handler) -> TokenStream {
     let call = if handler.function.sig.asyncness.is_some() {
         quote_spanned!(name.span()=> #call.await)
     } else {
-        quote_spanned!(name.span()=> __tasker::blocking(move || #call).await)
+        // A function without parameters could be handed over as it is.
+        quote_spanned!(name.span()=> __tasker::blocking(#[allow(clippy::redundant_closure)] move || #call).await)
     };
     let returned = format_ident!("__tasker_returned");
     let (ty, outcome) = (handler.result.ty(), outcome(&handler.result, &returned));

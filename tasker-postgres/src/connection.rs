@@ -3,15 +3,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Error, GenericClient, Row, Statement};
 
+use crate::answered::answered;
 use crate::connector::drive;
+use crate::error::PgResult;
 use crate::settings::ConnectionSettings;
 use crate::statement::Composer;
 
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) client: Client,
+    driver: JoinHandle<()>,
     /// By the parts that they consist of.
     statements: HashMap<u32, ReadyStatement>,
     /// Its quoted name.
@@ -30,16 +34,23 @@ pub(crate) enum ReadyStatement {
 }
 
 impl Connection {
-    pub(crate) async fn open(settings: &ConnectionSettings) -> Result<Self, Error> {
-        let (client, driver) = settings.connector.connect(&settings.planned()).await?;
-        tokio::spawn(drive(driver));
+    pub(crate) async fn open(settings: &ConnectionSettings) -> PgResult<Self> {
+        let config = settings.planned();
+        let connected = settings.connector.connect(&config);
+        let (client, driver) = answered(settings.read_timeout(), connected).await?;
         Ok(Self {
             client,
+            driver: tokio::spawn(drive(driver)),
             statements: HashMap::new(),
             schema: settings.quoted_schema(),
             prepared: settings.prepared,
             begin: format!("BEGIN; {}", settings.bound_transaction()),
         })
+    }
+
+    /// Closes the connection at once, also when it passes nothing on any more.
+    pub(crate) fn cut(&self) {
+        self.driver.abort();
     }
 
     /// Prepares a statement, unless one of the same parts is ready.

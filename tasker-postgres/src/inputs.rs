@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::Object;
 use jiff::Timestamp;
-use tasker_store::{Json, StepKey, StoreError, TaskId, TaskInputs};
+use tasker_store::{Json, StepKey, StoreError, TaskId, TaskInputs, chain};
 use tasker_template::StepIndex;
 use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::Row;
@@ -13,7 +13,8 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::columns::Value;
-use crate::error::PgResult;
+use crate::error::{PgResult, is_connection_lost};
+use crate::pool::Pool;
 use crate::rows::{run_key, run_of};
 use crate::settings::ConnectionSettings;
 use crate::sql::statement;
@@ -48,35 +49,53 @@ async fn answer_until_closed(
 ) {
     let mut batch = Vec::new();
     while requests.recv_many(&mut batch, BATCH).await > 0 {
-        match pool.get().await {
-            Ok(connection) => answer_all(&connection, &settings, &mut batch).await,
-            Err(error) => {
-                let reason = error.to_string();
-                for request in batch.drain(..) {
-                    let (what, source) = (settings.describe(), reason.clone().into());
-                    request.answer(Err(StoreError::Database { what, source }));
-                }
-            }
+        let Some(error) = answer_all(&pool, &settings, &mut batch).await else { continue };
+        let (what, reason) = (settings.describe(), chain(&error));
+        for request in batch.drain(..) {
+            let (what, source) = (what.clone(), reason.clone().into());
+            request.answer(Err(StoreError::Database { what, source }));
         }
     }
 }
 
-async fn answer_all(connection: &Object, settings: &ConnectionSettings, batch: &mut Vec<InputRequest>) {
-    if let Ok(found) = find(connection, settings, batch).await {
-        for request in batch.drain(..) {
-            let inputs = found.inputs(&request);
-            request.answer(inputs);
+/// Answers the requests; some may be left when the database cannot be reached, which is then the answer.
+async fn answer_all(
+    pool: &Pool,
+    settings: &ConnectionSettings,
+    batch: &mut Vec<InputRequest>,
+) -> Option<StoreError> {
+    let connection = match pool.get().await {
+        Ok(connection) => connection,
+        Err(error) => return Some(error),
+    };
+    let mut lost = None;
+    match pool.answered(find(&connection, settings, batch)).await {
+        Ok(found) => {
+            for request in batch.drain(..) {
+                let inputs = found.inputs(&request);
+                request.answer(inputs);
+            }
+        }
+        Err(error) if is_connection_lost(&error, &connection) => lost = Some(error),
+        // One of the requests may be the cause: each gets a query of its own, and its own error.
+        Err(_) => {
+            while let Some(request) = batch.pop() {
+                match pool.answered(find(&connection, settings, std::slice::from_ref(&request))).await {
+                    Ok(found) => {
+                        let inputs = found.inputs(&request);
+                        request.answer(inputs);
+                    }
+                    Err(error) if is_connection_lost(&error, &connection) => {
+                        batch.push(request);
+                        lost = Some(error);
+                        break;
+                    }
+                    Err(error) => request.answer(Err(error.into_store_error(&settings.describe()))),
+                }
+            }
         }
     }
-    // One of the requests may be the cause: each gets a query of its own, and its own error.
-    for request in batch.drain(..) {
-        let found = find(connection, settings, std::slice::from_ref(&request)).await;
-        let inputs = match found {
-            Ok(found) => found.inputs(&request),
-            Err(error) => Err(error.into_store_error(&settings.describe())),
-        };
-        request.answer(inputs);
-    }
+    pool.give_back(connection, lost.map_or(Ok(()), Err)).err()
 }
 
 impl InputRequest {

@@ -2,6 +2,7 @@
 //! group commits, and has a pool of connections for reads and rare operations.
 
 mod answer;
+mod answered;
 mod batch;
 mod columns;
 mod connection;
@@ -12,6 +13,7 @@ mod encryption;
 mod error;
 mod existing;
 mod heartbeat;
+mod heartbeat_thread;
 mod in_transaction;
 mod inputs;
 mod inspect;
@@ -27,6 +29,7 @@ mod orphan_sweep;
 mod outcome;
 mod own_workers;
 mod own_writes;
+mod pool;
 mod queued_claims;
 mod read;
 mod rows;
@@ -44,6 +47,7 @@ mod tls;
 #[cfg(not(feature = "tls"))]
 #[path = "no_tls.rs"]
 mod tls;
+mod unanswered;
 mod values;
 mod worker_claims;
 mod workers;
@@ -57,7 +61,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use deadpool_postgres::{Object, Pool, PoolError};
 use jiff::Timestamp;
 use tasker_store::doctor::{Facts, FactsRequest, Finding};
 use tasker_store::{
@@ -71,9 +74,12 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use error::PgError;
+use heartbeat::Heartbeats;
+use heartbeat_thread::HeartbeatThread;
 use inputs::InputRequest;
 use operation::Operation;
 use own_workers::{Heartbeat, OwnWorkers};
+use pool::Pool;
 use settings::ConnectionSettings;
 use shared::{Shared, Workers};
 use workers::Departure;
@@ -103,7 +109,9 @@ pub struct PostgresStore {
     queued: Arc<Notify>,
     /// Notified when another process says that steps have come into the queue.
     notified: Arc<Notify>,
-    background: Vec<JoinHandle<()>>,
+    shared: Arc<Shared>,
+    _heartbeats: HeartbeatThread,
+    notices: JoinHandle<()>,
 }
 
 impl PostgresStore {
@@ -134,24 +142,19 @@ impl PostgresStore {
     /// ```
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let settings = Arc::new(open::settings(url).await?);
-        let mut connection = open::connect(&settings).await?;
-        schema::migrate(&mut connection.client, &settings).await?;
-        let mut connections = vec![connection];
-        while connections.len() < settings.writers {
-            connections.push(open::connect(&settings).await?);
-        }
-        let pool = open::pool(&settings)?;
+        let connections = open::writers(&settings).await?;
+        let pool = Pool::new(&settings)?;
         let (workers, own) = (Workers::default(), OwnWorkers::default());
         database_clock::measure(&own.clock, &connections[0].client).await;
         let (queued, notified) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let background = vec![
-            tokio::spawn(notices::send(pool.clone(), Arc::clone(&settings), Arc::clone(&queued))),
-            tokio::spawn(notices::receive(Arc::clone(&settings), Arc::clone(&notified))),
-            tokio::spawn(heartbeat::run(pool.clone(), Arc::clone(&settings), own.clone())),
-        ];
         let known_claims = own.known_claims.clone();
-        let shared = Shared::new(settings.writers, Arc::clone(&workers), known_claims, Arc::clone(&queued));
-        let shards = WriterShards::start(connections, &Arc::new(shared), &settings);
+        let shared = Shared::new(&settings, Arc::clone(&workers), known_claims, Arc::clone(&queued));
+        let shared = Arc::new(shared);
+        let shards = WriterShards::start(connections, &shared, &settings);
+        let notices = tokio::spawn(notices::send(pool.clone(), Arc::clone(&settings), Arc::clone(&queued)));
+        let heartbeats =
+            Heartbeats::new(Arc::clone(&settings), own.clone(), Arc::clone(&shared), Arc::clone(&notified));
+        let heartbeats = HeartbeatThread::start(heartbeats)?;
         let input_requests = inputs::start(&pool, &settings);
         let (schema, died) = (settings.quoted_schema(), Mutex::default());
         Ok(Self {
@@ -165,7 +168,9 @@ impl PostgresStore {
             died,
             queued,
             notified,
-            background,
+            shared,
+            _heartbeats: heartbeats,
+            notices,
         })
     }
 
@@ -174,21 +179,11 @@ impl PostgresStore {
         if self.own.known_claims.was_in_doubt() { Departure::InDoubt } else { Departure::Clean }
     }
 
-    async fn connection(&self) -> Result<Object, StoreError> {
-        self.pool.get().await.map_err(|error| match error {
-            PoolError::Backend(error) => self.store_error(error),
-            error => StoreError::Database { what: self.settings.describe(), source: Box::new(error) },
-        })
-    }
-
-    fn store_error(&self, error: impl Into<PgError>) -> StoreError {
-        error.into().into_store_error(&self.settings.describe())
-    }
-
     async fn beat(&self, heartbeats: &[Heartbeat]) -> Result<(), StoreError> {
-        let connection = self.connection().await?;
-        let beaten = workers::beat(&**connection, &self.schema, heartbeats, self.settings.lease).await;
-        beaten.map_err(|error| self.store_error(error))
+        let connection = self.pool.get().await?;
+        let beaten = workers::beat(&**connection, &self.schema, heartbeats, self.settings.lease);
+        let beaten = self.pool.answered(beaten).await;
+        self.pool.give_back(connection, beaten)
     }
 
     fn alive(&self) -> MutexGuard<'_, HashSet<WorkerId>> {
@@ -208,7 +203,7 @@ impl fmt::Debug for PostgresStore {
 
 impl Drop for PostgresStore {
     fn drop(&mut self) {
-        self.background.iter().for_each(JoinHandle::abort);
+        self.notices.abort();
     }
 }
 
@@ -227,9 +222,10 @@ impl Store for PostgresStore {
         _: Timestamp,
     ) -> Result<(), StoreError> {
         self.beat(&[self.own.heartbeat(worker, Arc::new(info.clone()))]).await?;
-        let connection = self.connection().await?;
-        let kept = workers::put_program(&**connection, &self.schema, worker, &info).await;
-        kept.map_err(|error| self.store_error(error))?;
+        let connection = self.pool.get().await?;
+        let kept = workers::put_program(&**connection, &self.schema, worker, &info);
+        let kept = self.pool.answered(kept).await;
+        self.pool.give_back(connection, kept)?;
         self.own.insert(worker, info);
         self.alive().insert(worker);
         Ok(())
@@ -237,21 +233,24 @@ impl Store for PostgresStore {
 
     async fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError> {
         // So that the answer has what our own workers are running now.
-        self.beat(&self.own.heartbeats()).await?;
-        let connection = self.connection().await?;
-        workers::records(&**connection, &self.schema).await.map_err(|error| self.store_error(error))
+        if !self.shared.has_unanswered_writer(self.settings.lease) {
+            self.beat(&self.own.heartbeats()).await?;
+        }
+        let connection = self.pool.get().await?;
+        let records = self.pool.answered(workers::records(&**connection, &self.schema)).await;
+        self.pool.give_back(connection, records)
     }
 
     async fn program_of(&self, worker: WorkerId) -> Result<Option<ProgramRecord>, StoreError> {
-        let connection = self.connection().await?;
-        let program = workers::program(&**connection, &self.schema, worker).await;
-        program.map_err(|error| self.store_error(error))
+        let connection = self.pool.get().await?;
+        let program = self.pool.answered(workers::program(&**connection, &self.schema, worker)).await;
+        self.pool.give_back(connection, program)
     }
 
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
         self.alive().remove(&worker);
         self.own.remove(worker);
-        let connection = self.connection().await?;
+        let connection = self.pool.get().await?;
         let done = async {
             workers::end(&**connection, &self.schema, &[worker], self.departure()).await?;
             // While it has claims, or may have, its row stays, so that others find them.
@@ -260,7 +259,8 @@ impl Store for PostgresStore {
             }
             Ok::<_, PgError>(())
         };
-        done.await.map_err(|error| self.store_error(error))
+        let done = self.pool.answered(done).await;
+        self.pool.give_back(connection, done)
     }
 
     fn worker_died(&self, worker: WorkerId) {
@@ -273,20 +273,21 @@ impl Store for PostgresStore {
     }
 
     async fn put_template(&self, template: TemplateRecord) -> Result<(), StoreError> {
-        let connection = self.connection().await?;
-        templates::put(&**connection, &self.schema, &template).await.map_err(|error| self.store_error(error))
+        let connection = self.pool.get().await?;
+        let put = self.pool.answered(templates::put(&**connection, &self.schema, &template)).await;
+        self.pool.give_back(connection, put)
     }
 
     async fn template(&self, id: TemplateId) -> Result<Option<Arc<TemplateRecord>>, StoreError> {
-        let connection = self.connection().await?;
-        templates::get_template(&**connection, &self.schema, id)
-            .await
-            .map_err(|error| self.store_error(error))
+        let connection = self.pool.get().await?;
+        let template = self.pool.answered(templates::get_template(&**connection, &self.schema, id)).await;
+        self.pool.give_back(connection, template)
     }
 
     async fn template_ids(&self) -> Result<Vec<TemplateId>, StoreError> {
-        let connection = self.connection().await?;
-        templates::ids(&**connection, &self.schema).await.map_err(|error| self.store_error(error))
+        let connection = self.pool.get().await?;
+        let ids = self.pool.answered(templates::ids(&**connection, &self.schema)).await;
+        self.pool.give_back(connection, ids)
     }
 
     async fn create_task(&self, task: NewTaskRecord, claim: ClaimRequest) -> Result<Created, StoreError> {
@@ -298,9 +299,10 @@ impl Store for PostgresStore {
     }
 
     async fn task_of_identity(&self, identity: &Identity) -> Result<Option<(TaskId, Json)>, StoreError> {
-        let connection = self.connection().await?;
-        let task = existing::task_of_identity(&**connection, &self.schema, identity).await;
-        task.map_err(|error| self.store_error(error))
+        let connection = self.pool.get().await?;
+        let task = existing::task_of_identity(&**connection, &self.schema, identity);
+        let task = self.pool.answered(task).await;
+        self.pool.give_back(connection, task)
     }
 
     async fn claim(&self, claim: ClaimRequest) -> Result<Claimed, StoreError> {
@@ -337,10 +339,11 @@ impl Store for PostgresStore {
     }
 
     async fn act(&self, action: ActionRequest) -> Result<Acted, StoreError> {
-        let mut connection = self.connection().await?;
+        let mut connection = self.pool.get().await?;
         let client: &mut tokio_postgres::Client = &mut connection;
-        let acted = operate::act(client, &self.settings, &self.schema, &action).await;
-        let (acted, has_ready_steps) = acted.map_err(|error| self.store_error(error))?;
+        let acted = operate::act(client, &self.settings, &self.schema, &action);
+        let acted = self.pool.answered(acted).await;
+        let (acted, has_ready_steps) = self.pool.give_back(connection, acted)?;
         if let Acted::Done { revoked, .. } = &acted {
             revoked.iter().for_each(|claim| self.own.known_claims.remove(claim));
         }
@@ -351,8 +354,9 @@ impl Store for PostgresStore {
     }
 
     async fn prune(&self, prune: PruneRequest) -> Result<usize, StoreError> {
-        let connection = self.connection().await?;
-        operate::prune(&**connection, &self.schema, &prune).await.map_err(|error| self.store_error(error))
+        let connection = self.pool.get().await?;
+        let pruned = self.pool.answered(operate::prune(&**connection, &self.schema, &prune)).await;
+        self.pool.give_back(connection, pruned)
     }
 
     fn lease(&self) -> Option<Duration> {
@@ -364,39 +368,39 @@ impl Store for PostgresStore {
     }
 
     async fn set_limit(&self, limit: FleetLimit) -> Result<(), StoreError> {
-        let connection = self.connection().await?;
-        limits::set(&**connection, &self.schema, &limit).await.map_err(|error| self.store_error(error))
+        let connection = self.pool.get().await?;
+        let set = self.pool.answered(limits::set(&**connection, &self.schema, &limit)).await;
+        self.pool.give_back(connection, set)
     }
 
     async fn remove_limit(&self, scope: LimitScope) -> Result<bool, StoreError> {
-        let mut connection = self.connection().await?;
-        let removed = limits::remove(&mut connection, &self.settings, &self.schema, &scope).await;
-        removed.map_err(|error| self.store_error(error))
+        let mut connection = self.pool.get().await?;
+        let removed = limits::remove(&mut connection, &self.settings, &self.schema, &scope);
+        let removed = self.pool.answered(removed).await;
+        self.pool.give_back(connection, removed)
     }
 
     async fn limits(&self) -> Result<Vec<LimitRecord>, StoreError> {
-        let connection = self.connection().await?;
-        limits::records(&**connection, &self.schema).await.map_err(|error| self.store_error(error))
+        let connection = self.pool.get().await?;
+        let records = self.pool.answered(limits::records(&**connection, &self.schema)).await;
+        self.pool.give_back(connection, records)
     }
 
     async fn permits(&self, request: PermitRequest) -> Result<PermitGrants, StoreError> {
-        let mut connection = self.connection().await?;
-        let granted = limits::permits(&mut connection, &self.settings, &self.schema, &request).await;
-        granted.map_err(|error| self.store_error(error))
+        let mut connection = self.pool.get().await?;
+        let granted = limits::permits(&mut connection, &self.settings, &self.schema, &request);
+        let granted = self.pool.answered(granted).await;
+        self.pool.give_back(connection, granted)
     }
 
     async fn orphaned(&self) -> Result<Vec<Claim>, StoreError> {
-        let connection = self.connection().await?;
+        let connection = self.pool.get().await?;
         let schema = &self.schema;
         let died: Vec<WorkerId> = self.died().drain().collect();
-        if !died.is_empty() {
-            let done = workers::end(&**connection, schema, &died, self.departure()).await;
-            done.map_err(|error| {
-                self.died().extend(died);
-                self.store_error(error)
-            })?;
-        }
         let look = async {
+            if !died.is_empty() {
+                workers::end(&**connection, schema, &died, self.departure()).await?;
+            }
             let dead = workers::dead(&**connection, schema).await?;
             let claims = worker_claims::claims_of(&**connection, schema, &dead).await?;
             let has_claims = |worker: &WorkerId| claims.iter().any(|claim| claim.worker == *worker);
@@ -406,7 +410,11 @@ impl Store for PostgresStore {
             }
             Ok::<_, PgError>(claims)
         };
-        look.await.map_err(|error| self.store_error(error))
+        let orphaned = self.pool.answered(look).await;
+        if orphaned.is_err() {
+            self.died().extend(died);
+        }
+        self.pool.give_back(connection, orphaned)
     }
 
     async fn inputs(
@@ -422,7 +430,7 @@ impl Store for PostgresStore {
     }
 
     async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError> {
-        let mut connection = self.connection().await?;
+        let mut connection = self.pool.get().await?;
         let client: &mut tokio_postgres::Client = &mut connection;
         let read = async {
             let isolation = tokio_postgres::IsolationLevel::RepeatableRead;
@@ -432,29 +440,33 @@ impl Store for PostgresStore {
             transaction.commit().await?;
             Ok::<_, PgError>(task)
         };
-        read.await.map_err(|error| self.store_error(error))
+        let task = self.pool.answered(read).await;
+        self.pool.give_back(connection, task)
     }
 
     async fn glance(&self, tasks: &[TaskId]) -> Result<Vec<TaskGlance>, StoreError> {
-        let connection = self.connection().await?;
-        load::glance(&**connection, &self.schema, tasks).await.map_err(|error| self.store_error(error))
+        let connection = self.pool.get().await?;
+        let glances = self.pool.answered(load::glance(&**connection, &self.schema, tasks)).await;
+        self.pool.give_back(connection, glances)
     }
 
     async fn tasks(&self, filter: TaskFilter) -> Result<Vec<TaskHead>, StoreError> {
-        let connection = self.connection().await?;
-        read::tasks(&**connection, &self.schema, &filter).await.map_err(|error| self.store_error(error))
+        let connection = self.pool.get().await?;
+        let tasks = self.pool.answered(read::tasks(&**connection, &self.schema, &filter)).await;
+        self.pool.give_back(connection, tasks)
     }
 
     async fn facts(&self, request: FactsRequest) -> Result<Facts, StoreError> {
-        let mut connection = self.connection().await?;
+        let mut connection = self.pool.get().await?;
         let client: &mut tokio_postgres::Client = &mut connection;
-        doctor::facts(client, &self.schema, request).await.map_err(|error| self.store_error(error))
+        let facts = self.pool.answered(doctor::facts(client, &self.schema, request)).await;
+        self.pool.give_back(connection, facts)
     }
 
     async fn inspect(&self, repair: bool) -> Result<Vec<Finding>, StoreError> {
-        let connection = self.connection().await?;
-        let found = inspect::inspect(&**connection, &self.settings, repair).await;
-        found.map_err(|error| self.store_error(error))
+        let connection = self.pool.get().await?;
+        let found = self.pool.answered(inspect::inspect(&**connection, &self.settings, repair)).await;
+        self.pool.give_back(connection, found)
     }
 
     async fn notified(&self) {

@@ -2,7 +2,7 @@
 
 use tasker_store::{Migration, StoreError};
 
-use crate::open::{connect, settings};
+use crate::open::{check_encoding, connect, settings};
 use crate::schema;
 use crate::settings::ConnectionSettings;
 
@@ -14,6 +14,7 @@ use crate::settings::ConnectionSettings;
 pub async fn migrate(url: &str) -> Result<Migration, StoreError> {
     let settings = settings(url).await?;
     let mut connection = connect(&settings).await?;
+    check_encoding(&connection.client, &settings).await?;
     let (from, sql) = schema::migrate(&mut connection.client, &settings).await?;
     Ok(migration(&settings, from, sql))
 }

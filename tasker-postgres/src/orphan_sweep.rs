@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tasker_store::{Claim, StoreClock, WorkerId};
 use tokio::sync::oneshot;
 
+use crate::answered::answered;
 use crate::connection::Connection;
 use crate::database_clock;
 use crate::error::PgError;
@@ -28,6 +29,11 @@ pub(crate) async fn sweep_if_due(session: &mut Session) {
         // The statement of another writer may be waiting for a lock.
         Ok(false) => Some(sweep.postponed()),
         Err(error) => {
+            if session.is_lost(&error) {
+                // The writer makes another connection, and its sweep is due at once.
+                session.set_in_doubt(&[]);
+                return;
+            }
             tracing::warn!(?error, "orphaned claims could not be looked for; trying again");
             Some(sweep.postponed())
         }
@@ -43,7 +49,7 @@ async fn hand_back_orphans(session: &mut Session) -> Result<bool, PgError> {
     let shared = Arc::clone(&session.shared);
     let workers: Vec<WorkerId> = shared.alive_workers().into_iter().collect();
     let Connection { client, schema, .. } = &session.connection;
-    let mut orphans = claims_of(client, schema, &workers).await?;
+    let mut orphans = answered(shared.write_timeout, claims_of(client, schema, &workers)).await?;
     let is_unknown = |claim: &Claim| !shared.known_claims.contains(claim);
     orphans.retain(is_unknown);
     if orphans.is_empty() {

@@ -35,6 +35,10 @@ impl OwnWorkers {
         self.infos().remove(&worker);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.infos().is_empty()
+    }
+
     pub(crate) fn heartbeats(&self) -> Vec<Heartbeat> {
         let infos: Vec<_> = self.infos().iter().map(|(worker, info)| (*worker, Arc::clone(info))).collect();
         infos.into_iter().map(|(worker, info)| self.heartbeat(worker, info)).collect()

@@ -15,9 +15,10 @@ use tokio::sync::oneshot;
 use tokio_postgres::types::Type;
 
 use crate::answer::Answers;
+use crate::answered::answered;
 use crate::batch::{Batch, Written};
 use crate::connection::Connection;
-use crate::error::{PgError, PgResult};
+use crate::error::{PgError, PgResult, is_connection_lost, is_given_up};
 use crate::existing::existing;
 use crate::load::{self, Lock};
 use crate::operation::Operation;
@@ -45,7 +46,7 @@ struct KnownTask {
 pub(crate) struct Session {
     pub(crate) connection: Connection,
     /// Which of the writers this is.
-    shard: usize,
+    pub(crate) shard: usize,
     pub(crate) shared: Arc<Shared>,
     tasks: HashMap<TaskId, KnownTask>,
     knowledge: Knowledge,
@@ -59,6 +60,7 @@ impl Session {
     /// The connection was lost, so that these operations are in doubt: they may have been done although no
     /// answer arrived, or may yet be, since a statement that waits for a lock outlives its connection.
     pub(crate) fn set_in_doubt(&mut self, operations: &[Operation]) {
+        self.connection.cut();
         self.shared.set_disconnected(self.shard, true);
         self.shared.known_claims.set_in_doubt();
         *self.shared.sweep_schedule() = Some(SweepSchedule::begin());
@@ -66,6 +68,11 @@ impl Session {
             Operation::Finish(attempt, ..) => Some(attempt.claim),
             _ => None,
         }));
+    }
+
+    /// Whether an error means that the connection is of no more use.
+    pub(crate) fn is_lost(&self, error: &PgError) -> bool {
+        is_connection_lost(error, &self.connection.client)
     }
 
     /// Whether its connection was lost, and it has no other yet.
@@ -99,7 +106,12 @@ impl Session {
         self.note_claims(self.shared.take_left_claims(self.shard));
         let serving = queue_request(&operations).filter(|_| self.shared.are_all_connected()).cloned();
         let mut tasks = TaskUpdates::new();
-        let tried = self.attempt(&operations, serving.as_ref(), &mut tasks).await;
+        let timeout = self.shared.write_timeout;
+        self.shared.unanswered(self.shard).begin();
+        let tried = answered(timeout, self.attempt(&operations, serving.as_ref(), &mut tasks)).await;
+        if !tried.as_ref().is_err_and(|error| self.is_lost(error) || is_given_up(error)) {
+            self.shared.unanswered(self.shard).answered();
+        }
         let (outcomes, written, next_due) = match tried {
             Ok(done) => done,
             Err(error) => return Err((operations, error)),
@@ -159,7 +171,9 @@ impl Session {
     ) -> Result<(), PgError> {
         let mut found_out = Ok(());
         for (task, request, answer) in not_created {
-            let existing = existing(&self.connection, &task, &request).await.unwrap_or_else(|error| {
+            let timeout = self.shared.write_timeout;
+            let existing = answered(timeout, existing(&self.connection, &task, &request)).await;
+            let existing = existing.unwrap_or_else(|error| {
                 found_out = Err(error);
                 None
             });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use tasker_store::StoreError;
-use tokio_postgres::config::Host;
+use tokio_postgres::config::{Host, TargetSessionAttrs};
 
 use crate::connector::Connector;
 use crate::encryption::{Encryption, Roots};
@@ -37,6 +37,9 @@ const FEWEST_CONNECTIONS: usize = 3;
 /// Writers, where there are enough connections: the statement of one is under way while that of the other is
 /// composed.
 const WRITERS: usize = 2;
+
+/// The least time that a connection, or an answer to a read, is waited for, however short the lease.
+const LEAST_READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection on which the server acknowledges nothing for this long is broken.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -135,6 +138,17 @@ impl ConnectionSettings {
         if config.get_hosts().is_empty() {
             config.host("localhost");
         }
+        // A failover can lead a name to a server that is only good for reading.
+        let says_which = others.iter().any(|pair| pair.starts_with("target_session_attrs="));
+        match config.get_target_session_attrs() {
+            TargetSessionAttrs::ReadOnly => {
+                return Err(wrong("a store is written to: leave `target_session_attrs` out".to_owned()));
+            }
+            TargetSessionAttrs::Any if !says_which => {
+                config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+            }
+            _ => {}
+        }
         let encryption = Encryption::decide(mode, roots, &config).map_err(wrong)?;
         config.ssl_mode(encryption.mode());
         let connector = Connector::new(encryption).map_err(wrong)?;
@@ -164,6 +178,17 @@ impl ConnectionSettings {
         Ok(Self { config, connector, schema, lease, connections, writers, prepared, listen })
     }
 
+    /// How long an answer to what is written is waited for. A worker that waits longer than its lease sends no
+    /// heartbeats either.
+    pub(crate) fn write_timeout(&self) -> Duration {
+        self.lease
+    }
+
+    /// How long an answer to what is read is waited for, and a connection to be made.
+    pub(crate) fn read_timeout(&self) -> Duration {
+        self.lease.max(LEAST_READ_TIMEOUT)
+    }
+
     /// What people call the store. It has no password.
     pub(crate) fn describe(&self) -> String {
         let host = self.config.get_hosts().first().map(|host| match host {
@@ -180,10 +205,15 @@ impl ConnectionSettings {
         )
     }
 
-    /// The statement that bounds how long a transaction keeps its locks when this process is stalled or cut
-    /// off. After its lease others take over its claims, and would wait for the locks.
+    /// The statements that bound how long a transaction keeps its locks when this process is stalled or cut
+    /// off. After its lease others take over its claims, and would wait for the locks. A statement that takes
+    /// longer than its answer is waited for ends as well, in time for the server to say so.
     pub(crate) fn bound_transaction(&self) -> String {
-        format!("SET LOCAL idle_in_transaction_session_timeout = {}", self.lease.as_millis())
+        format!(
+            "SET LOCAL idle_in_transaction_session_timeout = {}; SET LOCAL statement_timeout = {}",
+            self.lease.as_millis(),
+            self.write_timeout().mul_f64(0.8).as_millis()
+        )
     }
 
     /// The schema's name, quoted.
@@ -233,6 +263,7 @@ mod tests {
             ("connections=5&writers=3", "leave room for `writers=2`"),
             ("listen=maybe", "write `listen=true` or `listen=false`"),
             ("colour=red", "colour"),
+            ("target_session_attrs=read-only", "leave `target_session_attrs` out"),
             ("sslmode=full", "write `disable`, `prefer`, `require`, `verify-ca` or `verify-full`"),
             ("sslrootcert=", "write `sslrootcert=PATH`"),
             ("sslrootcert=%2Fno%2Fwhere", "/no/where"),

@@ -3,12 +3,15 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tasker_store::{Claim, TaskId, WorkerId};
 use tokio::sync::{Notify, RwLock};
 
 use crate::known_claims::KnownClaims;
+use crate::settings::ConnectionSettings;
 use crate::sweep_schedule::SweepSchedule;
+use crate::unanswered::Unanswered;
 
 /// The workers of this process that are alive.
 pub(crate) type Workers = Arc<Mutex<HashSet<WorkerId>>>;
@@ -22,8 +25,12 @@ pub(crate) struct Shared {
     /// Each writer has a read lock while its statement is under way. An orphan sweep takes the write lock:
     /// the claims of a statement that has not been answered yet are unknown, but not orphaned.
     pub(crate) write_barrier: RwLock<()>,
+    /// How long a writer waits for an answer.
+    pub(crate) write_timeout: Duration,
     /// For each shard: whether its writer has lost its connection, and has no other yet.
     disconnected: Vec<AtomicBool>,
+    /// For each shard.
+    unanswered: Vec<Mutex<Unanswered>>,
     /// `None` while no sweep is needed.
     sweep: Mutex<Option<SweepSchedule>>,
     /// For each shard: claims on its tasks that other writers have made from the queue, and that its
@@ -33,17 +40,20 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(
-        shards: usize,
+        settings: &ConnectionSettings,
         workers: Workers,
         known_claims: KnownClaims,
         queued: Arc<Notify>,
     ) -> Self {
+        let shards = settings.writers;
         Self {
             workers,
             known_claims,
             queued,
             write_barrier: RwLock::default(),
+            write_timeout: settings.write_timeout(),
             disconnected: (0..shards).map(|_| AtomicBool::default()).collect(),
+            unanswered: (0..shards).map(|_| Mutex::default()).collect(),
             sweep: Mutex::default(),
             claimed_by_others: (0..shards).map(|_| Mutex::default()).collect(),
         }
@@ -55,6 +65,17 @@ impl Shared {
 
     pub(crate) fn is_disconnected(&self, shard: usize) -> bool {
         self.disconnected[shard].load(Ordering::SeqCst)
+    }
+
+    /// Whether the writer of a shard gets answers.
+    pub(crate) fn unanswered(&self, shard: usize) -> MutexGuard<'_, Unanswered> {
+        self.unanswered[shard].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a writer has had no answer for longer than `lease`. What its process has claimed could not be
+    /// recorded, and is better left to others.
+    pub(crate) fn has_unanswered_writer(&self, lease: Duration) -> bool {
+        (0..self.unanswered.len()).any(|shard| self.unanswered(shard).lasts_longer_than(lease))
     }
 
     /// Whether every writer has a connection. Otherwise nothing is claimed from the queue: what such an

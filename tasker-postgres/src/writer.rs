@@ -1,20 +1,20 @@
 //! Writes the tasks of one shard. All operations that wait when the writer is free share a statement, with
 //! one round trip and one commit; a single operation waits for no others.
 
+use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tasker_store::StoreError;
+use tasker_store::{StoreError, chain};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::connection::Connection;
-use crate::error::{PgError, is_connection_lost, is_transient, store_error};
+use crate::error::{PgError, PgResult, is_transient};
 use crate::operation::Operation;
 use crate::orphan_sweep::sweep_if_due;
 use crate::session::Session;
 use crate::settings::ConnectionSettings;
-use crate::tls;
 
 /// Operations that may wait in a writer's queue. Callers beyond that wait for a place.
 pub(crate) const QUEUE: usize = 4_096;
@@ -32,7 +32,7 @@ pub(crate) async fn write_until_closed(
     settings: Arc<ConnectionSettings>,
 ) {
     let mut batch = Vec::new();
-    let writer = Writer { settings };
+    let mut writer = Writer { settings, tried_at: Instant::now() };
     while let Some(count) = writer.next(&mut session, &mut waiting, &mut batch).await {
         if count == 0 {
             continue;
@@ -56,13 +56,15 @@ pub(crate) async fn write_until_closed(
 
 struct Writer {
     settings: Arc<ConnectionSettings>,
+    /// When it last tried to connect while it had nothing to write.
+    tried_at: Instant,
 }
 
 impl Writer {
     /// Waits for operations, and returns how many came; `None` when all senders are dropped. Meanwhile a
     /// writer that has lost its connection tries to connect: until then no writer claims from the queue.
     async fn next(
-        &self,
+        &mut self,
         session: &mut Session,
         waiting: &mut mpsc::Receiver<Operation>,
         batch: &mut Vec<Operation>,
@@ -70,11 +72,18 @@ impl Writer {
         if !session.is_disconnected() {
             return Some(waiting.recv_many(batch, BATCH).await).filter(|count| *count > 0);
         }
-        match tokio::time::timeout(PAUSES.1, waiting.recv_many(batch, BATCH)).await {
-            Ok(count) => Some(count).filter(|count| *count > 0),
-            Err(_) => {
+        let try_at = self.tried_at + PAUSES.1;
+        // Also when operations come all the time: some of them ask the server for nothing.
+        let is_time = Instant::now() >= try_at;
+        let count =
+            if is_time { None } else { timeout_at(try_at, waiting.recv_many(batch, BATCH)).await.ok() };
+        match count {
+            Some(count) => Some(count).filter(|count| *count > 0),
+            None => {
+                self.tried_at = Instant::now();
                 if let Ok(connection) = Connection::open(&self.settings).await {
                     session.reconnected(connection);
+                    session.shared.unanswered(session.shard).answered();
                 }
                 Some(0)
             }
@@ -83,30 +92,39 @@ impl Writer {
 
     async fn write(&self, session: &mut Session, mut batch: Vec<Operation>) {
         let begun = Instant::now();
+        let mut pause = PAUSES.0;
         while !batch.is_empty() {
             match session.perform(batch).await {
                 Ok(again) => batch = again,
                 Err((operations, PgError::Store(error))) => {
                     batch = self.one_by_one(session, operations, error).await;
                 }
-                Err((operations, PgError::Database(error))) => {
-                    let is_lost = is_connection_lost(&error, &session.connection.client);
+                Err((operations, error)) => {
+                    let is_over = begun.elapsed() > RECONNECT_TIMEOUT;
                     batch = operations;
-                    if is_lost {
+                    if session.is_lost(&error) {
+                        let was_lost_before = pause > PAUSES.0;
                         session.set_in_doubt(&batch);
-                        let timeout = RECONNECT_TIMEOUT.saturating_sub(begun.elapsed());
-                        if !self.reconnect(session, timeout).await {
-                            let what = self.settings.describe();
-                            let reason = format!("it cannot be reached: {error}");
-                            for operation in batch {
-                                let source = reason.clone().into();
-                                operation.refuse(StoreError::Database { what: what.clone(), source });
+                        let mut failed = Err(error);
+                        if !was_lost_before || !is_over {
+                            if was_lost_before {
+                                // Another connection was no better than the one before.
+                                tokio::time::sleep(pause).await;
                             }
+                            failed = self.reconnect(session, begun, &mut pause).await;
+                        }
+                        if let Err(error) = failed {
+                            session.shared.unanswered(session.shard).give_up();
+                            self.refuse(batch, error);
                             return;
                         }
                     } else if !is_transient(&error) {
-                        let error = store_error(error, &self.settings.describe());
+                        session.shared.unanswered(session.shard).give_up();
+                        let error = error.into_store_error(&self.settings.describe());
                         batch = self.one_by_one(session, batch, error).await;
+                    } else if is_over {
+                        self.refuse(batch, error);
+                        return;
                     }
                 }
             }
@@ -133,25 +151,39 @@ impl Writer {
         Vec::new()
     }
 
-    /// Connects again. `false` when that did not succeed in time.
-    async fn reconnect(&self, session: &mut Session, timeout: Duration) -> bool {
-        let mut pause = PAUSES.0;
-        let begun = Instant::now();
+    /// Refuses operations that could not be done; they may be asked for again.
+    fn refuse(&self, operations: Vec<Operation>, error: PgError) {
+        let what = self.settings.describe();
+        let is_network = matches!(&error, PgError::Database(error) if error.as_db_error().is_none());
+        let error = error.into_store_error(&what);
+        let reason = error.source().map_or_else(|| error.to_string(), chain);
+        let reason = if is_network { format!("it cannot be reached: {reason}") } else { reason };
+        tracing::error!(
+            store = what,
+            reason,
+            operations = operations.len(),
+            "nothing can be written at present"
+        );
+        for operation in operations {
+            let (what, source) = (what.clone(), reason.clone().into());
+            operation.refuse(StoreError::Database { what, source });
+        }
+    }
+
+    /// Connects again, as often as it takes in the time that is left of what began at `begun`. `pause` is how
+    /// long to wait before the next attempt, which grows with each.
+    async fn reconnect(&self, session: &mut Session, begun: Instant, pause: &mut Duration) -> PgResult<()> {
         loop {
-            match Connection::open(&self.settings).await {
+            let connected = Connection::open(&self.settings).await;
+            let is_over = begun.elapsed() + *pause > RECONNECT_TIMEOUT;
+            let waited = std::mem::replace(pause, (*pause * 2).min(PAUSES.1));
+            match connected {
                 Ok(connection) => {
                     session.reconnected(connection);
-                    return true;
+                    return Ok(());
                 }
-                Err(error) if begun.elapsed() + pause > timeout => {
-                    let error = tls::explain(&error).unwrap_or_else(|| error.to_string());
-                    tracing::error!(error, "PostgreSQL cannot be reached");
-                    return false;
-                }
-                Err(_) => {
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(PAUSES.1);
-                }
+                Err(error) if is_over => return Err(error),
+                Err(_) => tokio::time::sleep(waited).await,
             }
         }
     }

@@ -45,6 +45,7 @@ mod result_types;
 mod runs;
 mod schema;
 mod sendable;
+mod silent;
 mod simulation;
 mod spans;
 mod steering;

@@ -35,6 +35,8 @@ struct State {
     mode: Mode,
     /// How often all connections have been severed.
     severed: u64,
+    /// How often all connections have been frozen.
+    frozen: u64,
 }
 
 impl Proxy {
@@ -42,7 +44,7 @@ impl Proxy {
     pub async fn start(server: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (state, watched) = watch::channel(State { mode: Mode::Forward, severed: 0 });
+        let (state, watched) = watch::channel(State { mode: Mode::Forward, severed: 0, frozen: 0 });
         let refused = Arc::new(Notify::new());
         let tell = Arc::clone(&refused);
         let heard = Heard::default();
@@ -84,6 +86,11 @@ impl Proxy {
         heard.iter().flatten().map(|said| said.lock().unwrap().clone()).collect()
     }
 
+    /// Lets nothing more through on the connections that are open now. They stay open, and new ones work.
+    pub fn freeze(&self) {
+        self.state.send_modify(|state| state.frozen += 1);
+    }
+
     /// Closes all connections.
     pub fn sever(&self) {
         self.state.send_modify(|state| state.severed += 1);
@@ -121,9 +128,11 @@ async fn pump(
     mut state: watch::Receiver<State>,
     kept: Option<Arc<Mutex<Vec<u8>>>>,
 ) {
+    let frozen = state.borrow().frozen;
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
-        let passes = state.wait_for(|state| state.mode != Mode::Stall).await.is_ok();
+        let passes =
+            state.wait_for(|state| state.mode != Mode::Stall && state.frozen == frozen).await.is_ok();
         if let Some(kept) = &kept {
             kept.lock().unwrap().extend_from_slice(&buffer[..count]);
         }

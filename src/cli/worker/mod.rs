@@ -13,9 +13,9 @@ use clap::{Args, Subcommand};
 use tasker_runtime::{Builder, Tasker};
 
 use crate::cli::chosen::with_templates;
-use crate::cli::output::{CANNOT_START, INTERRUPTED, USAGE, cannot_start, fail, log_to_stderr, say};
+use crate::cli::output::{CANNOT_START, USAGE, cannot_start, fail, log_to_stderr};
 use crate::cli::program::Program;
-use crate::cli::stop::StopSignals;
+use crate::cli::stop::{StopSignals, leave_behind_what_blocks};
 use crate::cli::store_options::StoreOptions;
 use crate::cli::time::duration;
 use shown::Shown;
@@ -146,7 +146,7 @@ async fn run_as(builder: Builder, options: &WorkerOptions, program: &Program) ->
         return fail(CANNOT_START, NO_HANDLERS);
     }
     // Before there is anything to lose.
-    let mut signals = match StopSignals::new() {
+    let mut signals = match StopSignals::new("stopped at once; what was running is run again") {
         Ok(signals) => signals,
         Err(error) => return fail(CANNOT_START, format!("signals cannot be waited for: {error}")),
     };
@@ -154,6 +154,7 @@ async fn run_as(builder: Builder, options: &WorkerOptions, program: &Program) ->
         Ok(tasker) => tasker,
         Err(error) => return cannot_start(&error),
     };
+    signals.set_grace_of(&tasker);
     let shown = Shown::new(options.json, options.quiet);
     shown.begin(program, &tasker.describe());
     work(&tasker, &shown, &mut signals).await
@@ -163,25 +164,17 @@ async fn work(tasker: &Tasker, shown: &Shown, signals: &mut StopSignals) -> Exit
     let mut events = tasker.subscribe();
     tokio::select! {
         () = shown.follow(&mut events) => {}
-        () = signals.next() => {}
+        () = signals.first() => {}
     }
     shown.say("stopping: running steps may end first; another signal stops at once");
     tokio::select! {
         () = shown.follow(&mut events) => {}
         () = tasker.shutdown() => {}
-        () = signals.next() => {
-            shown.say("stopped at once; what was running is run again");
-            // Not by returning: that waits for handlers which block.
-            std::process::exit(i32::from(INTERRUPTED));
-        }
     }
     while let Some(event) = events.try_next() {
         shown.show(&event);
     }
     shown.say("stopped");
-    if !tasker.has_ended() {
-        say("a step does not yield; it is run again elsewhere");
-        std::process::exit(0);
-    }
+    leave_behind_what_blocks(tasker, 0);
     ExitCode::SUCCESS
 }

@@ -223,6 +223,23 @@ impl Tasker {
         }
     }
 
+    /// The grace period: how long a [`shutdown`](Self::shutdown) lets handlers run.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # use std::time::Duration;
+    /// let builder = tasker::Tasker::builder().store_url("memory:").grace_period(Duration::from_secs(30));
+    /// let tasker = builder.build().await?;
+    /// assert_eq!(tasker.grace_period(), Duration::from_secs(30));
+    /// # tasker.shutdown().await;
+    /// # Ok::<(), tasker::BuildError>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn grace_period(&self) -> Duration {
+        self.handle.grace
+    }
+
     /// Whether everything here has ended. It is `false` after a [`shutdown`](Self::shutdown) while a handler
     /// still blocks its thread; such a handler also keeps the program from ending.
     ///

@@ -1,38 +1,108 @@
-//! The attempts that run in this worker, so that one whose claim is revoked can be told to end.
+//! The attempts that run in this worker, so that one whose claim is revoked can be told to end, and one whose
+//! handler blocks can be named.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::Thread;
 
 use tasker_store::Claim;
 use tokio_util::sync::CancellationToken;
 
+use crate::handler::StepFacts;
+use crate::handler::threads::{AttemptThreads, HandlerThreads};
+
+/// An attempt that runs in this worker.
+#[derive(Clone, Debug)]
+pub(super) struct ActiveAttempt {
+    pub(super) claim: Claim,
+    pub(super) facts: Arc<StepFacts>,
+    pub(super) threads: Arc<AttemptThreads>,
+    /// Is cancelled when its claim is revoked.
+    pub(super) revoked: CancellationToken,
+}
+
 /// The attempts that run in this worker, by their claims.
 #[derive(Debug, Default)]
-pub(super) struct ActiveAttempts(Mutex<HashMap<Claim, CancellationToken>>);
+pub(super) struct ActiveAttempts {
+    attempts: Mutex<Attempts>,
+    threads: HandlerThreads,
+}
+
+#[derive(Debug, Default)]
+struct Attempts {
+    running: HashMap<Claim, ActiveAttempt>,
+    watchdog: Option<Thread>,
+    /// Whether the watchdog sleeps until an attempt begins.
+    watchdog_sleeps: bool,
+}
 
 impl ActiveAttempts {
-    /// An attempt begins. `revoked` is cancelled when its claim is revoked.
-    pub(super) fn begin(&self, claim: Claim, revoked: CancellationToken) {
-        self.lock().insert(claim, revoked);
+    /// An attempt begins.
+    pub(super) fn begin(&self, claim: Claim, facts: Arc<StepFacts>) -> ActiveAttempt {
+        let (threads, revoked) = (self.threads.attempt(), CancellationToken::new());
+        let attempt = ActiveAttempt { claim, facts, threads, revoked };
+        let mut attempts = self.lock();
+        attempts.running.insert(claim, attempt.clone());
+        if std::mem::take(&mut attempts.watchdog_sleeps) {
+            attempts.wake_watchdog();
+        }
+        attempt
     }
 
     /// An attempt has ended.
     pub(super) fn end(&self, claim: &Claim) {
-        self.lock().remove(claim);
+        self.lock().running.remove(claim);
     }
 
     /// The claims of all attempts that run.
     pub(super) fn claims(&self) -> Vec<Claim> {
-        self.lock().keys().copied().collect()
+        self.lock().running.keys().copied().collect()
+    }
+
+    /// All attempts that run.
+    pub(super) fn running(&self) -> Vec<ActiveAttempt> {
+        self.lock().running.values().cloned().collect()
     }
 
     /// Tells those of these attempts that run here that their claims have been revoked.
     pub(super) fn revoke(&self, claims: &[Claim]) {
         let attempts = self.lock();
-        claims.iter().filter_map(|claim| attempts.get(claim)).for_each(CancellationToken::cancel);
+        let revoked = claims.iter().filter_map(|claim| attempts.running.get(claim));
+        revoked.for_each(|attempt| attempt.revoked.cancel());
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Claim, CancellationToken>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What the handlers do with their threads.
+    pub(super) fn threads(&self) -> &HandlerThreads {
+        &self.threads
+    }
+
+    /// The watchdog runs on this thread.
+    pub(super) fn set_watchdog(&self, thread: Thread) {
+        self.lock().watchdog = Some(thread);
+    }
+
+    /// Whether the watchdog may sleep until an attempt begins.
+    pub(super) fn let_watchdog_sleep(&self) -> bool {
+        let mut attempts = self.lock();
+        attempts.watchdog_sleeps = attempts.running.is_empty() && attempts.watchdog.is_some();
+        attempts.watchdog_sleeps
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Attempts> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Attempts {
+    fn wake_watchdog(&self) {
+        if let Some(watchdog) = &self.watchdog {
+            watchdog.unpark();
+        }
+    }
+}
+
+impl Drop for ActiveAttempts {
+    fn drop(&mut self) {
+        self.lock().wake_watchdog();
     }
 }

@@ -23,6 +23,7 @@ mod settings;
 mod shared;
 mod store_retry;
 mod waiters;
+mod watchdog;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +41,9 @@ impl Engine {
     pub(crate) async fn start(self: &Arc<Self>) -> Result<(), StoreError> {
         self.store.register_worker(self.worker, self.info(), self.clock.now()).await?;
         self.ask_for_permits(Vec::new()).await?;
+        if self.runs_steps {
+            watchdog::start(&self.attempts);
+        }
         duties::start_all(self);
         Ok(())
     }
@@ -53,9 +57,23 @@ impl Engine {
         if tokio::time::timeout(grace, self.background.wait()).await.is_err() {
             self.aborting.cancel();
             if tokio::time::timeout(LAST_WORD, self.background.wait()).await.is_err() {
-                tracing::warn!(worker = %self.worker, "a handler does not yield; its step counts as crashed");
+                for attempt in self.attempts.running() {
+                    let step = &attempt.facts.template.steps[attempt.facts.index as usize];
+                    tracing::warn!(
+                        worker = %self.worker, task = %attempt.claim.task, step = step.name,
+                        attempt = attempt.claim.attempt,
+                        "the handler does not yield: its attempt is left to other workers, who end it as crashed"
+                    );
+                }
                 return Ok(());
             }
+        }
+        let functions = self.attempts.threads().functions();
+        if functions > 0 {
+            tracing::warn!(
+                worker = %self.worker, functions,
+                "functions that are not async still run, and end with the process; their steps were handed back"
+            );
         }
         self.store.retire_worker(self.worker).await
     }

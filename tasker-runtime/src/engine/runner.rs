@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use tasker_store::{Claim, chain};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::sync::CancellationToken;
 
 use crate::client::event::Event;
 use crate::engine::active_tasks::ActiveTask;
@@ -118,9 +117,8 @@ async fn run_prepared(engine: &Arc<Engine>, prepared: &mut Prepared, job: Job) -
         at: started.at,
     });
     tracing::debug!(parent: &started.span, worker = %engine.worker, "the attempt started");
-    let revoked = CancellationToken::new();
-    engine.attempts.begin(claim, revoked.clone());
-    let end = attempt::call(engine, &handler, prepared, revoked, &started.span).await;
+    let active = engine.attempts.begin(claim, Arc::clone(&prepared.step().facts));
+    let end = attempt::call(engine, &handler, prepared, &active, &started.span).await;
     engine.attempts.end(&claim);
     // From here on the claim may end at any moment.
     prepared.running = None;

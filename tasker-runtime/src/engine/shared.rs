@@ -52,7 +52,7 @@ pub(crate) struct Engine {
     /// Everything that runs in the background: duties, attempts, and tasks that are being created.
     pub(super) background: TaskTracker,
     pub(super) tasks: ActiveTasks,
-    pub(super) attempts: ActiveAttempts,
+    pub(super) attempts: Arc<ActiveAttempts>,
     pub(super) admission: Arc<Admission>,
     events: broadcast::Sender<Event>,
     /// Callables of which the log says already that they have no handler here.
@@ -92,7 +92,7 @@ impl Engine {
             aborting: CancellationToken::new(),
             background: TaskTracker::new(),
             tasks: ActiveTasks::default(),
-            attempts: ActiveAttempts::default(),
+            attempts: Arc::default(),
             admission,
             events: broadcast::Sender::new(EVENT_BUFFER),
             reported_missing: Mutex::default(),
@@ -135,7 +135,7 @@ impl Engine {
 
     /// Whether this worker has been told to stop, and nothing of it runs any more.
     pub(crate) fn has_ended(&self) -> bool {
-        self.is_stopped() && self.background.is_empty()
+        self.is_stopped() && self.background.is_empty() && self.attempts.threads().functions() == 0
     }
 
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {

@@ -58,6 +58,7 @@ pub(crate) mod private {
     use serde::{Deserialize, Serialize};
 
     use crate::handler::step_error::StepError;
+    use crate::handler::threads::RunningFunction;
     use crate::handler::{HandlerError, StepContext, StepOutcome};
 
     pub use inventory;
@@ -199,7 +200,12 @@ pub(crate) mod private {
     /// When the function does.
     pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
         let span = tracing::Span::current();
-        match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
+        let running = RunningFunction::begin();
+        let work = move || {
+            let _running = running;
+            span.in_scope(work)
+        };
+        match tokio::task::spawn_blocking(work).await {
             Ok(value) => value,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),

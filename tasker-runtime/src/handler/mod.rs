@@ -8,6 +8,7 @@ mod extract;
 mod registration;
 mod result_writes;
 pub(crate) mod step_error;
+pub(crate) mod threads;
 mod validation;
 
 use std::future::Future;
