@@ -390,3 +390,38 @@ fn a_store_that_is_not_there_or_out_of_date_is_left_alone() {
     let output = tasker(["doctor", "--store", &url, "--complete"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
 }
+
+/// What workers are doing at this moment is never taken for a fault.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_found_in_a_store_that_is_busy() {
+    for place in Place::both() {
+        let handlers = |builder: Builder| {
+            handlers(builder).handler_fn("b", |context: StepContext| async move {
+                match context.attempt() {
+                    1 => StepResult::Err(StepError::retryable("not yet")),
+                    _ => StepResult::Ok(2),
+                }
+            })
+        };
+        let one = handlers(on_store(&place.url(), STEPS)).build().await.unwrap();
+        let other = handlers(on_store(&place.url(), STEPS)).build().await.unwrap();
+        let mut tasks = Vec::new();
+        for _ in 0..60 {
+            tasks.push(one.create_task(new_task()).await.unwrap());
+        }
+        let looks = async {
+            for _ in 0..4 {
+                let report = place.doctor(DoctorOptions::new()).await;
+                assert!(report.findings.is_empty(), "{report:#?}");
+            }
+        };
+        let ends = async {
+            for id in tasks {
+                assert_eq!(other.wait(id).await.unwrap().state, TaskState::Complete);
+            }
+        };
+        crate::patience::within("the end of all tasks", async { tokio::join!(looks, ends) }).await;
+        one.shutdown().await;
+        other.shutdown().await;
+    }
+}
