@@ -50,6 +50,9 @@ const LIBRARY_KEEPALIVES_IDLE: Duration = Duration::from_secs(2 * 60 * 60);
 /// table that has grown since. Every statement of ours finds its rows by an index.
 const PLANNING: &str = "-c enable_seqscan=off -c enable_mergejoin=off -c random_page_cost=1 -c jit=off";
 
+/// The longest name that PostgreSQL keeps as it is, in bytes.
+const LONGEST_IDENTIFIER: usize = 63;
+
 impl ConnectionSettings {
     /// The configuration of connections whose statements are prepared.
     pub(crate) fn planned(&self) -> tokio_postgres::Config {
@@ -84,7 +87,16 @@ impl ConnectionSettings {
             let yes =
                 || value.parse::<bool>().map_err(|_| wrong(format!("write `{key}=true` or `{key}=false`")));
             match key {
-                "schema" if !value.is_empty() && !value.contains(['\0', '%']) => {
+                // PostgreSQL would cut it, and two stores could become one.
+                "schema" if value.len() > LONGEST_IDENTIFIER => {
+                    let bytes = value.len();
+                    return Err(wrong(format!(
+                        "the name of the schema has {bytes} bytes, and PostgreSQL keeps {LONGEST_IDENTIFIER}"
+                    )));
+                }
+                "schema"
+                    if !value.is_empty() && !value.contains(|one: char| one == '%' || one.is_control()) =>
+                {
                     value.clone_into(&mut schema)
                 }
                 "schema" => return Err(wrong("write `schema=NAME`".to_owned())),

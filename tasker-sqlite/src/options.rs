@@ -96,6 +96,20 @@ impl SqliteOptions {
         if path.is_empty() {
             return Err(StoreError::Url { url: url.to_owned() });
         }
+        // Whoever writes these means what they mean in other URLs: the file would have another name.
+        let is_escape = |at: usize| {
+            path.as_bytes().get(at + 1..at + 3).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit))
+        };
+        let reason = if path.contains('#') {
+            Some("a path with `#` in it cannot be part of a URL")
+        } else if path.match_indices('%').any(|(at, _)| is_escape(at)) {
+            Some("a path is taken as it is written: write it without `%` escapes")
+        } else {
+            None
+        };
+        if let Some(reason) = reason {
+            return Err(cannot_open(path.as_ref(), reason));
+        }
         let mut options = Self::new(path);
         for setting in settings.split('&').filter(|setting| !setting.is_empty()) {
             let wrong = |reason: String| cannot_open(path.as_ref(), reason);

@@ -24,6 +24,8 @@ mod grants;
 mod growth;
 mod handlers;
 mod history;
+#[cfg(unix)]
+mod hostile;
 mod limit_cli;
 mod log;
 mod migrate_cli;

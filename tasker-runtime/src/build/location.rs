@@ -16,6 +16,10 @@ pub(crate) enum Location {
 
 impl Location {
     pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
+        // Such as the line break at the end of a file that the URL was read from.
+        if url.chars().any(char::is_control) || url.trim() != url {
+            return Err(StoreError::Url { url: without_password(url).escape_debug().to_string() });
+        }
         if ["memory:", "sqlite::memory:", "sqlite://:memory:"].contains(&url) {
             return Ok(Self::Memory);
         }

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tasker_store::{Json, NewTaskRecord, TaskId};
+use tasker_store::{Json, NewTaskRecord, TaskId, beginning};
 use tasker_template::{compare_versions, nearest};
 
 use crate::build::bind::BoundTemplate;
 use crate::client::error::{ContextError, Error, described};
 use crate::client::identity;
 use crate::client::new_task::{IdentityStrategy, NewTask, NoContext, Version};
+use crate::client::text;
 use crate::engine::Engine;
 use crate::handler::TaskFacts;
 
@@ -79,6 +80,7 @@ pub(super) fn checked_context(
 /// The record of a new task that has been checked, for the store.
 fn record(engine: &Engine, task: NewTask) -> Result<NewTaskRecord, Error> {
     let bound = template(engine.templates.current(), &task)?;
+    text::check_new_task(&task)?;
     let context = checked_context(engine, bound, task.context)?;
     if !(-100..=100).contains(&task.priority) {
         return Err(Error::InvalidPriority(task.priority));
@@ -120,7 +122,7 @@ fn template<'t>(current: &'t [Arc<BoundTemplate>], task: &NewTask) -> Result<&'t
     let listed: Vec<String> = versions.iter().map(|bound| bound.template.version.clone()).collect();
     Err(match &task.version {
         Version::Is(version) if !listed.is_empty() => Error::UnknownTemplate {
-            wanted: format!("{name}/{version}"),
+            wanted: beginning(&format!("{name}/{version}")),
             hint: format!("`{name}` has {}", described(&listed)),
         },
         _ if !listed.is_empty() => Error::SeveralVersions { template: name, versions: listed },
@@ -136,5 +138,5 @@ fn unknown(current: &[Arc<BoundTemplate>], wanted: String) -> Error {
         None if names.is_empty() => "none was loaded".to_owned(),
         None => format!("loaded are: {}", names.into_iter().collect::<Vec<_>>().join(", ")),
     };
-    Error::UnknownTemplate { wanted, hint }
+    Error::UnknownTemplate { wanted: beginning(&wanted), hint }
 }

@@ -56,6 +56,16 @@ pub enum Error {
     /// The context of a task cannot be used; nothing was created or changed.
     #[error(transparent)]
     InvalidContext(#[from] ContextError),
+    /// A text that says who asks for something, or by what it is found, is not one that every store keeps as
+    /// it is; nothing was created or changed.
+    #[error("{what} {reason}")]
+    #[non_exhaustive]
+    InvalidText {
+        /// The text's name, such as `the idempotency key`.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The priority of a new task is out of range; nothing was created.
     #[error("the priority {0} is out of range: -100 to 100")]
     InvalidPriority(i32),

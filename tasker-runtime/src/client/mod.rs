@@ -16,5 +16,6 @@ pub(crate) mod stale;
 pub(crate) mod step_tasks;
 pub(crate) mod task;
 pub(crate) mod tasker;
+mod text;
 pub(crate) mod wait;
 pub(crate) mod waits;

@@ -19,6 +19,7 @@ use crate::client::new_task::written_context;
 use crate::client::stale::{self, TaskAge};
 use crate::client::task::Task;
 use crate::client::tasker::Tasker;
+use crate::client::text;
 
 /// Who asks for an action, and why; both are recorded with the task.
 ///
@@ -343,6 +344,8 @@ impl Tasker {
         let engine = self.engine();
         let (verb, runs, at) = (action.as_str(), action.runs(), engine.clock.now());
         let Operator { by, reason } = operator.clone();
+        text::check_name("the operator's name", &by)?;
+        text::check_reason(&reason)?;
         match engine.act(ActionRequest { task, action, by, reason, at }).await? {
             Acted::Done { .. } => self.get_task(task).await,
             Acted::NoTask => Err(Error::UnknownTask(task)),
