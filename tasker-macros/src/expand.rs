@@ -105,9 +105,29 @@ fn dependency(parameter: &Parameter) -> Option<TokenStream> {
 fn requirement(parameter: &Parameter) -> Option<TokenStream> {
     let Source::Extracted = parameter.source else { return None };
     let (ty, requires) = (parameter.owned(), format_ident!("__tasker_requires"));
+    if is_called_state(ty) {
+        let source = state_source(ty);
+        return Some(quote!(#requires.append(&mut (#source.requires)());));
+    }
     Some(quote_spanned! {ty.span()=>
         #requires.append(&mut <#ty as __tasker::FromStep>::requires());
     })
+}
+
+/// Whether the type is called `State<…>`: most likely Tasker's, unless another crate's was imported.
+fn is_called_state(ty: &Type) -> bool {
+    let Type::Path(path) = ty else { return false };
+    path.path.segments.last().is_some_and(|last| last.ident == "State" && !last.arguments.is_none())
+}
+
+/// Where the value of a parameter comes from whose type is called `State<…>`.
+fn state_source(ty: &Type) -> TokenStream {
+    let source = quote_spanned!(ty.span()=> __tasker::StateParameter::<#ty>::NEW.source());
+    quote! {{
+        #[allow(unused_imports)]
+        use __tasker::AnyState as _;
+        #source
+    }}
 }
 
 /// Checks that a parameter has the type that the handler returns. The handler's path is used only in the
@@ -211,6 +231,10 @@ fn extraction(parameter: &Parameter, value: &Ident) -> TokenStream {
             Some(inner) => (quote_spanned!(ty.span()=> optional_dependency::<#inner>), step),
             None => (quote_spanned!(ty.span()=> dependency::<#ty>), step),
         },
+        Source::Extracted if is_called_state(ty) => {
+            let source = state_source(ty);
+            return extract(value, &quote!((#source.from_step)(&#context)));
+        }
         Source::Extracted => {
             let read = quote_spanned!(ty.span()=> <#ty as __tasker::FromStep>::from_step(&#context));
             return extract(value, &read);

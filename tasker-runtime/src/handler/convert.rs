@@ -38,7 +38,8 @@ impl<H, T> OptionalDependencyOutput<H, Option<T>> for Option<T> {}
     message = "a step handler cannot fail with `{Self}`",
     label = "not an error that can be recorded",
     note = "return `StepError`, or implement `From<{Self}> for StepError` or `std::error::Error for {Self}`",
-    note = "an error in a box is `Box<dyn std::error::Error + Send + Sync>` or `anyhow::Error`"
+    note = "it must also be `Send` and `Sync`, for an attempt may end on another thread: use `Arc` for `Rc`, and \
+            `Mutex` for `Cell`; in a box it is `Box<dyn std::error::Error + Send + Sync>` or `anyhow::Error`"
 )]
 pub trait HandlerError {
     /// The error in a box.
@@ -55,11 +56,13 @@ impl<E: Into<BoxError>> HandlerError for E {
 /// For generated code only.
 #[doc(hidden)]
 pub(crate) mod private {
+    use std::marker::PhantomData;
+
     use serde::{Deserialize, Serialize};
 
     use crate::handler::step_error::StepError;
     use crate::handler::threads::RunningFunction;
-    use crate::handler::{HandlerError, StepContext, StepOutcome};
+    use crate::handler::{FromStep, HandlerError, State, StateRequirement, StepContext, StepOutcome};
 
     pub use inventory;
     pub use tasker_macros::facade_step_handler;
@@ -185,6 +188,64 @@ pub(crate) mod private {
             E: HandlerError,
         {
             StepError::from_any(self.0.into_box())
+        }
+    }
+
+    /// A parameter whose type is called `State`. An inherent method takes precedence over the trait's: for
+    /// Tasker's own `State` it asks for nothing but what that needs.
+    #[derive(Debug)]
+    pub struct StateParameter<T>(PhantomData<T>);
+
+    /// Where the value of such a parameter comes from.
+    #[derive(Debug)]
+    pub struct StateSource<T> {
+        pub from_step: fn(&StepContext) -> Result<T, StepError>,
+        pub requires: fn() -> Vec<StateRequirement>,
+    }
+
+    impl<T> StateParameter<T> {
+        pub const NEW: Self = Self(PhantomData);
+    }
+
+    impl<T> StateParameter<State<T>> {
+        pub fn source(&self) -> StateSource<State<T>>
+        where
+            State<T>: FromStep,
+        {
+            StateSource { from_step: State::from_step, requires: State::<T>::requires }
+        }
+    }
+
+    /// A type that is called `State`, but is not Tasker's.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is not the `State` of Tasker",
+        label = "the `State` of another crate",
+        note = "a step handler takes `tasker::State<T>`: write `use tasker::State;` in place of the other \
+                import, or `tasker::State<T>` here"
+    )]
+    pub trait OtherState: Sized {
+        fn source() -> StateSource<Self>;
+    }
+
+    #[diagnostic::do_not_recommend]
+    impl<T: FromStep> OtherState for T {
+        fn source() -> StateSource<Self> {
+            StateSource { from_step: T::from_step, requires: T::requires }
+        }
+    }
+
+    pub trait AnyState<T> {
+        fn source(&self) -> StateSource<T>
+        where
+            T: OtherState;
+    }
+
+    impl<T> AnyState<T> for StateParameter<T> {
+        fn source(&self) -> StateSource<T>
+        where
+            T: OtherState,
+        {
+            T::source()
         }
     }
 
