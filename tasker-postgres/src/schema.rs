@@ -5,6 +5,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, GenericClient};
 
+use crate::answered::answered;
 use crate::error::store_error;
 use crate::settings::ConnectionSettings;
 use crate::sql::without_comments;
@@ -68,11 +69,13 @@ pub(crate) async fn migrate(
     client: &mut Client,
     settings: &ConnectionSettings,
 ) -> Result<(i32, Vec<String>), StoreError> {
-    let found = plan(client, settings).await?;
+    let what = settings.describe();
+    let found = answered(settings.read_timeout(), plan(client, settings)).await;
+    let found = found.map_err(|error| error.into_store_error(&what))?;
     if found.1.is_empty() {
         return Ok(found);
     }
-    let what = settings.describe();
+    // From here on it takes as long as it takes: a table may be copied, or another process be migrating.
     let failed = |error: tokio_postgres::Error| match error.code() {
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
             StoreError::Open { what: what.clone(), source: refused(found.0) }
