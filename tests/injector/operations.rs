@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tasker_runtime::limits::{FleetLimit, LimitScope};
 use tasker_runtime::operate::{DeadLetterStatus, Operator, RetryScope};
-use tasker_runtime::{Error, Task, TaskFilter, TaskId, TaskState};
+use tasker_runtime::{BuildError, Error, Task, TaskFilter, TaskId, TaskState, Tasker};
 
 use crate::check::{self, Expected};
 use crate::place::{Fault, First, Place, Plan, of_leaving, staying, under_limit};
@@ -180,6 +180,19 @@ impl Trial<'_> {
         self.in_time(what()).await
     }
 
+    /// Starts a worker besides. The fault may meet its start.
+    async fn started<F>(&self, start: impl Fn() -> F) -> Result<Tasker, String>
+    where
+        F: Future<Output = Result<Tasker, BuildError>>,
+    {
+        for _ in 1..AFTERWARDS {
+            if let Ok(worker) = start().await {
+                return Ok(worker);
+            }
+        }
+        start().await.map_err(told)
+    }
+
     async fn in_time<T>(&self, action: impl Future<Output = T>) -> Result<T, String> {
         let done = tokio::time::timeout(self.patience, action).await;
         done.map_err(|_| "it does not end".to_owned())
@@ -306,7 +319,7 @@ impl Trial<'_> {
         };
         self.in_time(prepared).await?;
         if operation == Investigate {
-            worker.give_up(id, &operator).await.map_err(told)?;
+            self.afterwards(|| worker.give_up(id, &operator)).await?.map_err(told)?;
         }
         let scope = RetryScope::Step("a".to_owned());
         let act = || async {
@@ -340,7 +353,7 @@ impl Trial<'_> {
             _ => (TaskState::Error, 1),
         };
         self.check(&Expected { state, attempts, ..Expected::default() }).await?;
-        let task = self.place.onlooker.get_task(id).await.map_err(told)?;
+        let task = self.afterwards(|| self.place.onlooker.get_task(id)).await?.map_err(told)?;
         let word = match operation {
             CompleteByHand => "complete".to_owned(),
             _ => format!("{operation:?}").chars().fold(String::new(), |word, letter| {
@@ -363,7 +376,7 @@ impl Trial<'_> {
             self.afterwards(set).await?.map_err(|error| format!("it cannot be set afterwards: {error}"))?;
         }
         let there = self.limits().await?.into_iter().filter(|limit| limit.scope == scope).collect::<Vec<_>>();
-        worker.remove_limit(scope.clone()).await.map_err(told)?;
+        self.afterwards(|| worker.remove_limit(scope.clone())).await?.map_err(told)?;
         match &there[..] {
             [limit] if limit.concurrency == Some(5) => Ok(()),
             other => Err(format!("the limit is {other:?}")),
@@ -373,7 +386,9 @@ impl Trial<'_> {
     async fn remove_limit(&self) -> Held {
         let worker = &self.place.worker;
         let scope = LimitScope::Callable(self.tag.clone());
-        worker.set_limit(FleetLimit::new(scope.clone()).concurrency(5)).await.map_err(told)?;
+        // A connection that an earlier trial has made read-only may be found out only now.
+        let set = || worker.set_limit(FleetLimit::new(scope.clone()).concurrency(5));
+        self.afterwards(set).await?.map_err(told)?;
         let remove = || worker.remove_limit(scope.clone());
         if self.under_fault(remove()).await?.is_err() {
             match self.afterwards(remove).await? {
@@ -417,7 +432,7 @@ impl Trial<'_> {
 
     /// The worker dies whose attempt is running, and another takes over.
     async fn orphan(&self) -> Held {
-        let mortal = self.place.mortal().await.map_err(told)?;
+        let mortal = self.started(|| self.place.mortal()).await?;
         let task = staying(&self.gated(Plan::default()), &self.tag);
         mortal.create_task(task).await.map_err(told)?;
         self.until_entered().await?;
@@ -434,13 +449,13 @@ impl Trial<'_> {
 
     /// A worker leaves whose attempt is running, and another goes on.
     async fn leave(&self) -> Held {
-        let leaving = self.place.leaving().await.map_err(told)?;
+        let leaving = self.started(|| self.place.leaving()).await?;
         leaving.create_task(of_leaving(&self.gated(Plan::default()), &self.tag)).await.map_err(told)?;
         self.until_entered().await?;
         self.under_fault(leaving.shutdown()).await?;
         drop(leaving);
         self.place.shared.gate(&self.tag).open();
-        let next = self.place.leaving().await.map_err(told)?;
+        let next = self.started(|| self.place.leaving()).await?;
         let held = self.check(&Expected { begins_again: true, ..Expected::default() }).await;
         self.in_time(next.shutdown()).await?;
         held
