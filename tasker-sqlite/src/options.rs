@@ -177,7 +177,7 @@ mod tests {
     fn a_url_says_all_of_it() {
         let read = |url| SqliteOptions::from_url(url).unwrap();
         assert_eq!(read("sqlite://a/b.db"), SqliteOptions::new("a/b.db"));
-        assert_eq!(read("sqlite:b%20c.db?"), SqliteOptions::new("b%20c.db"));
+        assert_eq!(read("sqlite:b c%.db?"), SqliteOptions::new("b c%.db"));
         assert_eq!(read("sqlite://b.db?share=false"), SqliteOptions::new("b.db"));
         assert_eq!(
             read("sqlite:///b.db?attach=x:/x.db&share=true&attach=y:c:\\y.db"),
@@ -193,6 +193,7 @@ mod tests {
             ("sqlite://b.db?share", "write `share=true` or `share=false`"),
             ("sqlite://b.db?attach=x", "write `attach=NAME:PATH`"),
             ("sqlite://b.db?attach=x:", "write `attach=NAME:PATH`"),
+            ("sqlite:b%20c.db", "write it without `%` escapes"),
             ("sqlite://b.db?mode=rwc", "`mode` is no setting of a SQLite store"),
         ] {
             let error = chain(&SqliteOptions::from_url(url).unwrap_err());
