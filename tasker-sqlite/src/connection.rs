@@ -59,10 +59,9 @@ fn check_durable(connection: &Connection, schema: &str, path: &Path) -> Result<(
     /// SQLite's number for `FULL`; `EXTRA` is above it.
     const FULL: i64 = 2;
     let failed = |source| sqlite_cannot_open(path, source);
-    let mode: String =
-        connection.pragma_query_value(Some(schema), "journal_mode", |row| row.get(0)).map_err(failed)?;
-    let level: i64 =
-        connection.pragma_query_value(Some(schema), "synchronous", |row| row.get(0)).map_err(failed)?;
+    let read = |pragma| format!("PRAGMA {schema}.{pragma}");
+    let mode: String = connection.query_row(&read("journal_mode"), [], |row| row.get(0)).map_err(failed)?;
+    let level: i64 = connection.query_row(&read("synchronous"), [], |row| row.get(0)).map_err(failed)?;
     if mode == "wal" && level >= FULL {
         return Ok(());
     }
