@@ -1,7 +1,7 @@
 //! The facts about what is in memory, for `doctor`.
 
 use crate::attempt::AttemptRecord;
-use crate::doctor::{Facts, FactsRequest, Finding, RunFacts, TaskFacts, WorkerFacts};
+use crate::doctor::{Facts, FactsRequest, RunFacts, TaskFacts};
 use crate::key::StepKey;
 use crate::memory::{Inner, TaskEntry};
 use crate::progress::{EndedAttempt, RunProgress, TaskRow};
@@ -10,10 +10,8 @@ pub(super) fn facts(inner: &Inner, request: FactsRequest) -> Facts {
     let entries = inner.tasks.values().filter(|entry| entry.head.state == request.state);
     let entries = entries.filter(|entry| request.after.is_none_or(|after| entry.head.id > after));
     let tasks: Vec<TaskFacts> = entries.take(request.limit).map(task).collect();
-    let worker =
-        |(id, worker): (&_, &super::Worker)| WorkerFacts { id: *id, alive: worker.alive, last_beat: None };
     let last = tasks.last().map(|task| task.row.task).filter(|_| tasks.len() == request.limit);
-    Facts { tasks, workers: inner.workers.iter().map(worker).collect(), last }
+    Facts { tasks, workers: inner.workers.facts(), last }
 }
 
 fn task(entry: &TaskEntry) -> TaskFacts {
@@ -56,21 +54,4 @@ fn attempt(record: &AttemptRecord) -> EndedAttempt {
         finished_at: record.finished_at,
         claimed: Vec::new(),
     }
-}
-
-/// The permits of dead workers. They are kept until somebody asks for permits under the same limit.
-pub(super) fn inspect(inner: &mut Inner, repair: bool) -> Vec<Finding> {
-    let Inner { workers, limits, .. } = inner;
-    let mut findings = Vec::new();
-    for entry in limits.values_mut() {
-        let is_dead = |worker| workers.get(&worker).is_none_or(|worker| !worker.alive);
-        for holder in entry.holders.iter().filter(|holder| holder.held > 0 && is_dead(holder.worker)) {
-            let finding = Finding::dead_permits(holder.worker, holder.held, &entry.limit.scope);
-            findings.push(Finding { repaired: repair, ..finding });
-        }
-        if repair {
-            entry.holders.retain(|holder| !is_dead(holder.worker));
-        }
-    }
-    findings
 }

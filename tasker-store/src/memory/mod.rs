@@ -1,7 +1,9 @@
 //! Tasks in memory: for tests, and for workflows that need not outlive their process.
 
 mod doctor;
+mod limits;
 mod queues;
+mod workers;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,9 +20,7 @@ use crate::error::StoreError;
 use crate::id::{TaskId, TemplateId, WorkerId};
 use crate::json::Json;
 use crate::key::StepKey;
-use crate::ledger::Ledger;
 use crate::limit::{FleetLimit, LimitScope};
-use crate::permit::Holder;
 use crate::permit::{LimitRecord, PermitGrants, PermitRequest};
 use crate::progress::Progress;
 use crate::sealed::Sealed;
@@ -32,7 +32,9 @@ use crate::task::{
 };
 use crate::template::TemplateRecord;
 use crate::worker::{ProgramRecord, WorkerInfo, WorkerRecord};
+use limits::Limits;
 use queues::Queues;
+use workers::Workers;
 
 /// Keeps tasks in memory. They are gone when the process ends.
 ///
@@ -55,31 +57,8 @@ struct Inner {
     tasks: BTreeMap<TaskId, TaskEntry>,
     identities: HashMap<Identity, TaskId>,
     queues: Queues,
-    workers: BTreeMap<WorkerId, Worker>,
-    programs: HashMap<WorkerId, Program>,
-    limits: BTreeMap<LimitScope, LimitEntry>,
-}
-
-#[derive(Debug)]
-struct LimitEntry {
-    limit: FleetLimit,
-    next_start: Option<Timestamp>,
-    holders: Vec<Holder>,
-}
-
-#[derive(Debug)]
-struct Worker {
-    info: WorkerInfo,
-    started_at: Timestamp,
-    /// A dead worker is kept for as long as it has claims.
-    alive: bool,
-}
-
-#[derive(Debug)]
-struct Program {
-    record: ProgramRecord,
-    /// The newest task when its worker was first found to be forgotten.
-    last_task: Option<TaskId>,
+    workers: Workers,
+    limits: Limits,
 }
 
 #[derive(Debug)]
@@ -130,24 +109,6 @@ impl Inner {
     }
 }
 
-impl Inner {
-    /// Deletes the programs of forgotten workers of which no attempt can be left.
-    fn prune_programs(&mut self) {
-        let Self { programs, tasks, workers, .. } = self;
-        let oldest = tasks.keys().next();
-        let newest = tasks.keys().next_back().copied().unwrap_or(TaskId(uuid::Uuid::nil()));
-        programs.retain(|worker, program| {
-            let is_over = program.last_task.is_some_and(|last| oldest.is_none_or(|oldest| last < *oldest));
-            workers.contains_key(worker) || !is_over
-        });
-        for (worker, program) in programs.iter_mut() {
-            if !workers.contains_key(worker) {
-                program.last_task.get_or_insert(newest);
-            }
-        }
-    }
-}
-
 impl TaskEntry {
     fn settle(&mut self, state: Option<TaskState>, now: Timestamp) {
         if let Some(state) = state {
@@ -188,15 +149,12 @@ impl Store for MemoryStore {
         info: WorkerInfo,
         started_at: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut inner = self.lock();
-        let record = ProgramRecord::new(worker, &info, started_at);
-        inner.programs.insert(worker, Program { record, last_task: None });
-        inner.workers.insert(worker, Worker { info, started_at, alive: true });
+        self.lock().workers.register(worker, info, started_at);
         Ok(())
     }
 
     async fn program_of(&self, worker: WorkerId) -> Result<Option<ProgramRecord>, StoreError> {
-        Ok(self.lock().programs.get(&worker).map(|program| program.record.clone()))
+        Ok(self.lock().workers.program_of(worker))
     }
 
     async fn workers(&self) -> Result<Vec<WorkerRecord>, StoreError> {
@@ -205,13 +163,7 @@ impl Store for MemoryStore {
         for claim in inner.tasks.values().flat_map(|entry| entry.progress.claims()) {
             *running.entry(claim.worker).or_default() += 1;
         }
-        let known = inner.workers.iter().filter(|(id, worker)| worker.alive || running.contains_key(id));
-        let records = known.map(|(id, worker)| {
-            WorkerRecord::new(*id, worker.info.clone(), worker.started_at)
-                .running(running.get(id).copied().unwrap_or_default())
-                .alive(worker.alive)
-        });
-        Ok(records.collect())
+        Ok(inner.workers.records(&running))
     }
 
     async fn retire_worker(&self, worker: WorkerId) -> Result<(), StoreError> {
@@ -220,9 +172,7 @@ impl Store for MemoryStore {
     }
 
     fn worker_died(&self, worker: WorkerId) {
-        if let Some(worker) = self.lock().workers.get_mut(&worker) {
-            worker.alive = false;
-        }
+        self.lock().workers.set_dead(worker);
     }
 
     async fn put_template(&self, template: TemplateRecord) -> Result<(), StoreError> {
@@ -382,61 +332,40 @@ impl Store for MemoryStore {
             entry.progress.runs().for_each(|(key, _)| queues.remove(*id, key));
             queues.follow(&mut entry.progress, &mut entry.inputs);
         }
-        inner.prune_programs();
+        let ids_left = inner.tasks.keys().next().copied().zip(inner.tasks.keys().next_back().copied());
+        inner.workers.prune_programs(ids_left);
         Ok(ids.len())
     }
 
     async fn set_limit(&self, limit: FleetLimit) -> Result<(), StoreError> {
-        let mut inner = self.lock();
-        let new = || LimitEntry { limit: limit.clone(), next_start: None, holders: Vec::new() };
-        inner.limits.entry(limit.scope.clone()).or_insert_with(new).limit = limit.clone();
+        self.lock().limits.set(limit);
         Ok(())
     }
 
     async fn remove_limit(&self, scope: LimitScope) -> Result<bool, StoreError> {
-        Ok(self.lock().limits.remove(&scope).is_some())
+        Ok(self.lock().limits.remove(&scope))
     }
 
     async fn limits(&self) -> Result<Vec<LimitRecord>, StoreError> {
         let inner = self.lock();
-        let alive = |holder: &&Holder| inner.workers.get(&holder.worker).is_some_and(|worker| worker.alive);
-        let record = |entry: &LimitEntry| {
-            LimitRecord::new(entry.limit.clone(), entry.holders.iter().filter(alive).copied())
-                .next_start(entry.next_start)
-        };
-        Ok(inner.limits.values().map(record).collect())
+        Ok(inner.limits.records(|worker| inner.workers.is_alive(worker)))
     }
 
     async fn permits(&self, request: PermitRequest) -> Result<PermitGrants, StoreError> {
         let mut inner = self.lock();
         let Inner { limits, workers, .. } = &mut *inner;
-        let is_alive = |worker: &WorkerId| workers.get(worker).is_some_and(|worker| worker.alive);
-        let mut granted = Vec::new();
-        for asked in &request.demands {
-            let Some(entry) = limits.get_mut(&asked.scope) else { continue };
-            entry.holders.retain(|holder| is_alive(&holder.worker));
-            let LimitEntry { limit, next_start, holders } = entry;
-            let ledger = Ledger { limit, holders, next_start: *next_start, now: request.now };
-            let decision = ledger.decide(request.worker, asked);
-            *next_start = decision.next_start.or(*next_start);
-            holders.retain(|holder| holder.worker != request.worker);
-            holders.extend(Some(decision.holder).filter(|holder| !holder.is_idle()));
-            granted.push(decision.granted);
-        }
-        let limits = limits.values().map(|entry| entry.limit.clone()).collect();
-        Ok(PermitGrants { limits, granted, lasts: None })
+        Ok(limits.permits(&request, |worker| workers.is_alive(worker)))
     }
 
     async fn orphaned(&self) -> Result<Vec<Claim>, StoreError> {
         let mut inner = self.lock();
-        let is_dead = |id: &WorkerId| inner.workers.get(id).is_some_and(|worker| !worker.alive);
-        if !inner.workers.keys().any(is_dead) {
+        if !inner.workers.has_dead() {
             return Ok(Vec::new());
         }
         let claims = inner.tasks.values().flat_map(|entry| entry.progress.claims());
-        let claims: Vec<Claim> = claims.filter(|claim| is_dead(&claim.worker)).collect();
+        let claims: Vec<Claim> = claims.filter(|claim| inner.workers.is_dead(claim.worker)).collect();
         if claims.is_empty() {
-            inner.workers.retain(|_, worker| worker.alive);
+            inner.workers.forget_dead();
         }
         Ok(claims)
     }
@@ -504,6 +433,8 @@ impl Store for MemoryStore {
     }
 
     async fn inspect(&self, repair: bool) -> Result<Vec<Finding>, StoreError> {
-        Ok(doctor::inspect(&mut self.lock(), repair))
+        let mut inner = self.lock();
+        let Inner { limits, workers, .. } = &mut *inner;
+        Ok(limits.inspect(|worker| workers.is_alive(worker), repair))
     }
 }
