@@ -23,10 +23,10 @@ use crate::cli::stop::{StopSignals, leave_behind_what_blocks};
 
 /// Runs a task of a template to its end, shows it meanwhile, and reports it.
 ///
-/// Tasks of the template that an earlier run left unfinished are run to their end as well, unless they
-/// are to begin at a time that has not come, or are of another environment; one with the very same context is taken for the task that was
-/// asked for, and none is created. Shuts the runtime down. Ctrl-C ends the run in order, and the next one
-/// goes on from there.
+/// Tasks of the template that an earlier run left unfinished are run to their end as well, unless they are
+/// to begin at a time that has not come, or are of another environment; one with the very same context is
+/// taken for the task that was asked for, and none is created. Shuts the runtime down. Ctrl-C ends the run
+/// in order, and the next one goes on from there.
 pub async fn run_task(
     tasker: &Tasker,
     namespace: &str,

@@ -35,8 +35,8 @@ impl Display {
     }
 }
 
-/// Sends the log to standard error: errors, and warnings of workers and stores, unless `RUST_LOG` says otherwise. Attempts
-/// that failed are told as events, and are left out of it.
+/// Sends the log to standard error: errors, and warnings of workers and stores, unless `RUST_LOG` says
+/// otherwise. Attempts that failed are told as events, and are left out of it.
 pub fn log_to_stderr() {
     const FILTER: &str = "error,tasker_runtime::build=warn,tasker_runtime::engine=warn,\
         tasker_runtime::engine::completion=error,tasker_sqlite=warn,tasker_postgres=warn";

@@ -35,7 +35,7 @@ pub enum JsonWriteError {
         most: usize,
     },
     /// It holds a number that JSON does not have.
-    #[error("{}{what}, which JSON does not have", if .path == "." { "it is ".to_owned() } else { format!("`{path}` is ") })]
+    #[error("{} is {what}, which JSON does not have", named(path))]
     NotFinite {
         /// The place of the number, such as `items[3].price`; `.` for the value itself.
         path: String,
@@ -45,6 +45,11 @@ pub enum JsonWriteError {
     /// Its `Serialize` failed, or it has a map with keys that are not text.
     #[error("{0}")]
     Unserializable(String),
+}
+
+/// The place of a value in words.
+fn named(path: &str) -> String {
+    if path == "." { "it".to_owned() } else { format!("`{path}`") }
 }
 
 /// A number for messages; one above `most` was not counted to its end.

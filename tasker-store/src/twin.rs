@@ -8,7 +8,7 @@
 //! | `early-answer` | a writer of SQLite answers before its commit |
 //! | `no-decrement` | the first of two parents is not counted |
 //! | `no-heartbeat` | a lease is not renewed |
-//! | `skipped-row` | the third of the rows that belong together is not written: steps of a task on SQLite, attempts of a batch on PostgreSQL |
+//! | `skipped-row` | one of several rows that belong together is not written |
 
 /// Whether this fault is switched on.
 #[cfg(not(feature = "broken-twins"))]

@@ -59,13 +59,13 @@ impl DoctorOptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LookedAt {
-    /// Tasks.
+    /// Tasks that are not complete; with [`complete_tasks`](DoctorOptions::complete_tasks), all tasks.
     pub tasks: u64,
     /// Runs of steps that are not done.
     pub runs: u64,
     /// Attempts that have ended.
     pub attempts: u64,
-    /// Claims.
+    /// Claims that workers hold on runs of those tasks.
     pub claims: u64,
     /// Templates of those tasks.
     pub templates: u64,

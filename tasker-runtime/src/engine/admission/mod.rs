@@ -1,9 +1,10 @@
 //! Admission: which steps this worker takes, and whether one more attempt of a step may start here.
 //!
-//! A worker takes the steps of the namespaces that it serves and that it has a handler for, of tasks that were
-//! created in its environment. An attempt of such a step is admitted while every limit that the step falls under has capacity: the worker limits,
-//! which the builder set for this worker alone, and the fleet limits, which the store keeps for all workers
-//! together. Steps under a limit without capacity are *excluded*: the store is told not to hand them out.
+//! A worker takes the steps of the namespaces that it serves and that it has a handler for, of tasks that
+//! were created in its environment. An attempt of such a step is admitted while every limit that the step
+//! falls under has capacity: the worker limits, which the builder set for this worker alone, and the fleet
+//! limits, which the store keeps for all workers together. Steps under a limit without capacity are
+//! *excluded*: the store is told not to hand them out.
 
 mod demand;
 mod fleet_share;
