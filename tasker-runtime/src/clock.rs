@@ -74,7 +74,7 @@ impl Clock {
 
     fn machine_time(&self) -> Timestamp {
         let now = Timestamp::now();
-        now.checked_add(self.off).unwrap_or(now)
+        if self.off.is_zero() { now } else { now.checked_add(self.off).unwrap_or(now) }
     }
 
     /// Waits until `time`.

@@ -37,16 +37,20 @@ struct Attempts {
 }
 
 impl ActiveAttempts {
-    /// An attempt begins.
-    pub(super) fn begin(&self, claim: Claim, facts: Arc<StepFacts>) -> ActiveAttempt {
+    /// An attempt begins. Returns what it does with its threads, and what is cancelled when its claim is revoked.
+    pub(super) fn begin(
+        &self,
+        claim: Claim,
+        facts: Arc<StepFacts>,
+    ) -> (Arc<AttemptThreads>, CancellationToken) {
         let (threads, revoked) = (self.threads.attempt(), CancellationToken::new());
-        let attempt = ActiveAttempt { claim, facts, threads, revoked };
+        let begun = (Arc::clone(&threads), revoked.clone());
         let mut attempts = self.lock();
-        attempts.running.insert(claim, attempt.clone());
+        attempts.running.insert(claim, ActiveAttempt { claim, facts, threads, revoked });
         if std::mem::take(&mut attempts.watchdog_sleeps) {
             attempts.wake_watchdog();
         }
-        attempt
+        begun
     }
 
     /// An attempt has ended.

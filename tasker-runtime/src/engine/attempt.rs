@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tasker_store::{AttemptOutcome, ErrorKind, ErrorRecord, Json, SqlWrite};
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span};
 
 use crate::build::bind::BoundStep;
 use crate::build::payload_limits::PayloadLimits;
 use crate::build::registry::Handler;
-use crate::engine::active_attempts::ActiveAttempt;
 use crate::engine::job::Prepared;
 use crate::engine::panics;
 use crate::engine::shared::Engine;
 use crate::handler::step_error::StepError;
-use crate::handler::threads::Watched;
+use crate::handler::threads::{AttemptThreads, Watched};
 use crate::handler::{RunFacts, StepContext, StepFuture, StepOutcome};
 
 /// How an attempt ended in this worker.
@@ -82,7 +82,7 @@ pub(super) async fn call(
     engine: &Arc<Engine>,
     handler: &Handler,
     prepared: &Prepared,
-    active: &ActiveAttempt,
+    (threads, revoked): (Arc<AttemptThreads>, CancellationToken),
     span: &Span,
 ) -> AttemptEnd {
     let (claim, step) = (&prepared.claim, prepared.step());
@@ -103,7 +103,7 @@ pub(super) async fn call(
     let writes = context.writes().clone();
     let limits = engine.settings.payload_limits;
     let attempt = run_handler(step, limits, || handler.call(context)).instrument(span.clone());
-    let mut attempt = Watched::new(attempt, Arc::clone(&active.threads));
+    let mut attempt = Watched::new(attempt, threads);
     let end = tokio::select! {
         biased;
         end = &mut attempt => match end {
@@ -124,7 +124,7 @@ pub(super) async fn call(
         () = engine.aborting.cancelled() => AttemptEnd::Interrupted,
         // The handler is told to end, and is ended when it has not after a while.
         () = async {
-            active.revoked.cancelled().await;
+            revoked.cancelled().await;
             cancellation.cancel();
             tokio::time::sleep(engine.settings.grace).await;
         } => AttemptEnd::Revoked,

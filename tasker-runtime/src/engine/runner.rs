@@ -117,8 +117,8 @@ async fn run_prepared(engine: &Arc<Engine>, prepared: &mut Prepared, job: Job) -
         at: started.at,
     });
     tracing::debug!(parent: &started.span, worker = %engine.worker, "the attempt started");
-    let active = engine.attempts.begin(claim, Arc::clone(&prepared.step().facts));
-    let end = attempt::call(engine, &handler, prepared, &active, &started.span).await;
+    let (threads, revoked) = engine.attempts.begin(claim, Arc::clone(&prepared.step().facts));
+    let end = attempt::call(engine, &handler, prepared, (threads, revoked), &started.span).await;
     engine.attempts.end(&claim);
     // From here on the claim may end at any moment.
     prepared.running = None;

@@ -82,22 +82,35 @@ impl Drop for RunningFunction {
 #[derive(Debug)]
 pub(crate) struct Watched<F> {
     handler: Pin<Box<F>>,
-    attempt: Arc<AttemptThreads>,
+    /// While it is polled, the attempt is in `POLLED`, and what was there before is here.
+    attempt: Option<Arc<AttemptThreads>>,
 }
 
 impl<F> Watched<F> {
     pub(crate) fn new(handler: F, attempt: Arc<AttemptThreads>) -> Self {
-        Self { handler: Box::pin(handler), attempt }
+        Self { handler: Box::pin(handler), attempt: Some(attempt) }
     }
 }
 
-/// Ends a poll, also when the handler panics.
-struct Polling<'a>(&'a AttemptThreads, Option<Arc<AttemptThreads>>);
+/// A poll that is under way; it ends when this is dropped, also when the handler panics.
+struct Polling<'a>(&'a mut Option<Arc<AttemptThreads>>);
+
+impl<'a> Polling<'a> {
+    fn begin(attempt: &'a mut Option<Arc<AttemptThreads>>) -> Self {
+        if let Some(attempt) = attempt {
+            attempt.polled_since.store(attempt.shared.tick.load(Relaxed).max(1), Relaxed);
+        }
+        POLLED.with_borrow_mut(|polled| std::mem::swap(polled, attempt));
+        Self(attempt)
+    }
+}
 
 impl Drop for Polling<'_> {
     fn drop(&mut self) {
-        self.0.polled_since.store(0, Relaxed);
-        POLLED.set(self.1.take());
+        POLLED.with_borrow_mut(|polled| std::mem::swap(polled, self.0));
+        if let Some(attempt) = self.0 {
+            attempt.polled_since.store(0, Relaxed);
+        }
     }
 }
 
@@ -106,8 +119,7 @@ impl<F: Future> Future for Watched<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let Self { handler, attempt } = &mut *self;
-        let _polling = Polling(attempt, POLLED.replace(Some(Arc::clone(attempt))));
-        attempt.polled_since.store(attempt.shared.tick.load(Relaxed).max(1), Relaxed);
+        let _polling = Polling::begin(attempt);
         handler.as_mut().poll(cx)
     }
 }
