@@ -31,6 +31,8 @@ pub(super) struct ActiveAttempts {
 #[derive(Debug, Default)]
 struct Attempts {
     running: HashMap<Claim, ActiveAttempt>,
+    /// Those of ended attempts, to be used again: making one costs all threads of the runtime a little.
+    idle: Vec<Arc<AttemptThreads>>,
     watchdog: Option<Thread>,
     /// Whether the watchdog sleeps until an attempt begins.
     watchdog_sleeps: bool,
@@ -43,9 +45,10 @@ impl ActiveAttempts {
         claim: Claim,
         facts: Arc<StepFacts>,
     ) -> (Arc<AttemptThreads>, CancellationToken) {
-        let (threads, revoked) = (self.threads.attempt(), CancellationToken::new());
-        let begun = (Arc::clone(&threads), revoked.clone());
+        let revoked = CancellationToken::new();
         let mut attempts = self.lock();
+        let threads = attempts.idle.pop().unwrap_or_else(|| self.threads.attempt());
+        let begun = (Arc::clone(&threads), revoked.clone());
         attempts.running.insert(claim, ActiveAttempt { claim, facts, threads, revoked });
         if std::mem::take(&mut attempts.watchdog_sleeps) {
             attempts.wake_watchdog();
@@ -55,7 +58,12 @@ impl ActiveAttempts {
 
     /// An attempt has ended.
     pub(super) fn end(&self, claim: &Claim) {
-        self.lock().running.remove(claim);
+        let mut attempts = self.lock();
+        let Some(ended) = attempts.running.remove(claim) else { return };
+        // Nothing that its handler began runs any more.
+        if Arc::strong_count(&ended.threads) == 1 {
+            attempts.idle.push(ended.threads);
+        }
     }
 
     /// The claims of all attempts that run.

@@ -16,10 +16,13 @@ const PAGE: usize = 1_000;
 
 /// Callers that wait for tasks, whichever process runs them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Waiters {
-    tasks: Arc<Mutex<HashMap<TaskId, Arc<SettledSignal>>>>,
+pub(crate) struct Waiters(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    tasks: Mutex<HashMap<TaskId, Arc<SettledSignal>>>,
     /// When the store was last asked about the tasks that others run. Locked by the one caller that asks.
-    polled: Arc<AsyncMutex<Option<Instant>>>,
+    polled: AsyncMutex<Option<Instant>>,
 }
 
 /// What all callers that wait for one task share.
@@ -44,7 +47,7 @@ pub(crate) struct Waiter {
 
 impl Waiters {
     fn tasks(&self) -> MutexGuard<'_, HashMap<TaskId, Arc<SettledSignal>>> {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins to wait for a task.
@@ -108,7 +111,7 @@ impl Engine {
     /// Looks in the store for all tasks that somebody waits for and that do not run here, and tells those who
     /// wait for one that has settled. Does nothing when another caller does so, or has not long ago.
     pub(crate) async fn poll_waited_for(&self) {
-        let Ok(mut polled) = self.waiters.polled.try_lock() else { return };
+        let Ok(mut polled) = self.waiters.0.polled.try_lock() else { return };
         if polled.is_some_and(|at| at.elapsed() < self.settings.poll_interval / 2) {
             return;
         }
