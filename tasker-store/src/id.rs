@@ -1,5 +1,6 @@
 //! The ids of tasks, workers and template snapshots.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -7,6 +8,10 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+/// A map whose keys are ids of the engine's own making, and not what somebody else chose.
+#[doc(hidden)]
+pub type IdMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {

@@ -55,6 +55,8 @@ pub use chain::{append, chain};
 pub use claim::{Claim, ClaimRequest, Claimed, Excluded};
 pub use error::StoreError;
 pub use error_record::{BoxError, ErrorKind, ErrorRecord};
+#[doc(hidden)]
+pub use id::IdMap;
 pub use id::{TaskId, TemplateId, WorkerId};
 pub use json::{Json, JsonError, beginning, read_json};
 pub use json_write::{DEEPEST, JsonWriteError, LARGEST, counted, json_depth};

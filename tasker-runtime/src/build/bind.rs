@@ -1,11 +1,10 @@
 //! Binds templates to the handlers that run them, and reports what does not fit before anything runs.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use serde_json::Value;
-use tasker_store::{Json, Store, StoreError, TemplateId, TemplateRecord};
+use tasker_store::{IdMap, Json, Store, StoreError, TemplateId, TemplateRecord};
 use tasker_template::{
     Code, Diagnostic, Diagnostics, HandlerTemplate, LoadedTemplate, Plan, Source, Span, StepIndex,
     StepTemplate, StepType, TaskTemplate, TemplateDraft, nearest,
@@ -316,7 +315,7 @@ pub(crate) struct Templates {
     /// Whether steps of templates with schemas may run.
     checks_schemas: bool,
     current: Vec<Arc<BoundTemplate>>,
-    by_id: RwLock<HashMap<TemplateId, Arc<BoundTemplate>>>,
+    by_id: RwLock<IdMap<TemplateId, Arc<BoundTemplate>>>,
 }
 
 impl Templates {

@@ -1,10 +1,11 @@
 //! The attempts that run in this worker, so that one whose claim is revoked can be told to end, and one whose
 //! handler blocks can be named.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 
+use slab::Slab;
 use tasker_store::Claim;
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +22,7 @@ pub(super) struct ActiveAttempt {
     pub(super) revoked: CancellationToken,
 }
 
-/// The attempts that run in this worker, by their claims.
+/// The attempts that run in this worker.
 #[derive(Debug, Default)]
 pub(super) struct ActiveAttempts {
     attempts: Mutex<Attempts>,
@@ -30,7 +31,7 @@ pub(super) struct ActiveAttempts {
 
 #[derive(Debug, Default)]
 struct Attempts {
-    running: HashMap<Claim, ActiveAttempt>,
+    running: Slab<ActiveAttempt>,
     /// Those of ended attempts, to be used again: making one costs all threads of the runtime a little.
     idle: Vec<Arc<AttemptThreads>>,
     watchdog: Option<Thread>,
@@ -38,28 +39,35 @@ struct Attempts {
     watchdog_sleeps: bool,
 }
 
+/// An attempt that has begun.
+#[derive(Debug)]
+pub(super) struct BegunAttempt {
+    /// Its place among the attempts that run.
+    pub(super) place: usize,
+    /// What it does with its threads.
+    pub(super) threads: Arc<AttemptThreads>,
+    /// Is cancelled when its claim is revoked.
+    pub(super) revoked: CancellationToken,
+}
+
 impl ActiveAttempts {
-    /// An attempt begins. Returns what it does with its threads, and what is cancelled when its claim is revoked.
-    pub(super) fn begin(
-        &self,
-        claim: Claim,
-        facts: Arc<StepFacts>,
-    ) -> (Arc<AttemptThreads>, CancellationToken) {
+    /// An attempt begins.
+    pub(super) fn begin(&self, claim: Claim, facts: Arc<StepFacts>) -> BegunAttempt {
         let revoked = CancellationToken::new();
         let mut attempts = self.lock();
         let threads = attempts.idle.pop().unwrap_or_else(|| self.threads.attempt());
-        let begun = (Arc::clone(&threads), revoked.clone());
-        attempts.running.insert(claim, ActiveAttempt { claim, facts, threads, revoked });
+        let attempt = ActiveAttempt { claim, facts, threads: Arc::clone(&threads), revoked: revoked.clone() };
+        let place = attempts.running.insert(attempt);
         if std::mem::take(&mut attempts.watchdog_sleeps) {
             attempts.wake_watchdog();
         }
-        begun
+        BegunAttempt { place, threads, revoked }
     }
 
     /// An attempt has ended.
-    pub(super) fn end(&self, claim: &Claim) {
+    pub(super) fn end(&self, place: usize) {
         let mut attempts = self.lock();
-        let Some(ended) = attempts.running.remove(claim) else { return };
+        let Some(ended) = attempts.running.try_remove(place) else { return };
         // Nothing that its handler began runs any more.
         if Arc::strong_count(&ended.threads) == 1 {
             attempts.idle.push(ended.threads);
@@ -68,19 +76,20 @@ impl ActiveAttempts {
 
     /// The claims of all attempts that run.
     pub(super) fn claims(&self) -> Vec<Claim> {
-        self.lock().running.keys().copied().collect()
+        self.lock().running.iter().map(|(_, attempt)| attempt.claim).collect()
     }
 
     /// All attempts that run.
     pub(super) fn running(&self) -> Vec<ActiveAttempt> {
-        self.lock().running.values().cloned().collect()
+        self.lock().running.iter().map(|(_, attempt)| attempt.clone()).collect()
     }
 
     /// Tells those of these attempts that run here that their claims have been revoked.
     pub(super) fn revoke(&self, claims: &[Claim]) {
+        let claims: HashSet<&Claim> = claims.iter().collect();
         let attempts = self.lock();
-        let revoked = claims.iter().filter_map(|claim| attempts.running.get(claim));
-        revoked.for_each(|attempt| attempt.revoked.cancel());
+        let revoked = attempts.running.iter().filter(|(_, attempt)| claims.contains(&attempt.claim));
+        revoked.for_each(|(_, attempt)| attempt.revoked.cancel());
     }
 
     /// What the handlers do with their threads.

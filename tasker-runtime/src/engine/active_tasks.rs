@@ -1,13 +1,13 @@
 //! The tasks of which a step runs in this worker. Their contexts, results and attempts are kept here, so that
 //! a dependent that runs here as well, and a caller that waits for the task, need not ask the store.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use jiff::Timestamp;
 use tasker_store::{
-    AttemptRecord, Claim, Json, StepKey, Store, StoreError, TaskHead, TaskId, TaskInputs, TaskRecord,
+    AttemptRecord, Claim, IdMap, Json, StepKey, Store, StoreError, TaskHead, TaskId, TaskInputs, TaskRecord,
     TaskState,
 };
 use tasker_template::StepIndex;
@@ -39,7 +39,7 @@ impl Drop for RunningClaim {
 /// What is known of the task without asking the store.
 #[derive(Debug, Default)]
 struct Memory {
-    results: HashMap<StepKey, Json>,
+    results: BTreeMap<StepKey, Json>,
     /// The attempts that ended in this worker.
     attempts: Vec<AttemptRecord>,
 }
@@ -127,7 +127,7 @@ impl ActiveTask {
 
 /// All tasks of which a step runs in this worker. A task is forgotten with its last step, or when it settles.
 #[derive(Debug, Default)]
-pub(crate) struct ActiveTasks(Mutex<HashMap<TaskId, Weak<ActiveTask>>>);
+pub(crate) struct ActiveTasks(Mutex<IdMap<TaskId, Weak<ActiveTask>>>);
 
 impl ActiveTasks {
     /// Adds a task with what its creator, or the store, has told of it.

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,7 +104,8 @@ pub(super) async fn call(
     let writes = context.writes().clone();
     let limits = engine.settings.payload_limits;
     let attempt = run_handler(step, limits, || handler.call(context)).instrument(span.clone());
-    let mut attempt = Watched::new(attempt, threads);
+    let place = pin!(Some(attempt));
+    let mut attempt = Watched::new(place, threads);
     let end = tokio::select! {
         biased;
         end = &mut attempt => match end {
@@ -130,7 +132,7 @@ pub(super) async fn call(
         } => AttemptEnd::Revoked,
     };
     // A handler that is ended early runs its destructors now; they may panic like any code of its own.
-    if catch_unwind(AssertUnwindSafe(|| drop(attempt))).is_err() {
+    if catch_unwind(AssertUnwindSafe(|| attempt.drop_handler())).is_err() {
         tracing::warn!(
             task = %claim.task, step = %claim.key, attempt = claim.attempt,
             "a destructor of the handler panicked"

@@ -6,6 +6,7 @@ use tasker_store::{Claim, chain};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::client::event::Event;
+use crate::engine::active_attempts::BegunAttempt;
 use crate::engine::active_tasks::ActiveTask;
 use crate::engine::admission::Verdict;
 use crate::engine::attempt::Started;
@@ -117,9 +118,10 @@ async fn run_prepared(engine: &Arc<Engine>, prepared: &mut Prepared, job: Job) -
         at: started.at,
     });
     tracing::debug!(parent: &started.span, worker = %engine.worker, "the attempt started");
-    let (threads, revoked) = engine.attempts.begin(claim, Arc::clone(&prepared.step().facts));
+    let BegunAttempt { place, threads, revoked } =
+        engine.attempts.begin(claim, Arc::clone(&prepared.step().facts));
     let end = attempt::call(engine, &handler, prepared, (threads, revoked), &started.span).await;
-    engine.attempts.end(&claim);
+    engine.attempts.end(place);
     // From here on the claim may end at any moment.
     prepared.running = None;
     drop(admission);

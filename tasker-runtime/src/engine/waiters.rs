@@ -1,10 +1,10 @@
 //! Callers that wait for a task to settle.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tasker_store::{StoreError, TaskId, TaskRecord, TaskState, chain};
+use tasker_store::{IdMap, StoreError, TaskId, TaskRecord, TaskState, chain};
 use tokio::sync::futures::Notified;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, Notify};
 use tokio::time::Instant;
@@ -20,7 +20,7 @@ pub(crate) struct Waiters(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    tasks: Mutex<HashMap<TaskId, Arc<SettledSignal>>>,
+    tasks: Mutex<IdMap<TaskId, Arc<SettledSignal>>>,
     /// When the store was last asked about the tasks that others run. Locked by the one caller that asks.
     polled: AsyncMutex<Option<Instant>>,
 }
@@ -46,7 +46,7 @@ pub(crate) struct Waiter {
 }
 
 impl Waiters {
-    fn tasks(&self) -> MutexGuard<'_, HashMap<TaskId, Arc<SettledSignal>>> {
+    fn tasks(&self) -> MutexGuard<'_, IdMap<TaskId, Arc<SettledSignal>>> {
         self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -78,17 +78,22 @@ impl Drop for RunningFunction {
     }
 }
 
-/// The future of a handler, whose polls are noted.
+/// A handler's future in the place where it is pinned. Its polls are noted.
 #[derive(Debug)]
-pub(crate) struct Watched<F> {
-    handler: Pin<Box<F>>,
+pub(crate) struct Watched<'a, F> {
+    handler: Pin<&'a mut Option<F>>,
     /// While it is polled, the attempt is in `POLLED`, and what was there before is here.
     attempt: Option<Arc<AttemptThreads>>,
 }
 
-impl<F> Watched<F> {
-    pub(crate) fn new(handler: F, attempt: Arc<AttemptThreads>) -> Self {
-        Self { handler: Box::pin(handler), attempt: Some(attempt) }
+impl<'a, F> Watched<'a, F> {
+    pub(crate) fn new(handler: Pin<&'a mut Option<F>>, attempt: Arc<AttemptThreads>) -> Self {
+        Self { handler, attempt: Some(attempt) }
+    }
+
+    /// Runs the handler's destructors.
+    pub(crate) fn drop_handler(mut self) {
+        self.handler.set(None);
     }
 }
 
@@ -114,12 +119,15 @@ impl Drop for Polling<'_> {
     }
 }
 
-impl<F: Future> Future for Watched<F> {
+impl<F: Future> Future for Watched<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let Self { handler, attempt } = &mut *self;
         let _polling = Polling::begin(attempt);
-        handler.as_mut().poll(cx)
+        match handler.as_mut().as_pin_mut() {
+            Some(handler) => handler.poll(cx),
+            None => Poll::Pending,
+        }
     }
 }

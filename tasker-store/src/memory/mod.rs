@@ -17,7 +17,7 @@ use crate::attempt::{AttemptRecord, Ending, Finished, FinishedAttempt};
 use crate::claim::{Claim, ClaimRequest, Claimed};
 use crate::doctor::{Facts, FactsRequest, Finding};
 use crate::error::StoreError;
-use crate::id::{TaskId, TemplateId, WorkerId};
+use crate::id::{IdMap, TaskId, TemplateId, WorkerId};
 use crate::json::Json;
 use crate::key::StepKey;
 use crate::limit::{FleetLimit, LimitScope};
@@ -53,7 +53,7 @@ pub struct MemoryStore(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    templates: HashMap<TemplateId, Arc<TemplateRecord>>,
+    templates: IdMap<TemplateId, Arc<TemplateRecord>>,
     tasks: BTreeMap<TaskId, TaskEntry>,
     identities: HashMap<Identity, TaskId>,
     queues: Queues,
@@ -69,7 +69,7 @@ struct TaskEntry {
     attempts: Vec<AttemptRecord>,
     results: BTreeMap<StepKey, Json>,
     /// The inputs of runs that are among several.
-    inputs: HashMap<StepKey, Json>,
+    inputs: IdMap<StepKey, Json>,
     actions: Vec<ActionRecord>,
 }
 
@@ -211,7 +211,7 @@ impl Store for MemoryStore {
         };
         let mut progress = Progress::new(task.id, task.template, task.priority);
         let moved = progress.start(&task.graph, task.run_at, task.created_at, &claim);
-        let mut inputs = HashMap::new();
+        let mut inputs = IdMap::default();
         inner.queues.follow(&mut progress, &mut inputs);
         if let Some(identity) = task.identity {
             inner.identities.insert(identity, task.id);

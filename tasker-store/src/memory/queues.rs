@@ -1,10 +1,10 @@
 //! The queues of runs that no worker has claimed.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::id::TaskId;
+use crate::id::{IdMap, TaskId};
 use crate::json::Json;
 use crate::key::StepKey;
 use crate::progress::{Change, Progress};
@@ -17,7 +17,7 @@ pub(super) struct Queues {
     /// Runs that are not due yet, by the time at which they will be.
     pub(super) waiting: BTreeSet<(Timestamp, TaskId, StepKey)>,
     /// The position of each run in one of the two.
-    positions: HashMap<(TaskId, StepKey), Position>,
+    positions: IdMap<(TaskId, StepKey), Position>,
 }
 
 /// When a run becomes due (`None` when it is due), and its rank.
@@ -25,7 +25,7 @@ type Position = (Option<Timestamp>, i64);
 
 impl Queues {
     /// Applies the changes of a task's runs.
-    pub(super) fn follow(&mut self, progress: &mut Progress, inputs: &mut HashMap<StepKey, Json>) {
+    pub(super) fn follow(&mut self, progress: &mut Progress, inputs: &mut IdMap<StepKey, Json>) {
         let task = progress.task;
         let followed = progress.write_down(|key, change| {
             self.remove(task, key);

@@ -1,10 +1,10 @@
 //! What admission knows: the steps, the limits, which step falls under which limit, and which steps are
 //! excluded for it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use tasker_store::{Excluded, LimitScope, TemplateId};
+use tasker_store::{Excluded, IdMap, LimitScope, TemplateId};
 use tasker_template::StepIndex;
 use tokio::time::Instant;
 
@@ -21,7 +21,7 @@ pub(super) struct Table {
     /// The environment of this worker; `None` for none.
     environment: Option<String>,
     templates: HashSet<TemplateId>,
-    pub(super) steps: HashMap<(TemplateId, StepIndex), Step>,
+    pub(super) steps: IdMap<(TemplateId, StepIndex), Step>,
     pub(super) limits: Vec<ScopeLimit>,
     /// The steps that this worker does not take at the moment, as the store is told.
     pub(super) excluded: Arc<Excluded>,
