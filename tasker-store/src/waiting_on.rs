@@ -216,6 +216,7 @@ impl fmt::Display for WaitingOn {
                     Some(("callable", name)) => format!("none that is alive has a handler for `{name}`"),
                     Some(("namespace", name)) => format!("none that is alive serves namespace `{name}`"),
                     Some(("environment", name)) => format!("none that is alive has environment `{name}`"),
+                    Some(("no", "environment")) => "none that is alive is without an environment".to_owned(),
                     _ => "none is alive".to_owned(),
                 };
                 write!(f, "waits for a worker that can run it: {why}")?;

@@ -49,6 +49,22 @@ impl Damaged {
     }
 }
 
+impl Damaged {
+    /// Overwrites the snapshots of all templates.
+    async fn overwrite_templates(&self, snapshot: &str) {
+        match self {
+            Self::File(directory) => {
+                let file = rusqlite::Connection::open(directory.path().join("t.db")).unwrap();
+                assert!(file.execute("UPDATE template SET snapshot = ?1", [snapshot]).unwrap() > 0);
+            }
+            Self::Schema(schema) => {
+                let name = schema.name();
+                schema.execute(&format!("UPDATE {name}.template SET snapshot = '{snapshot}'")).await;
+            }
+        }
+    }
+}
+
 /// Step `a` is complete, step `b` has failed for good, and step `c` waits for both.
 async fn blocked(tasker: &Tasker) -> TaskId {
     let id = tasker.create_task(new_task().reason("an order")).await.unwrap();
@@ -150,6 +166,69 @@ async fn an_operator_can_look_at_and_steer_a_task_of_a_database_whatever_its_rec
         (&*format!("{{\"kind\":\"permanent\",\"message\":\"declined\",\"context\":{deep}}}"), &*deep, "[7]"),
     ] {
         an_operator_can_look_and_steer(&Damaged::Schema(Schema::new()), error, result, other).await;
+    }
+}
+
+/// What an operator does to a task whose template was damaged while no program had it open. `names` are those
+/// that are told of its steps.
+async fn a_task_is_steered_without_its_template(store: &Damaged, snapshot: &str, names: [&str; 4]) {
+    let operator = Operator::new("ada");
+    let mut ids = Vec::new();
+    let builder = on_store(&store.url(), "a\nb | retry: {max_attempts: 1}\nc: a, b\nd: b");
+    let tasker = builder
+        .handler_fn("a", |_: StepContext| async { StepResult::Ok("a") })
+        .handler_fn("b", |_: StepContext| async { StepResult::<()>::Err(StepError::permanent("declined")) })
+        .handler_fn("c", |_: StepContext| async { StepResult::Ok("c") })
+        .handler_fn("d", |_: StepContext| async { StepResult::Ok("d") })
+        .build()
+        .await
+        .unwrap();
+    for _ in 0..4 {
+        ids.push(blocked(&tasker).await);
+    }
+    tasker.shutdown().await;
+    store.overwrite_templates(snapshot).await;
+
+    let tasker = Tasker::builder().only_listed_handlers().store_url(store.url()).build().await.unwrap();
+    assert_eq!(tasker.list(TaskFilter::new()).await.unwrap().len(), 4);
+    let task = tasker.get_task(ids[0]).await.unwrap();
+    let told: Vec<&str> = task.steps.iter().map(|step| step.name.as_str()).collect();
+    assert!(told == names || told == names[..2], "{told:?}");
+    assert_eq!(task.step(names[1]).unwrap().error().unwrap().message, "declined");
+    assert!(matches!(tasker.wait(ids[0]).await, Err(Error::Failed(_))));
+    let id = ids[0].to_string();
+    let output = tasker_program(["task", "show", &id, "--store", &store.url()]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+
+    // What is to run fails, for good and with the reason.
+    tasker.retry(ids[0], &RetryScope::All, &operator).await.unwrap();
+    let Err(Error::Failed(failure)) = tasker.wait(ids[0]).await else { panic!("it ran") };
+    let error = failure.task().step(names[1]).unwrap().error().unwrap();
+    assert_eq!(error.code.as_deref(), Some("UNREADABLE"), "{error}");
+    assert!(error.message.contains("template"), "{error}");
+    // What goes by the order of the steps is refused, for that is not known.
+    let context = json!({});
+    let of_the_template = |error: Error| error.to_string().contains("holds a template that cannot be read");
+    assert!(of_the_template(tasker.complete_step(ids[1], names[1], &7, &operator).await.unwrap_err()));
+    assert!(of_the_template(tasker.resolve_step_anyway(ids[1], names[1], &operator).await.unwrap_err()));
+    assert!(of_the_template(tasker.amend(ids[1], &context, &operator).await.unwrap_err()));
+    let downstream = RetryScope::Downstream(names[1].to_owned());
+    assert!(of_the_template(tasker.retry(ids[1], &downstream, &operator).await.unwrap_err()));
+    assert_eq!(tasker.give_up(ids[2], &operator).await.unwrap().state, TaskState::Error);
+    assert_eq!(tasker.cancel(ids[3], &operator).await.unwrap().state, TaskState::Cancelled);
+    assert!(of_the_template(tasker.retry(ids[3], &RetryScope::All, &operator).await.unwrap_err()));
+    tasker.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_operator_can_look_at_and_steer_a_task_whose_template_cannot_be_read() {
+    let numbered = ["step_0", "step_1", "step_2", "step_3"];
+    let newer =
+        r#"{"steps":[{"name":"a"},{"name":"b","handler":7},{"name":"c","dependencies":["x"]},{"name":"d"}]}"#;
+    for (snapshot, names) in [("nonsense", numbered), (newer, ["a", "b", "c", "d"])] {
+        let file = Damaged::File(tempfile::tempdir().unwrap());
+        a_task_is_steered_without_its_template(&file, snapshot, names).await;
+        a_task_is_steered_without_its_template(&Damaged::Schema(Schema::new()), snapshot, names).await;
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod fault;
 pub(crate) mod load;
 pub(crate) mod location;
 pub(crate) mod migration;
+pub(crate) mod outline;
 pub(crate) mod payload_limits;
 pub(crate) mod registry;
 pub(crate) mod report;

@@ -11,7 +11,6 @@ use tasker_store::{
 };
 use uuid::Uuid;
 
-use crate::build::registry::DEFAULT_METHOD;
 use crate::client::error::Error;
 use crate::client::task::{Task, begins_at};
 use crate::client::waits::{self, Place, asks_the_fleet};
@@ -69,21 +68,21 @@ impl TaskSummary {
 
 pub(crate) async fn task(engine: &Engine, id: TaskId) -> Result<Task, Error> {
     let record = engine.store.task(id).await?.ok_or(Error::UnknownTask(id))?;
-    let bound = engine.templates.get(record.head.template, &*engine.store).await?;
+    let bound = engine.templates.of_record(&record, &*engine.store).await?;
     Ok(Task::new(record, &bound))
 }
 
 /// As [`task`], with what it waits for.
 pub(crate) async fn task_with_waits(engine: &Engine, id: TaskId) -> Result<Task, Error> {
     let record = engine.store.task(id).await?.ok_or(Error::UnknownTask(id))?;
-    let bound = engine.templates.get(record.head.template, &*engine.store).await?;
+    let bound = engine.templates.of_record(&record, &*engine.store).await?;
     let runs = record.steps.clone();
     let mut task = Task::new(record, &bound);
     if !task.state.is_over() {
         let now = engine.clock.now();
         let asks = runs.iter().any(|run| asks_the_fleet(run, now));
         let fleet = if asks { engine.fleet().await? } else { Arc::default() };
-        waits::fill_in(&mut task, &runs, &fleet, now);
+        waits::fill_in(&mut task, &bound.template, &runs, &fleet, now);
     }
     Ok(task)
 }
@@ -141,12 +140,7 @@ async fn waiting_on(engine: &Engine, heads: &[TaskHead]) -> Result<HashMap<TaskI
         let mut waits = Vec::new();
         for run in &runs {
             let Some(step) = template.steps.get(run.key.step as usize) else { continue };
-            let place = Place {
-                namespace: &template.namespace,
-                step: &step.name,
-                callable: &step.handler.callable,
-                method: step.handler.method.as_deref().filter(|method| *method != DEFAULT_METHOD),
-            };
+            let place = Place { template, step };
             let begins = run.attempts == 0 && step.dependencies.is_empty();
             let of_run = waits::of_run(run, place, head.priority, begins, &fleet, now);
             of_run.into_iter().for_each(|one| one.add_to(&mut waits));

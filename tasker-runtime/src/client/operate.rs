@@ -107,7 +107,7 @@ impl Tasker {
     /// }
     /// ```
     pub async fn retry(&self, id: TaskId, scope: &RetryScope, operator: &Operator) -> Result<Task, Error> {
-        let (record, bound) = self.look_up(id).await?;
+        let (record, bound) = self.look_up_for_retry(id, scope).await?;
         let steps = retried(&record, &bound, scope)?;
         let numbered = steps.iter().flat_map(|step| runs_to_retry(&record, *step)).map(|run| {
             let attempts = record.attempts.iter().filter(|attempt| attempt.key == run);
@@ -122,7 +122,7 @@ impl Tasker {
     ///
     /// As `retry`.
     pub async fn plan_retry(&self, id: TaskId, scope: &RetryScope) -> Result<RetryPlan, Error> {
-        let (record, bound) = self.look_up(id).await?;
+        let (record, bound) = self.look_up_for_retry(id, scope).await?;
         let steps = retried(&record, &bound, scope)?;
         let names = |steps: &[StepIndex]| -> Vec<String> {
             steps.iter().map(|step| bound.template.steps[*step as usize].name.clone()).collect()
@@ -161,7 +161,7 @@ impl Tasker {
         result: &T,
         operator: &Operator,
     ) -> Result<Task, Error> {
-        let (record, bound) = self.look_up(id).await?;
+        let (record, bound) = self.look_up_whole(id).await?;
         let index = index(&bound, id, step)?;
         let refused = |reason: String| Error::ResultRefused { task: id, step: step.to_owned(), reason };
         let limits = self.engine().settings.payload_limits;
@@ -190,7 +190,7 @@ impl Tasker {
     /// not declare what it reads. [`Error::NotPossible`] when the step is done, or its dependencies are not.
     /// When there is no such task or step, or the store fails.
     pub async fn resolve_step(&self, id: TaskId, step: &str, operator: &Operator) -> Result<Task, Error> {
-        let (record, bound) = self.look_up(id).await?;
+        let (record, bound) = self.look_up_whole(id).await?;
         let resolved = index(&bound, id, step)?;
         let task = Task::new(record, &bound);
         let needs = needs::of(&bound, resolved, |step| is_done(task.steps[step as usize].state));
@@ -222,7 +222,7 @@ impl Tasker {
         step: &str,
         operator: &Operator,
     ) -> Result<Task, Error> {
-        let (_, bound) = self.look_up(id).await?;
+        let (_, bound) = self.look_up_whole(id).await?;
         let step = index(&bound, id, step)?;
         let graph = Arc::clone(bound.plan.graph());
         let action = OperatorAction::Resolve { run: step.into(), graph };
@@ -254,7 +254,7 @@ impl Tasker {
         context: &T,
         operator: &Operator,
     ) -> Result<Task, Error> {
-        let (_, bound) = self.look_up(id).await?;
+        let (_, bound) = self.look_up_whole(id).await?;
         let context = create::checked_context(self.engine(), &bound, written_context(context))?;
         self.act(id, &bound, OperatorAction::Amend { context }, operator).await
     }
@@ -327,11 +327,31 @@ impl Tasker {
         Ok(ages)
     }
 
+    /// The task with what is known of its template.
     async fn look_up(&self, id: TaskId) -> Result<(TaskRecord, Arc<BoundTemplate>), Error> {
+        let engine = self.engine();
+        let record = engine.store.task(id).await?.ok_or(Error::UnknownTask(id))?;
+        let bound = engine.templates.of_record(&record, &*engine.store).await?;
+        Ok((record, bound))
+    }
+
+    /// The task with its template, for actions that go by the order of its steps.
+    async fn look_up_whole(&self, id: TaskId) -> Result<(TaskRecord, Arc<BoundTemplate>), Error> {
         let engine = self.engine();
         let record = engine.store.task(id).await?.ok_or(Error::UnknownTask(id))?;
         let bound = engine.templates.get(record.head.template, &*engine.store).await?;
         Ok((record, bound))
+    }
+
+    /// The task with what a retry in this scope takes of its template.
+    async fn look_up_for_retry(
+        &self,
+        id: TaskId,
+        scope: &RetryScope,
+    ) -> Result<(TaskRecord, Arc<BoundTemplate>), Error> {
+        let found = self.look_up(id).await?;
+        let goes_by_order = reopens(found.0.head.state) || matches!(scope, RetryScope::Downstream(_));
+        if goes_by_order { self.look_up_whole(id).await } else { Ok(found) }
     }
 
     async fn act(
@@ -427,13 +447,18 @@ fn runs_to_retry(record: &TaskRecord, step: StepIndex) -> Vec<StepKey> {
     several.into_iter().filter(|run| is_over(run.state)).map(|run| run.key).collect()
 }
 
+/// Whether a retry of a task in this state reopens it as a whole.
+fn reopens(state: TaskState) -> bool {
+    matches!(state, TaskState::Cancelled | TaskState::Error)
+}
+
 /// The steps of the scope that can be tried again.
 fn retried(record: &TaskRecord, bound: &BoundTemplate, scope: &RetryScope) -> Result<Vec<StepIndex>, Error> {
     let (id, state) = (record.head.id, record.head.state);
     let task = Task::new(record.clone(), bound);
     let state_of = |step: StepIndex| task.steps[step as usize].state;
     // In a task that was ended, every step that can run now; otherwise the failed steps.
-    let reopens = matches!(state, TaskState::Cancelled | TaskState::Error);
+    let reopens = reopens(state);
     let can = |step: &StepIndex| match reopens {
         true => {
             !is_done(state_of(*step))

@@ -399,11 +399,6 @@ impl Task {
 }
 
 impl Step {
-    /// The method of its handler where the template names one.
-    pub(crate) fn named_method(&self) -> Option<&str> {
-        Some(self.method.as_str()).filter(|method| *method != DEFAULT_METHOD)
-    }
-
     /// The error of its last attempt, if that failed.
     #[must_use]
     pub fn error(&self) -> Option<&ErrorRecord> {

@@ -23,7 +23,7 @@ pub(crate) async fn wait(engine: &Engine, id: TaskId) -> Result<Task, Error> {
         if waiter.is_over() {
             let task = match waiter.ended() {
                 Some(record) => {
-                    let bound = engine.templates.get(record.head.template, &*engine.store).await?;
+                    let bound = engine.templates.of_record(&record, &*engine.store).await?;
                     Task::new(record, &bound)
                 }
                 None => look::task(engine, id).await?,

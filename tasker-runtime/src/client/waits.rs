@@ -6,7 +6,9 @@ use tasker_store::{
     HoldingWorker, LimitRecord, StepRecord, StepState, WaitHolder, WaitKind, WaitingOn, WorkerId,
     WorkerRecord,
 };
+use tasker_template::{StepTemplate, TaskTemplate};
 
+use crate::build::registry::DEFAULT_METHOD;
 use crate::client::task::Task;
 
 /// The workers and the limits of a store at one moment.
@@ -16,14 +18,22 @@ pub(crate) struct Fleet {
     pub(crate) limits: Vec<LimitRecord>,
 }
 
-/// A step, as far as it matters which workers can run it.
+/// A step in its template.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'a> {
-    pub(crate) namespace: &'a str,
-    pub(crate) step: &'a str,
-    pub(crate) callable: &'a str,
+    pub(crate) template: &'a TaskTemplate,
+    pub(crate) step: &'a StepTemplate,
+}
+
+impl<'a> Place<'a> {
+    fn callable(&self) -> &'a str {
+        &self.step.handler.callable
+    }
+
     /// `None` for the method that templates need not name.
-    pub(crate) method: Option<&'a str>,
+    fn method(&self) -> Option<&'a str> {
+        self.step.handler.method.as_deref().filter(|method| *method != DEFAULT_METHOD)
+    }
 }
 
 /// Whether it takes a look at the fleet to tell what this run waits for.
@@ -46,17 +56,17 @@ pub(crate) fn of_run(
 ) -> Vec<WaitingOn> {
     let later = run.due_at.filter(|due_at| *due_at > now);
     match (run.state, later) {
-        (StepState::Error, _) => vec![WaitingOn::new(WaitKind::Operator, place.step)],
+        (StepState::Error, _) => vec![WaitingOn::new(WaitKind::Operator, &place.step.name)],
         (StepState::InProgress, _) => {
-            let waits = WaitingOn::new(WaitKind::InProcess, place.step).since(run.claimed_at);
+            let waits = WaitingOn::new(WaitKind::InProcess, &place.step.name).since(run.claimed_at);
             let workers = run.worker.map(|worker| fleet.holding(worker, 1)).into_iter().collect();
             vec![waits.holder(WaitHolder::new(workers, None))]
         }
         (StepState::Ready, Some(due_at)) if begins => {
-            vec![WaitingOn::new(WaitKind::Future, place.step).until(Some(due_at))]
+            vec![WaitingOn::new(WaitKind::Future, &place.step.name).until(Some(due_at))]
         }
         (StepState::Ready | StepState::WaitingForRetry, Some(due_at)) => {
-            vec![WaitingOn::new(WaitKind::Backoff, place.step).until(Some(due_at))]
+            vec![WaitingOn::new(WaitKind::Backoff, &place.step.name).until(Some(due_at))]
         }
         (StepState::Ready | StepState::WaitingForRetry, None) => {
             let ready = run.rank.and_then(|rank| ready_at(rank, priority));
@@ -67,16 +77,20 @@ pub(crate) fn of_run(
 }
 
 /// Tells of each step of a task what it waits for, and of the task. `runs` are those of the task's record.
-pub(crate) fn fill_in(task: &mut Task, runs: &[StepRecord], fleet: &Fleet, now: Timestamp) {
+pub(crate) fn fill_in(
+    task: &mut Task,
+    template: &TaskTemplate,
+    runs: &[StepRecord],
+    fleet: &Fleet,
+    now: Timestamp,
+) {
     let begins = task.steps.iter().all(|step| step.attempts.is_empty() && step.claimed_at.is_none());
     for run in runs {
-        let Some(step) = task.steps.get_mut(run.key.step as usize) else { continue };
-        let place = Place {
-            namespace: &task.namespace,
-            step: &step.name,
-            callable: &step.callable,
-            method: step.named_method(),
+        let index = run.key.step as usize;
+        let (Some(step), Some(declared)) = (task.steps.get_mut(index), template.steps.get(index)) else {
+            continue;
         };
+        let place = Place { template, step: declared };
         let last = step.attempts.iter().filter(|attempt| attempt.instance == run.key.instance);
         let last = last.map(|attempt| attempt.finished_at).max();
         let begins = begins && step.dependencies.is_empty();
@@ -110,7 +124,7 @@ impl Fleet {
     fn keeps_waiting(&self, place: Place<'_>, now: Timestamp) -> Vec<WaitingOn> {
         let mut waits = Vec::new();
         for record in &self.limits {
-            if record.limit.scope.covers(place.namespace, place.callable) {
+            if record.limit.scope.covers(&place.template.namespace, place.callable()) {
                 waits.extend(self.keeps_under(record, now));
             }
         }
@@ -124,7 +138,7 @@ impl Fleet {
         if waits.is_empty() {
             let room = suited.iter().map(|worker| worker.info.concurrency).sum();
             let workers = suited.iter().map(|worker| self.holding(worker.id, worker.running)).collect();
-            let waits_for = WaitingOn::new(WaitKind::Worker, place.callable);
+            let waits_for = WaitingOn::new(WaitKind::Worker, place.callable());
             waits.push(waits_for.holder(WaitHolder::new(workers, Some(room))));
         }
         waits
@@ -153,19 +167,27 @@ impl Fleet {
         }
         let serves = |worker: &&&WorkerRecord| {
             let served = worker.info.namespaces.as_ref();
-            served.is_none_or(|served| served.iter().any(|one| one == place.namespace))
+            served.is_none_or(|served| served.contains(&place.template.namespace))
         };
         let serving: Vec<_> = alive.iter().filter(serves).copied().collect();
         if serving.is_empty() {
-            return Err(format!("namespace {}", place.namespace));
+            return Err(format!("namespace {}", place.template.namespace));
         }
-        // A worker of an earlier version has not said what it has handlers for.
-        let may_have =
-            |worker: &&WorkerRecord| worker.info.has_handler(place.callable, place.method).unwrap_or(true);
-        let suited: Vec<_> = serving.into_iter().filter(may_have).collect();
+        // A worker of an earlier version has said neither its environment nor what it has handlers for.
+        let runs_there = |worker: &&WorkerRecord| {
+            worker.info.callables.is_none() || place.template.runs_in(worker.info.environment.as_deref())
+        };
+        let there: Vec<_> = serving.into_iter().filter(runs_there).collect();
+        if there.is_empty() {
+            let environment = place.template.environment.as_ref();
+            return Err(environment.map_or("no environment".to_owned(), |name| format!("environment {name}")));
+        }
+        let (callable, method) = (place.callable(), place.method());
+        let may_have = |worker: &&WorkerRecord| worker.info.has_handler(callable, method).unwrap_or(true);
+        let suited: Vec<_> = there.into_iter().filter(may_have).collect();
         if suited.is_empty() {
-            let method = place.method.map(|method| format!(".{method}")).unwrap_or_default();
-            return Err(format!("callable {}{method}", place.callable));
+            let method = method.map(|method| format!(".{method}")).unwrap_or_default();
+            return Err(format!("callable {callable}{method}"));
         }
         Ok(suited)
     }
@@ -184,8 +206,13 @@ mod tests {
 
     use super::*;
 
-    const PLACE: Place<'static> =
-        Place { namespace: "billing", step: "charge", callable: "Pay::Charge", method: None };
+    const YAML: &str = "{name: order, namespace_name: billing, version: 1,
+        steps: [{name: charge, handler: {callable: 'Pay::Charge', initialization: {url: live}}}],
+        environments: {sandbox: {steps: [{name: charge, handler: {initialization: {url: none}}}]}}}";
+
+    fn template() -> TaskTemplate {
+        tasker_template::load_str("order.yaml", YAML).unwrap().into_template()
+    }
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -212,9 +239,13 @@ mod tests {
         }
     }
 
+    fn told(run: &StepRecord, template: &TaskTemplate, begins: bool, fleet: &Fleet) -> Vec<WaitingOn> {
+        of_run(run, Place { template, step: &template.steps[0] }, 0, begins, fleet, at(9))
+    }
+
     #[track_caller]
     fn waits(run: &StepRecord, fleet: &Fleet) -> WaitingOn {
-        let mut all = of_run(run, PLACE, 0, false, fleet, at(9));
+        let mut all = told(run, &template(), false, fleet);
         assert_eq!(all.len(), 1, "{all:?}");
         all.remove(0)
     }
@@ -235,6 +266,24 @@ mod tests {
     }
 
     #[test]
+    fn a_due_step_says_which_environment_is_missing() {
+        let (none, sandbox) = (template(), template().for_environment("sandbox"));
+        let missing = |template: &TaskTemplate, environment: Option<&str>| {
+            let workers = vec![worker(with_handler().environment(environment.map(str::to_owned)))];
+            let waits = told(&ready(), template, false, &Fleet { workers, limits: Vec::new() }).remove(0);
+            (waits.kind == WaitKind::NoWorker).then(|| (waits.reference.clone(), waits.to_string()))
+        };
+        let (reference, text) = missing(&sandbox, None).unwrap();
+        assert_eq!(reference, "environment sandbox");
+        assert!(text.contains("none that is alive has environment `sandbox`"), "{text}");
+        let (reference, text) = missing(&none, Some("sandbox")).unwrap();
+        assert_eq!(reference, "no environment");
+        assert!(text.contains("none that is alive is without an environment"), "{text}");
+        assert_eq!(missing(&sandbox, Some("sandbox")), None);
+        assert_eq!(missing(&none, Some("production")), None);
+    }
+
+    #[test]
     fn a_step_that_a_worker_can_run_waits_for_room() {
         let workers = vec![worker(with_handler())];
         let waits = waits(&ready(), &Fleet { workers, limits: Vec::new() });
@@ -248,7 +297,7 @@ mod tests {
         // Nobody knows what a worker of an earlier version has.
         let workers = vec![worker(WorkerInfo::here())];
         let may_have = Fleet { workers, limits: Vec::new() };
-        assert_eq!(of_run(&ready(), PLACE, 0, false, &may_have, at(9))[0].kind, WaitKind::Worker);
+        assert_eq!(told(&ready(), &template(), false, &may_have)[0].kind, WaitKind::Worker);
     }
 
     #[test]
@@ -299,7 +348,7 @@ mod tests {
     #[test]
     fn a_time_to_come_is_told() {
         let later = StepRecord { due_at: Some(at(60)), ..ready() };
-        let begins = of_run(&later, PLACE, 0, true, &Fleet::default(), at(9));
+        let begins = told(&later, &template(), true, &Fleet::default());
         assert_eq!(begins[0].to_string(), "begins at 1970-01-01 00:01:00Z");
         let retry = StepRecord { state: StepState::WaitingForRetry, ..later };
         assert_eq!(
