@@ -93,9 +93,10 @@ pub(crate) async fn glance(
         });
         let mut runs = runs.collect::<Result<Vec<_>>>()?;
         runs.sort_unstable_by_key(|run| run.key);
-        Ok(TaskGlance { id, state: word(head, "state", "task state")?, runs })
+        Result::Ok(TaskGlance { id, state: word(head, "state", "task state")?, runs })
     };
-    Ok(heads.iter().map(glance).collect::<Result<_>>()?)
+    // A task that cannot be read does not hide the others.
+    Ok(heads.iter().filter_map(|head| glance(head).ok()).collect())
 }
 
 impl Fetched {

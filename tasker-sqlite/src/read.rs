@@ -202,12 +202,13 @@ pub(crate) fn glance(connection: &Connection, tasks: &[TaskId]) -> Result<Vec<Ta
     for task in tasks {
         let row = states.query_row([blob(&task.0)], |row| Ok((row.get(0)?, uuid(row, 1)?))).optional()?;
         let Some((state, template)): Option<(String, _)> = row else { continue };
-        let runs = load::runs(&transaction, *task, TemplateId(template))?;
-        found.push(TaskGlance {
-            id: *task,
-            state: state.parse::<TaskState>().map_err(|_| unreadable("task state", state))?,
-            runs: runs.iter().map(|(key, run)| StepRecord::new(*key, run)).collect(),
-        });
+        let Ok(state) = state.parse::<TaskState>() else { continue };
+        let runs = match load::runs(&transaction, *task, TemplateId(template)) {
+            Err(SqliteError::Store(error)) if error.is_lasting() => continue,
+            runs => runs?,
+        };
+        let runs = runs.iter().map(|(key, run)| StepRecord::new(*key, run)).collect();
+        found.push(TaskGlance { id: *task, state, runs });
     }
     Ok(found)
 }

@@ -166,7 +166,7 @@ pub trait Store: Sealed + Debug + Send + Sync + 'static {
     async fn task(&self, id: TaskId) -> Result<Option<TaskRecord>, StoreError>;
 
     /// The states of these tasks, and those of their runs that have rows of their own: a run that is claimed
-    /// may be missing. Tasks that do not exist are left out.
+    /// may be missing. Tasks that do not exist, or of which something cannot be read, are left out.
     async fn glance(&self, tasks: &[TaskId]) -> Result<Vec<TaskGlance>, StoreError>;
 
     /// Tasks by id, the newest first.

@@ -18,6 +18,7 @@ mod faults;
 #[cfg(unix)]
 mod files;
 mod fleet_limits;
+mod fuzzed;
 mod golden;
 mod gone;
 mod grants;

@@ -267,4 +267,15 @@ async fn a_task_that_cannot_be_read_leaves_the_others_and_their_commits_alone() 
     let third = new(store.create_task(new_record(&graph, 3), request(1)).await.unwrap()).claims[0];
     assert!(matches!(finish(third).await.unwrap(), Finished::Recorded { .. }));
     assert_eq!(onlooker.task(third.task).await.unwrap().unwrap().head.state, TaskState::Complete);
+    // Nor does it keep the others from being listed, whatever of it cannot be read.
+    let task = odd.task;
+    for set in [
+        String::new(),
+        format!("UPDATE {name}.task SET state = 'in_progress' WHERE id = '{task}'"),
+        format!("UPDATE {name}.step SET state = 'odd' WHERE task_id = '{task}'"),
+    ] {
+        schema.execute(&set).await;
+        let glances = onlooker.glance(&[task, third.task]).await.unwrap();
+        assert_eq!(glances.len(), if set.contains("in_progress") { 2 } else { 1 }, "{set}");
+    }
 }
