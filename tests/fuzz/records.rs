@@ -39,6 +39,8 @@ const STATES: [[&str; 3]; 5] = [
 pub struct Blocked {
     directory: TempDir,
     runtime: Runtime,
+    /// Looks at the task.
+    tasker: Tasker,
     task: TaskId,
 }
 
@@ -69,7 +71,8 @@ impl Blocked {
             tasker.shutdown().await;
             task
         });
-        Self { directory, runtime, task }
+        let tasker = runtime.block_on(onlooker(&directory));
+        Self { directory, runtime, tasker, task }
     }
 
     /// Puts a text in the place of one of the records, chosen by its number, and looks at the task.
@@ -83,15 +86,18 @@ impl Blocked {
         assert!(file.execute(&set, [record]).unwrap() > 0);
         let _restored = Restored { file, set, before };
         self.runtime.block_on(async {
-            let builder = Tasker::builder().only_listed_handlers().store_url(url(&self.directory));
-            let tasker = builder.without_worker().build().await.unwrap();
+            // A template is read once.
+            let other = if table == "template" { Some(onlooker(&self.directory).await) } else { None };
+            let tasker = other.as_ref().unwrap_or(&self.tasker);
             if number < TEXTS.len() {
-                self.can_be_looked_at(&tasker).await;
+                self.can_be_looked_at(tasker).await;
             } else {
-                self.is_refused_at_most(&tasker).await;
+                self.is_refused_at_most(tasker).await;
             }
             tasker.doctor(&DoctorOptions::default()).await.unwrap();
-            tasker.shutdown().await;
+            if let Some(other) = other {
+                other.shutdown().await;
+            }
         });
     }
 
@@ -126,6 +132,11 @@ impl Drop for Restored {
     fn drop(&mut self) {
         self.file.execute(&self.set, [&self.before]).unwrap();
     }
+}
+
+async fn onlooker(directory: &TempDir) -> Tasker {
+    let builder = Tasker::builder().only_listed_handlers().store_url(url(directory));
+    builder.without_worker().build().await.unwrap()
 }
 
 fn url(directory: &TempDir) -> String {

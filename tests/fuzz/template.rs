@@ -23,7 +23,8 @@ pub fn check(yaml: &str) {
 
 /// Each fault can be drawn, and names a line and a column that the text has, or none.
 fn lie_in(faults: &Diagnostics, yaml: &str) {
-    let lines = yaml.split('\n').count();
+    // In YAML, a carriage return alone ends a line as well.
+    let lines = yaml.replace("\r\n", "\n").split(['\n', '\r']).count();
     for fault in faults.iter().filter(|fault| (fault.line, fault.column) != (0, 0)) {
         assert!((1..=lines).contains(&fault.line), "{fault:?}");
         assert!(fault.column >= 1 && fault.column <= yaml.chars().count() + 1, "{fault:?}");

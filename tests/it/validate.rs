@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tasker_runtime::error::Validation;
 use tasker_runtime::{Builder, State, StepContext, StepResult, Tasker, step_handler};
@@ -73,6 +75,15 @@ fn faulty() -> Vec<(Builder, &'static str, usize, &'static str)> {
             1,
             "UNREADABLE",
         ),
+        (with_a().concurrency(0), "`concurrency` is 0, and must be from 1 to ", 1, "CANNOT_START"),
+        (with_a().max_depth(200), "`max_depth` is 200, and must be from 1 to 127", 1, "CANNOT_START"),
+        (
+            with_a().poll_interval(Duration::ZERO).reap_interval(Duration::MAX),
+            "and must be from 1ms to 86400s",
+            2,
+            "CANNOT_START",
+        ),
+        (with_a().backoff_scale(f64::NAN), "`backoff_scale` is NaN, and must be", 1, "CANNOT_START"),
         (unreadable(), "bad.yaml", 1, "SYNTAX"),
         (
             with_a().template_str("c.yaml", template("c").replace("flow", "other")),

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tasker_store::{LimitScope, Store};
+use tasker_store::{DEEPEST, LARGEST, LimitScope, Store};
 use tasker_template::{Diagnostics, Lifecycle, LoadedTemplate};
 
 use crate::build::bind;
 use crate::build::fault::BuildFault;
+use crate::build::range::INTERVAL;
 use crate::build::registry::{DEFAULT_METHOD, Handler, Key, Registry, erased};
 use crate::clock::Clock;
 use crate::engine::WorkerSettings;
@@ -195,7 +196,10 @@ impl Builder {
     /// At most this many attempts at a time, at least 1; 64 unless said otherwise.
     #[must_use]
     pub fn concurrency(mut self, attempts: usize) -> Self {
-        self.settings.concurrency = attempts.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
+        let range = 1..=tokio::sync::Semaphore::MAX_PERMITS;
+        if let Some(attempts) = self.in_range("concurrency", attempts, &range) {
+            self.settings.concurrency = attempts;
+        }
         self
     }
 
@@ -211,7 +215,9 @@ impl Builder {
     /// this process begins at once.
     #[must_use]
     pub fn poll_interval(mut self, interval: Duration) -> Self {
-        self.settings.poll_interval = interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
+        if let Some(interval) = self.in_range("poll_interval", interval, &INTERVAL) {
+            self.settings.poll_interval = interval;
+        }
         self
     }
 
@@ -224,7 +230,9 @@ impl Builder {
     /// ```
     #[must_use]
     pub fn reap_interval(mut self, interval: Duration) -> Self {
-        self.settings.reap_interval = interval.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
+        if let Some(interval) = self.in_range("reap_interval", interval, &INTERVAL) {
+            self.settings.reap_interval = interval;
+        }
         self
     }
 
@@ -232,7 +240,9 @@ impl Builder {
     /// handler asks for ([`StepError::with_retry_after`](crate::StepError::with_retry_after)) is not changed.
     #[must_use]
     pub fn backoff_scale(mut self, scale: f64) -> Self {
-        self.settings.backoff_scale = scale.max(0.0);
+        if let Some(scale) = self.in_range("backoff_scale", scale, &(0.0..=f64::MAX)) {
+            self.settings.backoff_scale = scale;
+        }
         self
     }
 
@@ -243,7 +253,9 @@ impl Builder {
     /// ```
     #[must_use]
     pub fn max_context_bytes(mut self, bytes: usize) -> Self {
-        self.settings.payload_limits.set_context_bytes(bytes);
+        if let Some(bytes) = self.in_range("max_context_bytes", bytes, &(1..=LARGEST)) {
+            self.settings.payload_limits.context_bytes = bytes;
+        }
         self
     }
 
@@ -257,7 +269,9 @@ impl Builder {
     /// ```
     #[must_use]
     pub fn max_result_bytes(mut self, bytes: usize) -> Self {
-        self.settings.payload_limits.set_result_bytes(bytes);
+        if let Some(bytes) = self.in_range("max_result_bytes", bytes, &(1..=LARGEST)) {
+            self.settings.payload_limits.result_bytes = bytes;
+        }
         self
     }
 
@@ -269,7 +283,9 @@ impl Builder {
     /// ```
     #[must_use]
     pub fn max_depth(mut self, levels: usize) -> Self {
-        self.settings.payload_limits.set_depth(levels);
+        if let Some(levels) = self.in_range("max_depth", levels, &(1..=DEEPEST)) {
+            self.settings.payload_limits.depth = levels;
+        }
         self
     }
 
@@ -299,7 +315,9 @@ impl Builder {
     /// [`Tasker::set_limit`](crate::Tasker::set_limit) limits all workers together.
     #[must_use]
     pub fn namespace_concurrency(mut self, namespace: impl Into<String>, attempts: usize) -> Self {
-        self.settings.worker_limits.insert(LimitScope::Namespace(namespace.into()), attempts.max(1));
+        if let Some(attempts) = self.in_range("namespace_concurrency", attempts, &(1..=usize::MAX)) {
+            self.settings.worker_limits.insert(LimitScope::Namespace(namespace.into()), attempts);
+        }
         self
     }
 
@@ -311,7 +329,9 @@ impl Builder {
     /// ```
     #[must_use]
     pub fn callable_concurrency(mut self, callable: impl Into<String>, attempts: usize) -> Self {
-        self.settings.worker_limits.insert(LimitScope::Callable(callable.into()), attempts.max(1));
+        if let Some(attempts) = self.in_range("callable_concurrency", attempts, &(1..=usize::MAX)) {
+            self.settings.worker_limits.insert(LimitScope::Callable(callable.into()), attempts);
+        }
         self
     }
 

@@ -80,6 +80,17 @@ pub enum BuildFault {
         /// The environments that there are, or the one that was probably meant.
         hint: String,
     },
+    /// A setting of the builder has a value that it cannot have.
+    #[error("`{setting}` is {value}, and must be {range}")]
+    #[non_exhaustive]
+    OutOfRange {
+        /// The method of the builder.
+        setting: &'static str,
+        /// What it was given.
+        value: String,
+        /// What it can be.
+        range: String,
+    },
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -96,7 +107,7 @@ impl BuildFault {
             Self::DuplicateState(_) => Code::DuplicateState,
             Self::UnknownNamespace { .. } => Code::UnknownNamespace,
             Self::UnknownEnvironment { .. } => Code::UnknownEnvironment,
-            Self::Templates(_) | Self::Store(_) => Code::CannotStart,
+            Self::Templates(_) | Self::OutOfRange { .. } | Self::Store(_) => Code::CannotStart,
         }
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod location;
 pub(crate) mod migration;
 pub(crate) mod outline;
 pub(crate) mod payload_limits;
+mod range;
 pub(crate) mod registry;
 pub(crate) mod report;
 #[cfg(feature = "schemas")]

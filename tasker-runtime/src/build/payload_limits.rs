@@ -17,11 +17,11 @@ pub(crate) const LONGEST_CODE: usize = 256;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PayloadLimits {
     /// The largest size of a task's context, in bytes.
-    context_bytes: usize,
+    pub(super) context_bytes: usize,
     /// The largest size of a step's result or of an error's context, in bytes.
-    result_bytes: usize,
+    pub(super) result_bytes: usize,
     /// How many levels of lists and objects all of them may have.
-    depth: usize,
+    pub(super) depth: usize,
 }
 
 impl Default for PayloadLimits {
@@ -31,18 +31,6 @@ impl Default for PayloadLimits {
 }
 
 impl PayloadLimits {
-    pub(crate) fn set_context_bytes(&mut self, bytes: usize) {
-        self.context_bytes = bytes.min(LARGEST);
-    }
-
-    pub(crate) fn set_result_bytes(&mut self, bytes: usize) {
-        self.result_bytes = bytes.min(LARGEST);
-    }
-
-    pub(crate) fn set_depth(&mut self, levels: usize) {
-        self.depth = levels.min(DEEPEST);
-    }
-
     /// Checks the context of a new task.
     pub(crate) fn check_context(&self, context: &Json) -> Result<(), ContextError> {
         let checked = check(context.get(), self.context_bytes, self.depth);
