@@ -6,14 +6,13 @@ use std::process::ExitCode;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
-use jiff::Timestamp;
 use serde_json::json;
 use tasker_runtime::error::chain;
 use tasker_runtime::json::Json;
 use tasker_runtime::{Builder, Error, IdentityStrategy, NewTask, TaskId};
 
 use crate::cli::output::{FAILED, fail, print};
-use crate::cli::time::moment;
+use crate::cli::time::{Moment, moment};
 
 /// A task of a template.
 #[derive(Debug, Args)]
@@ -47,7 +46,7 @@ pub(super) struct Creation {
     tag: Vec<String>,
     /// Not before this time, such as `2026-11-24T10:00:00Z`, or `10m` for 10 minutes from now
     #[arg(long, value_name = "TIME|DURATION", value_parser = moment)]
-    run_at: Option<Timestamp>,
+    run_at: Option<Moment>,
     /// What ties it to other work
     #[arg(long, value_name = "UUID")]
     correlation_id: Option<TaskId>,
@@ -75,9 +74,9 @@ enum Identity {
 }
 
 impl Creation {
-    /// When the task is to begin, if that is later.
-    pub(super) fn begins_at(&self) -> Option<Timestamp> {
-        self.run_at.filter(|run_at| *run_at > Timestamp::now())
+    /// Whether it says when the task is to begin.
+    pub(super) fn is_timed(&self) -> bool {
+        self.run_at.is_some()
     }
 }
 
@@ -114,7 +113,11 @@ impl Creation {
         let task = with(task, identity, NewTask::identity);
         let task = with(task, own.idempotency_key, NewTask::idempotency_key);
         let task = with(task, own.priority, NewTask::priority);
-        let task = with(task, own.run_at, NewTask::run_at);
+        let task = match own.run_at {
+            Some(Moment::At(time)) => task.run_at(time),
+            Some(Moment::In(delay)) => task.run_in(delay),
+            None => task,
+        };
         let task = with(task, own.correlation_id.map(|id| id.0), NewTask::correlation_id);
         let task = with(task, own.parent_correlation_id.map(|id| id.0), NewTask::parent_correlation_id);
         let task = with(task, own.initiator, NewTask::initiator);

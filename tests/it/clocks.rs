@@ -73,12 +73,18 @@ async fn a_task_begins_at_its_time() {
     for off in [AHEAD, BEHIND] {
         let schema = Schema::new();
         let worker = worker(off, &schema).await;
-        let run_at = Timestamp::now() + Duration::from_millis(700);
-        let id = worker.create_task(new_task().run_at(run_at)).await.unwrap();
-        let task = within("the task", worker.wait(id)).await.unwrap();
-        has_times_of_the_database(&task);
-        let began = task.step("a").unwrap().attempts[0].started_at;
-        assert!(began.duration_since(run_at) > SignedDuration::from_millis(-200), "{began}, not {run_at}");
+        let delay = Duration::from_millis(700);
+        let run_at = Timestamp::now() + delay;
+        for new in [new_task().run_at(run_at), new_task().run_in(delay)] {
+            let id = worker.create_task(new).await.unwrap();
+            let task = within("the task", worker.wait(id)).await.unwrap();
+            has_times_of_the_database(&task);
+            let began = task.step("a").unwrap().attempts[0].started_at;
+            assert!(
+                began.duration_since(run_at) > SignedDuration::from_millis(-200),
+                "{began}, not {run_at}"
+            );
+        }
         worker.shutdown().await;
     }
 }

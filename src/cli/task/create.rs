@@ -62,7 +62,11 @@ async fn create(
     let template = template.template();
     let task = NewTask::new(&template.namespace, &template.name, &options.context);
     let id = tasker.create_task(options.creation.apply(task.version(&template.version))).await?;
-    let begins_at = options.creation.begins_at();
+    // As the store has it, whose clock counts.
+    let begins_at = match options.creation.is_timed() {
+        true => tasker.get_task(id).await.ok().and_then(|task| task.begins_at()),
+        false => None,
+    };
     if json {
         let mut created = json!({ "created": true, "id": id });
         if let Some(begins_at) = begins_at {

@@ -95,7 +95,7 @@ fn record(engine: &Engine, task: NewTask) -> Result<NewTaskRecord, Error> {
         context,
         created_at,
         // A task that is due already runs at once.
-        run_at: task.run_at.filter(|run_at| *run_at > created_at),
+        run_at: task.begins.later_than(created_at),
         priority: task.priority,
         origin: task.origin,
         graph: Arc::clone(bound.plan.graph()),

@@ -1,5 +1,7 @@
 //! A task to create, as an application describes it.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use tasker_store::{DEEPEST, Json, JsonWriteError, LARGEST, Origin};
@@ -14,9 +16,30 @@ pub struct NewTask {
     pub(super) context: Result<Json, NoContext>,
     pub(super) correlation_id: Option<Uuid>,
     pub(super) identity: IdentityStrategy,
-    pub(super) run_at: Option<Timestamp>,
+    pub(super) begins: Begins,
     pub(super) priority: i32,
     pub(super) origin: Origin,
+}
+
+/// When a task starts at the earliest.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Begins {
+    AtOnce,
+    At(Timestamp),
+    /// This long after its creation.
+    After(Duration),
+}
+
+impl Begins {
+    /// The time, if it is later than the task's creation. A delay beyond all times ends with the last of them.
+    pub(super) fn later_than(self, created_at: Timestamp) -> Option<Timestamp> {
+        let time = match self {
+            Self::AtOnce => return None,
+            Self::At(time) => time,
+            Self::After(delay) => created_at.checked_add(delay).unwrap_or(Timestamp::MAX),
+        };
+        Some(time).filter(|time| *time > created_at)
+    }
 }
 
 /// Why a value cannot be the context of a task.
@@ -82,7 +105,7 @@ impl NewTask {
             context,
             correlation_id: None,
             identity: IdentityStrategy::default(),
-            run_at: None,
+            begins: Begins::AtOnce,
             priority: 0,
             origin: Origin::default(),
         }
@@ -144,7 +167,22 @@ impl NewTask {
     /// The earliest time at which the task starts.
     #[must_use]
     pub fn run_at(mut self, time: Timestamp) -> Self {
-        self.run_at = Some(time);
+        self.begins = Begins::At(time);
+        self
+    }
+
+    /// How long after its creation the task starts at the earliest, by the clock that the store goes by: on
+    /// PostgreSQL the database's.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tasker::NewTask;
+    /// let context = serde_json::json!({ "order": 7 });
+    /// let task = NewTask::new("shop", "remind", &context).run_in(Duration::from_secs(3 * 86_400));
+    /// ```
+    #[must_use]
+    pub fn run_in(mut self, delay: Duration) -> Self {
+        self.begins = Begins::After(delay);
         self
     }
 
