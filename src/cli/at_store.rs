@@ -43,13 +43,23 @@ pub(super) async fn open_or_make(builder: Builder) -> Result<Tasker, ExitCode> {
 async fn check_store(url: &str, program: &Program) -> Result<(), String> {
     #[cfg(feature = "sqlite")]
     if let Ok(options) = tasker_runtime::store::SqliteOptions::from_url(url) {
-        let (path, is_in_memory) = (options.path(), url.ends_with(":memory:"));
-        return if is_in_memory || path.exists() {
-            Ok(())
-        } else {
-            let store = path.display();
-            Err(format!("there is no store `sqlite://{store}`; `--store` or TASKER_STORE_URL names another"))
+        if url.ends_with(":memory:") {
+            return Ok(());
+        }
+        let is_empty = match options.path().metadata() {
+            Ok(file) => file.is_file() && file.len() == 0,
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
         };
+        if is_empty {
+            let store = options.path().display();
+            return Err(format!(
+                "there is no store `sqlite://{store}`; `--store` or TASKER_STORE_URL names another"
+            ));
+        }
+        // A file that the store shares with an application may have the application's tables alone.
+        if !url.contains("share=") {
+            return Ok(());
+        }
     }
     match tasker_runtime::store::plan_migration(url).await {
         Ok(plan) if plan.from == 0 && plan.to > 0 => Err(format!(

@@ -19,10 +19,12 @@ use crate::cli::report::harmless;
 pub(super) struct Options {
     #[command(flatten)]
     at: AtStore,
-    /// Repair what can be repaired safely; each repair is recorded
+    /// Repair what can be repaired
     ///
-    /// Claims of dead workers are ended as crashed, runs that should be ready are made ready, states follow from
-    /// what is recorded, and rows that belong to nothing are deleted.
+    /// Claims of dead workers are ended as crashed, which their tasks record as attempts. Runs and states follow
+    /// from the attempts that are recorded: a step that has none runs, and one that has, but no row, counts as
+    /// failed; the task records the action. Rows that belong to nothing are deleted. A fault that was repaired is
+    /// told with what was done.
     #[arg(long)]
     repair: bool,
     /// Look at complete tasks too, which are many in a store that keeps them

@@ -34,6 +34,11 @@ pub(super) fn moment(text: &str) -> Result<Moment, String> {
     })
 }
 
+/// Reads how many there may be: at least 1.
+pub(super) fn from_one() -> clap::builder::RangedU64ValueParser<usize> {
+    clap::builder::RangedU64ValueParser::new().range(1..)
+}
+
 /// Reads a factor: a number that is not negative.
 ///
 /// # Errors

@@ -227,7 +227,9 @@ impl fmt::Display for WaitingOn {
             }
             WaitKind::InProcess => match holder.as_ref().map(|holder| &holder.workers[..]) {
                 Some([one]) if one.alive => write!(f, "step `{reference}` is run by {one}")?,
-                Some([one]) => write!(f, "step `{reference}` was run by {one}; another takes it over")?,
+                Some([one]) => {
+                    write!(f, "step `{reference}` was run by {one}; it waits for another to take it over")?
+                }
                 Some(several) if !several.is_empty() => {
                     write!(f, "step `{reference}` is run by {} workers", several.len())?;
                 }

@@ -8,6 +8,7 @@ use tasker_runtime::{Error, TaskId, Tasker};
 use crate::cli::output::{print, print_json};
 use crate::cli::report::first_line;
 use crate::cli::task::steer::{By, done};
+use crate::cli::time::from_one;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -21,7 +22,7 @@ pub(super) struct Options {
     #[arg(long)]
     namespace: Option<String>,
     /// At most this many
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = from_one())]
     limit: usize,
 }
 

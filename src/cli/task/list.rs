@@ -9,6 +9,7 @@ use tasker_runtime::{Error, TaskFilter, TaskId, TaskState, Tasker};
 
 use crate::cli::output::{print, print_json};
 use crate::cli::report::told_waits;
+use crate::cli::time::from_one;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -28,7 +29,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "UUID")]
     correlation_id: Option<TaskId>,
     /// At most this many
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = from_one())]
     limit: usize,
     /// The next page: those older than the last task of the page before
     #[arg(long, value_name = "TASK")]
@@ -44,7 +45,7 @@ pub(super) struct Stale {
     #[arg(long)]
     namespace: Option<String>,
     /// Look at this many unfinished tasks
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 1_000, value_parser = from_one())]
     limit: usize,
 }
 

@@ -10,7 +10,7 @@ use tasker_runtime::{Error, Task, TaskId, Tasker};
 
 use crate::cli::new_task::context;
 use crate::cli::output::{print, print_json};
-use crate::cli::time::duration;
+use crate::cli::time::{duration, from_one};
 
 /// Who acts: kept with the task.
 #[derive(Debug, Args)]
@@ -111,7 +111,7 @@ pub(super) struct Prune {
     #[arg(long, value_name = "AGE", value_parser = duration)]
     older_than: Duration,
     /// At most this many
-    #[arg(long, default_value_t = usize::MAX, hide_default_value = true)]
+    #[arg(long, default_value_t = usize::MAX, hide_default_value = true, value_parser = from_one())]
     limit: usize,
 }
 

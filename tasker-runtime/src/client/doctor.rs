@@ -8,7 +8,9 @@ use tasker_store::doctor::{
     Facts, FactsRequest, Finding, FindingKind, Repair, Suspect, TaskFacts, TemplateFacts, WorkerFacts, check,
     claims, suspects,
 };
-use tasker_store::{Acted, ActionRequest, OperatorAction, StepKey, StoreError, TaskState, TemplateId, chain};
+use tasker_store::{
+    Acted, ActionRequest, Claim, OperatorAction, StepKey, StoreError, TaskState, TemplateId, chain,
+};
 
 use crate::client::doctor_report::{DoctorOptions, DoctorReport};
 use crate::client::error::Error;
@@ -49,6 +51,10 @@ impl Tasker {
         Ok(doctor.look().await?)
     }
 }
+
+/// What to do about that which a repair has not mended.
+const NOT_MENDED: &str =
+    "`--repair` has not mended it, for the record does not say how: correct the row by hand.";
 
 /// A template that was read, or why it cannot be.
 type Known = Result<Arc<TemplateFacts>, (FindingKind, String)>;
@@ -109,8 +115,9 @@ impl Doctor<'_> {
     }
 
     async fn task(&mut self, facts: &TaskFacts, workers: &[WorkerFacts]) -> Result<(), StoreError> {
-        let claims = claims(facts);
+        let mut claims = claims(facts);
         self.report.looked_at.add(facts, claims.len());
+        self.claims_of_no_step(facts, &mut claims).await?;
         let state = facts.row.state;
         self.suspects.extend(suspects(claims, workers).into_iter().map(|suspect| (suspect, state)));
         self.unreadable(facts).await?;
@@ -119,8 +126,8 @@ impl Doctor<'_> {
             Err(_) if !facts.is_whole => return Ok(()),
             Err((kind, reason)) => {
                 let what = format!("the task's template {} {reason}.", facts.row.template);
-                let way_out =
-                    "Its steps cannot run. Restore the row of the table `template`, or cancel the task.";
+                let way_out = "Only workers that have loaded this version of the template run its steps: start \
+                               one, or cancel the task.";
                 let (task, since) = (Some(facts.row.task), Some(facts.row.created_at));
                 let finding = Finding::new(kind, what, way_out);
                 self.report.add(finding.about(task, None).since(since));
@@ -135,11 +142,33 @@ impl Doctor<'_> {
                 .map(|finding| {
                     let remains =
                         remaining.iter().any(|one| (one.kind, &one.step) == (finding.kind, &finding.step));
-                    finding.with_repaired(!remains)
+                    match remains && finding.repair() == Repair::Task {
+                        true => finding.instead(NOT_MENDED),
+                        false => finding.with_repaired(!remains),
+                    }
                 })
                 .collect();
         }
         findings.into_iter().for_each(|finding| self.report.add(finding));
+        Ok(())
+    }
+
+    /// Takes out claims of steps that the template does not have: what names them is no record of a claim.
+    async fn claims_of_no_step(
+        &mut self,
+        facts: &TaskFacts,
+        claims: &mut Vec<Claim>,
+    ) -> Result<(), StoreError> {
+        let Ok(template) = self.template(facts.row.template).await? else { return Ok(()) };
+        let is_known = |claim: &&Claim| (claim.key.step as usize) < template.graph.len();
+        if let Some(claim) = claims.iter().find(|claim| !is_known(claim)) {
+            let what =
+                format!("step #{} is recorded as claimed, and the template has no such step.", claim.key);
+            let way_out = "Correct the record by hand: the column `claimed` of the task or of its attempts.";
+            let finding = Finding::new(FindingKind::RecordUnreadable, what, way_out);
+            self.report.add(finding.about(Some(facts.row.task), None));
+        }
+        claims.retain(|claim| is_known(&claim));
         Ok(())
     }
 
@@ -151,7 +180,8 @@ impl Doctor<'_> {
                 None => None,
             };
             let what = format!("a record cannot be read: {}.", unreadable.error);
-            let way_out = "Correct the record by hand, or cancel the task and create it again.";
+            let way_out = "Correct the record by hand. Without it the task can be neither run nor steered, if \
+                           `task show` cannot read it either; create it again then.";
             let finding = Finding::new(FindingKind::RecordUnreadable, what, way_out);
             self.report.add(finding.about(Some(facts.row.task), step));
         }
@@ -191,7 +221,12 @@ impl Doctor<'_> {
         for (suspect, state) in left {
             let step = self.name_of(suspect.claim.template, suspect.claim.key).await?;
             let mut finding = suspect.finding(step, is_anybody_alive);
-            if self.options.repair {
+            if self.template(suspect.claim.template).await?.is_err() {
+                // It would be ended for good, for nobody knows whether it may be tried again.
+                finding = finding.instead(
+                    "It is ended as crashed by a worker that has loaded this version of the template: start one.",
+                );
+            } else if self.options.repair {
                 let ended = end_as_crashed(self.engine, suspect.claim).await;
                 if let Err(error) = &ended {
                     let error = chain(error);

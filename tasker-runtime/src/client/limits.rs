@@ -8,6 +8,7 @@ use tasker_template::{TaskTemplate, nearest};
 
 use crate::client::error::{Error, LimitError};
 use crate::client::tasker::Tasker;
+use crate::client::text;
 
 impl Tasker {
     /// Sets a fleet limit: it holds for all workers of the store together, and replaces an earlier limit of
@@ -36,6 +37,7 @@ impl Tasker {
         if limit.concurrency.is_none() && limit.rate.is_none() {
             return Err(LimitError::Empty(limit.scope).into());
         }
+        text::check_name("the name of what is limited", limit.scope.name())?;
         let scope = limit.scope.clone();
         self.engine().store.set_limit(limit).await?;
         // The limit is set; that the look for its scope fails is no reason to say that it is not.

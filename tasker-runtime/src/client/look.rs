@@ -130,7 +130,11 @@ async fn waiting_on(engine: &Engine, heads: &[TaskHead]) -> Result<HashMap<TaskI
     }
     let ids: Vec<TaskId> = open.keys().copied().collect();
     let glances = store.glance(&ids).await?;
-    let asks = glances.iter().flat_map(|glance| &glance.runs).any(|run| asks_the_fleet(run, now));
+    // What is claimed in passing has no row.
+    let asks = |glance: &TaskGlance| {
+        glance.runs.is_empty() || glance.runs.iter().any(|run| asks_the_fleet(run, now))
+    };
+    let asks = glances.iter().any(asks);
     let fleet = if asks { engine.fleet().await? } else { Arc::default() };
     for TaskGlance { id, state, runs } in glances {
         let Some(head) = open.get(&id) else { continue };
@@ -147,7 +151,10 @@ async fn waiting_on(engine: &Engine, heads: &[TaskHead]) -> Result<HashMap<TaskI
         }
         if waits.is_empty() && state == TaskState::InProgress {
             // All that moves of it was claimed in passing.
-            waits.push(WaitingOn::new(WaitKind::InProcess, ""));
+            waits.push(match fleet.is_anybody_alive() || !runs.is_empty() {
+                true => WaitingOn::new(WaitKind::InProcess, ""),
+                false => WaitingOn::new(WaitKind::NoWorker, "any"),
+            });
         }
         found.insert(id, waits);
     }

@@ -59,8 +59,11 @@ pub(crate) fn of_run(
         (StepState::Error, _) => vec![WaitingOn::new(WaitKind::Operator, &place.step.name)],
         (StepState::InProgress, _) => {
             let waits = WaitingOn::new(WaitKind::InProcess, &place.step.name).since(run.claimed_at);
-            let workers = run.worker.map(|worker| fleet.holding(worker, 1)).into_iter().collect();
-            vec![waits.holder(WaitHolder::new(workers, None))]
+            let workers: Vec<_> = run.worker.map(|worker| fleet.holding(worker, 1)).into_iter().collect();
+            let takes_over = workers.iter().any(|worker| !worker.alive) && !fleet.is_anybody_alive();
+            let waits = waits.holder(WaitHolder::new(workers, None));
+            let nobody = takes_over.then(|| WaitingOn::new(WaitKind::NoWorker, "any").since(run.claimed_at));
+            std::iter::once(waits).chain(nobody).collect()
         }
         (StepState::Ready, Some(due_at)) if begins => {
             vec![WaitingOn::new(WaitKind::Future, &place.step.name).until(Some(due_at))]
@@ -120,6 +123,11 @@ pub(crate) fn fill_in(
 }
 
 impl Fleet {
+    /// Whether there is a worker that is alive.
+    pub(crate) fn is_anybody_alive(&self) -> bool {
+        self.workers.iter().any(|worker| worker.alive)
+    }
+
     /// What keeps a step that is due from running.
     fn keeps_waiting(&self, place: Place<'_>, now: Timestamp) -> Vec<WaitingOn> {
         let mut waits = Vec::new();
@@ -338,10 +346,17 @@ mod tests {
         };
         for alive in [true, false] {
             own.alive = alive;
-            let waits = waits(&run, &Fleet { workers: vec![own.clone()], limits: Vec::new() });
+            let all =
+                told(&run, &template(), false, &Fleet { workers: vec![own.clone()], limits: Vec::new() });
+            let waits = &all[0];
+            let nobody = all.get(1).map(|nobody| (nobody.kind, nobody.reference.as_str()));
+            assert_eq!(nobody, (!alive).then_some((WaitKind::NoWorker, "any")));
             assert_eq!((waits.kind, waits.since), (WaitKind::InProcess, Some(at(7))));
             assert_eq!(waits.holder.as_ref().unwrap().workers[0].alive, alive);
-            assert_eq!(waits.to_string().contains("which is dead; another takes it over"), !alive);
+            assert_eq!(
+                waits.to_string().contains("which is dead; it waits for another to take it over"),
+                !alive
+            );
         }
     }
 

@@ -241,8 +241,8 @@ impl Engine {
                     task_environment = template.environment.as_deref().unwrap_or("none"),
                     worker_environment = own.unwrap_or("none"),
                     "steps are due of tasks that were created in another environment than this worker's; \
-                     they wait for a worker of theirs. Create tasks with the environment of the workers that \
-                     are to run them"
+                     they wait for a worker with theirs (`worker --environment`). Create tasks with the \
+                     environment of the workers that are to run them"
                 );
             }
         }

@@ -111,8 +111,12 @@ pub async fn an_amended_context_is_what_later_attempts_read(store: Arc<dyn Store
     fixture.done(id, OperatorAction::Retry { runs: vec![(0.into(), 1)] }, 3).await;
     fixture.done(id, amend(r#"{"k":3}"#), 4).await;
     fixture.done(id, OperatorAction::Cancel, 5).await;
-    assert_eq!(refused(&fixture.act(id, amend(r#"{"k":4}"#), 6).await), (None, "cancelled"));
-    assert_eq!(fixture.task(id).await.head.context.get(), r#"{"k":3}"#);
+    // Before it is reopened, its context can be corrected.
+    assert_eq!(fixture.done(id, amend(r#"{"k":4}"#), 6).await.0, TaskState::Cancelled);
+    assert_eq!(fixture.task(id).await.head.context.get(), r#"{"k":4}"#);
+    let (id, claims) = fixture.create(&Shape::new(vec![vec![]]), 1).await;
+    fixture.finish(claims[0], Shape::new(vec![vec![]]).complete("1"), 0, 7).await;
+    assert_eq!(refused(&fixture.act(id, amend(r#"{"k":5}"#), 8).await), (None, "complete"));
 }
 
 pub async fn steps_that_are_left_to_others_are_told(store: Arc<dyn Store>) {

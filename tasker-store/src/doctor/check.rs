@@ -25,7 +25,8 @@ pub fn check(facts: &TaskFacts, template: &TemplateFacts) -> Vec<Finding> {
 }
 
 /// What `--repair` does for a task.
-pub(super) const DERIVED_ANEW: &str = "`--repair` derives the task's runs and state anew from its attempts.";
+pub(super) const DERIVED_ANEW: &str = "`--repair` derives the task's runs and state anew from its attempts: a step \
+                                       that has none recorded runs, one that has counts as failed.";
 
 pub(super) struct Check<'a> {
     pub(super) facts: &'a TaskFacts,
@@ -114,6 +115,13 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// A step of a complete task that is not done by the record.
+    fn lost_result(&self) -> Option<StepKey> {
+        let count = StepIndex::try_from(self.template.graph.len()).unwrap_or(StepIndex::MAX);
+        let lost = (0..count).find(|step| !self.is_done(*step));
+        lost.filter(|_| self.facts.row.state == TaskState::Complete).map(StepKey::from)
+    }
+
     /// The task's state follows from its runs.
     fn state(&mut self) {
         let state = self.facts.row.state;
@@ -135,6 +143,10 @@ impl<'a> Check<'a> {
         } else if state != follows {
             let what = format!("the task is {state}, and by its steps it is {follows}.");
             self.find(FindingKind::WrongState, None, what, DERIVED_ANEW);
+        } else if let Some(lost) = self.lost_result() {
+            let what = "the task is complete, and no result of the step is recorded.".to_owned();
+            let way_out = "It cannot be repaired, and harms nothing: all that depends on the step is done.";
+            self.find(FindingKind::WrongAttempts, Some(lost), what, way_out);
         } else if self.facts.settled_at.is_some() != state.is_settled() {
             let what = match self.facts.settled_at {
                 Some(_) => format!("the task is {state}, and yet has a time at which it settled."),

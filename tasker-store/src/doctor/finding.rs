@@ -188,6 +188,12 @@ impl Finding {
         Self { since, ..self }
     }
 
+    /// The same finding, with another way out.
+    #[must_use]
+    pub fn instead(self, way_out: &str) -> Self {
+        Self { way_out: way_out.to_owned(), ..self }
+    }
+
     /// The same finding, with whether it has been repaired.
     #[must_use]
     pub fn with_repaired(self, repaired: bool) -> Self {

@@ -8,6 +8,10 @@ use crate::doctor::finding::FindingKind;
 use crate::key::StepKey;
 use crate::state::StepState;
 
+/// What to do about a row that counts more attempts than there are.
+const MORE_COUNTED: &str = "It cannot be repaired: attempts that are not recorded may have been made. The step has as \
+                            many fewer; `task retry` gives it a fresh budget.";
+
 impl Check<'_> {
     /// Each row is one that its run may have.
     pub(super) fn runs(&mut self) {
@@ -86,7 +90,8 @@ impl Check<'_> {
             if run.attempts != counted {
                 let what =
                     format!("its row counts {} attempts, and by the record it is {counted}.", run.attempts);
-                self.find(FindingKind::WrongAttempts, Some(run.key), what, DERIVED_ANEW);
+                let way_out = if run.attempts < counted { DERIVED_ANEW } else { MORE_COUNTED };
+                self.find(FindingKind::WrongAttempts, Some(run.key), what, way_out);
             }
         }
     }

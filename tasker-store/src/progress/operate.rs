@@ -20,7 +20,8 @@ impl Progress {
     pub fn act(&mut self, request: &ActionRequest) -> Result<Moved, Refusal> {
         let (action, now) = (&request.action, request.at);
         let may = match action {
-            OperatorAction::Retry { .. } => self.state != TaskState::Complete,
+            // Before a task is reopened, its context can be corrected.
+            OperatorAction::Retry { .. } | OperatorAction::Amend { .. } => self.state != TaskState::Complete,
             OperatorAction::Investigate { .. } => self.state == TaskState::Error,
             OperatorAction::Repair { .. } => true,
             _ => !self.state.is_over(),

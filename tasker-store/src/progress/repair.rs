@@ -9,8 +9,9 @@ use crate::progress::task::{Moved, Progress};
 use crate::state::{StepState, TaskState};
 
 impl Progress {
-    /// Derives the task's runs anew, as far as they contradict what is done: runs that are missing or in no queue
-    /// become ready, and those that must not be there are removed. `recorded` are the greatest numbers of the
+    /// Derives the task's runs anew, as far as they contradict what is done: runs that have never begun, and
+    /// those in no queue, become ready; those that have are given back as failed, for it is not known whether they
+    /// may be tried again; those that must not be there are removed. `recorded` are the greatest numbers of the
     /// attempts that are recorded. A run that is as it must be is left alone, as is a claim that may hold.
     pub(super) fn repair(
         &mut self,
@@ -117,6 +118,9 @@ impl Progress {
                 self.queue(*key, now);
             } else if is_queued && run.rank.is_none() {
                 self.queue(*key, now);
+            } else if run.state != StepState::InProgress && run.claim.is_some() {
+                self.let_go(*key);
+                self.changed.insert(*key);
             } else if !is_queued && run.rank.is_some() {
                 let state = run.state;
                 self.set(*key, state);
@@ -129,9 +133,10 @@ impl Progress {
         }
         let only = StepKey::from(step);
         if let Some(run) = self.runs.get_mut(&only).filter(|_| runs.is_empty()) {
-            // Whether it had attempts left is not known: it has a fresh budget.
             run.attempts = number(only);
-            run.attempts_before_reset = run.attempts;
+            if run.attempts > 0 {
+                self.set(only, StepState::Error);
+            }
         }
     }
 }

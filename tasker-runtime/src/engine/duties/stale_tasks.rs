@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tasker_store::{
-    ActionRequest, DeadLetterReason, OperatorAction, StoreError, TaskFilter, TaskHead, TaskState, TemplateId,
-    chain,
+    Acted, ActionRequest, DeadLetterReason, OperatorAction, StoreError, TaskFilter, TaskHead, TaskState,
+    TemplateId, chain,
 };
 use tasker_template::{Lifecycle, TaskTemplate};
 
@@ -126,9 +126,15 @@ impl Engine {
             reason: age.reason(),
             at: self.clock.now(),
         };
-        tracing::warn!(task = %head.id, reason = age.reason(), "a stale task was given up");
-        if let Err(error) = self.act(request).await {
-            tracing::warn!(task = %head.id, error = %chain(&error), "a stale task could not be given up");
+        let reason = request.reason.clone();
+        match self.act(request).await {
+            Ok(Acted::Done { .. }) => tracing::warn!(task = %head.id, reason, "a stale task was given up"),
+            // Something has happened to it meanwhile.
+            Ok(_) => {}
+            Err(error) => {
+                let error = chain(&error);
+                tracing::warn!(task = %head.id, %error, "a stale task could not be given up");
+            }
         }
     }
 }
