@@ -307,6 +307,67 @@ async fn records_that_cannot_be_read_are_told() {
         found("UPDATE {s}attempt SET error = '7' WHERE error IS NOT NULL", FindingKind::RecordUnreadable)
             .await;
     assert!(told.contains("the error cannot be read"), "{told}");
+    let told = found("UPDATE {s}step SET attempts = -1", FindingKind::RecordUnreadable).await;
+    assert!(told.contains("-1"), "{told}");
+}
+
+#[tokio::test]
+async fn a_value_that_is_never_written_keeps_no_other_task_out_of_a_list() {
+    for place in Place::both() {
+        place.waiting_task().await;
+        place.damage("UPDATE {s}step SET attempts = -1").await;
+        let worker = place.worker().await;
+        let other = worker.create_task(new_task()).await.unwrap();
+        crate::patience::within("the other task", worker.wait(other)).await.unwrap();
+        let listed = worker.list(tasker_runtime::TaskFilter::new()).await.unwrap();
+        assert_eq!(listed.len(), 2, "{listed:#?}");
+        worker.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_counts_more_attempts_than_there_are_is_told() {
+    let told = found("UPDATE {s}step SET attempts = 2", FindingKind::WrongAttempts).await;
+    assert!(told.contains("its row counts 2 attempts, and by the record it is 1"), "{told}");
+    assert!(told.contains("has not mended it"), "{told}");
+}
+
+#[tokio::test]
+async fn a_complete_task_without_a_result_of_one_of_its_steps_is_told() {
+    for place in Place::both() {
+        let worker = place.worker().await;
+        let id = worker.create_task(new_task()).await.unwrap();
+        crate::patience::within("the task", worker.wait(id)).await.unwrap();
+        worker.shutdown().await;
+        place.damage("DELETE FROM {s}attempt WHERE step = 0").await;
+        let report = place.doctor(DoctorOptions::new().repair()).await;
+        assert_eq!(kinds(&report), [FindingKind::WrongAttempts], "{report:#?}");
+        assert!(report.findings[0].what.contains("no result of the step is recorded"), "{report:#?}");
+    }
+}
+
+/// Without the template, nobody knows whether the step may be tried again.
+#[tokio::test]
+async fn a_claim_on_a_task_without_a_template_is_left_to_a_worker_that_has_it() {
+    for place in Place::both() {
+        let id = place.waiting_task().await;
+        let dead = place.dead_worker().await;
+        place.damage(&format!(
+            "UPDATE {{s}}step SET state = 'in_progress', attempts = 2, rank = NULL, due_at = NULL, claimed_at = {}, \
+             worker_id = {}",
+            place.long_ago(),
+            place.id(dead.0),
+        ))
+        .await;
+        place.damage("DELETE FROM {s}template").await;
+        let report = place.doctor(DoctorOptions::new().repair()).await;
+        assert_eq!(kinds(&report), [FindingKind::TemplateMissing, FindingKind::OrphanedClaim], "{report:#?}");
+        assert!(report.findings[1].way_out.contains("a worker that has loaded this version"), "{report:#?}");
+        let worker = place.worker().await;
+        let task = crate::patience::within("the task", worker.wait(id)).await.unwrap();
+        assert_eq!(task.step("b").unwrap().attempts.len(), 3, "{task:#?}");
+        worker.shutdown().await;
+    }
 }
 
 #[tokio::test]
