@@ -12,7 +12,7 @@ use tasker_runtime::{Builder, StepContext, StepError, StepResult, StepState, Tas
 use tempfile::TempDir;
 
 use crate::postgres::Schema;
-use crate::program::{json as printed, migrated, tasker, text};
+use crate::program::{json as printed, tasker, text};
 use crate::support::{new_task, on_store};
 
 const STEPS: &str = "a\nb: a | retry: {max_attempts: 3, backoff: none}\nc: b";
@@ -439,37 +439,6 @@ async fn the_command_line_tells_and_repairs() {
         assert!(text(&output.stdout).ends_with("It has been repaired.\n"), "{}", text(&output.stdout));
         assert_eq!(doctor(&["--complete", "--json"]).status.code(), Some(0));
     }
-}
-
-#[test]
-fn a_store_that_is_not_there_or_out_of_date_is_left_alone() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("t.db");
-    let url = format!("sqlite://{}", path.display());
-    let output = tasker(["doctor", "--store", &url]);
-    assert_eq!((output.status.code(), path.exists()), (Some(2), false));
-    // Nor are there tables in a file that is empty, or that is the application's so far.
-    let shared = format!("{url}?share=true");
-    for (url, sql) in [(&url, ""), (&shared, "CREATE TABLE orders (id INTEGER)")] {
-        rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
-        let before = std::fs::read(&path).unwrap();
-        for command in [&["doctor"][..], &["task", "list"]] {
-            let output = tasker([command, &["--store", url]].concat());
-            let errors = text(&output.stderr);
-            assert!(output.status.code() == Some(2) && errors.contains("there is no store"), "{errors}");
-            assert_eq!(std::fs::read(&path).unwrap(), before);
-        }
-    }
-    std::fs::copy(crate::program::root().join("tests/golden/sqlite-v5.db"), &path).unwrap();
-    let output = tasker(["doctor", "--store", &url]);
-    assert_eq!(output.status.code(), Some(1));
-    let page = text(&output.stdout);
-    assert!(page.contains("schema_outdated: The schema has version 5, and this program needs"), "{page}");
-    // A dry run says so: nothing has migrated it.
-    assert_eq!(migrated(&url, &["--dry-run"])["from"], json!(5));
-    assert_eq!(migrated(&url, &[])["from"], json!(5));
-    let output = tasker(["doctor", "--store", &url, "--complete"]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
 }
 
 /// What workers are doing at this moment is never taken for a fault.

@@ -10,6 +10,7 @@ mod clocks;
 mod crash;
 mod digits;
 mod doctor;
+mod doctor_cli;
 mod durability;
 mod engine;
 mod environments;
