@@ -189,7 +189,7 @@ mod tests {
         let note = limits.error_context(&json!("x".repeat(2 << 20))).to_string();
         assert!(note.contains("it has 2097154 bytes, and may have 1048576"), "{note}");
         // With its record around it, it can be read back.
-        limits.set_depth(usize::MAX);
+        limits.depth = DEEPEST;
         assert_eq!(limits.error_context(&nested(126)), nested(126));
         assert!(serde_json::from_str::<Value>(&json!([nested(126)]).to_string()).is_ok());
         assert_ne!(limits.error_context(&nested(127)), nested(127));
