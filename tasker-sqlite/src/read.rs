@@ -91,7 +91,16 @@ pub(crate) fn claims_of(connection: &Connection, workers: &[WorkerId]) -> Result
     for worker in workers {
         let tasks = statement.query_map([blob(&worker.0)], |row| uuid(row, 0).map(TaskId))?;
         for task in tasks.collect::<rusqlite::Result<Vec<_>>>()? {
-            let Some(progress) = load::progress(connection, task)? else { continue };
+            let progress = match load::progress(connection, task) {
+                Ok(Some(progress)) => progress,
+                Ok(None) => continue,
+                Err(SqliteError::Store(error)) if error.is_lasting() => {
+                    let error = chain(&error);
+                    tracing::error!(%task, %error, "a task cannot be read; its claims are left alone");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             claims.extend(progress.claims().filter(|claim| claim.worker == *worker));
         }
     }
@@ -102,7 +111,8 @@ pub(crate) fn template(connection: &Connection, id: TemplateId) -> Result<Option
     let sql = "SELECT namespace, name, version, snapshot FROM template WHERE id = ?1";
     let record = connection.prepare_cached(sql)?.query_row([blob(&id.0)], |row| {
         let (namespace, name) = (row.get(0)?, row.get(1)?);
-        Ok(TemplateRecord { id, namespace, name, version: row.get(2)?, snapshot: row.get(3)? })
+        let snapshot = any_text(row, 3)?.unwrap_or_default();
+        Ok(TemplateRecord { id, namespace, name, version: row.get(2)?, snapshot })
     });
     Ok(record.optional()?.map(Arc::new))
 }

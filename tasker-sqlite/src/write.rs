@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use rusqlite::types::ToSql;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tasker_store::progress::Progress;
 use tasker_store::{
     AttemptRecord, Claim, ClaimRequest, Claimed, Created, Ending, Finished, FinishedAttempt, Json,
@@ -186,23 +186,16 @@ fn claim_ready(session: &mut Session, request: &ClaimRequest, claimed: &mut Clai
         let mut statement = session.connection.prepare_cached(&sql)?;
         let mut rows = statement.query(rusqlite::params_from_iter(served))?;
         while let Some(row) = rows.next()? {
-            let (key, template) = (key(row, 1)?, TemplateId(uuid(row, 3)?));
-            if !request.takes(template, key.step) {
+            // A row that cannot be read keeps no other from being claimed; whoever looks at its task is told.
+            let Ok(claim) = ready_claim(row, request) else { continue };
+            if !request.takes(claim.template, claim.key.step) {
                 continue;
             }
             if ready.len() == limit {
                 claimed.more = true;
                 break;
             }
-            ready.push(Claim {
-                task: TaskId(uuid(row, 0)?),
-                template,
-                key,
-                attempt: row.get::<_, u32>(4)? + 1,
-                attempts_before_reset: row.get(5)?,
-                worker: request.worker,
-                claimed_at: request.now,
-            });
+            ready.push(claim);
         }
     }
     for claim in ready {
@@ -226,6 +219,18 @@ fn claim_ready(session: &mut Session, request: &ClaimRequest, claimed: &mut Clai
         claimed.claims.push(claim);
     }
     Ok(())
+}
+
+fn ready_claim(row: &Row<'_>, request: &ClaimRequest) -> rusqlite::Result<Claim> {
+    Ok(Claim {
+        task: TaskId(uuid(row, 0)?),
+        template: TemplateId(uuid(row, 3)?),
+        key: key(row, 1)?,
+        attempt: row.get::<_, u32>(4)? + 1,
+        attempts_before_reset: row.get(5)?,
+        worker: request.worker,
+        claimed_at: request.now,
+    })
 }
 
 pub(crate) fn finish(

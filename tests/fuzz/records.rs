@@ -107,7 +107,7 @@ impl Blocked {
         let text = serde_json::to_string(&shown).unwrap();
         assert_eq!(serde_json::from_str::<Task>(&text).unwrap().id, self.task);
         assert_eq!(tasker.list(TaskFilter::new()).await.unwrap().len(), 1);
-        tasker.wait(self.task).await.unwrap_err();
+        assert!(matches!(tasker.wait(self.task).await, Err(Error::Failed(_))));
         tasker.plan_retry(self.task, &RetryScope::All).await.unwrap();
     }
 

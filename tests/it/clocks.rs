@@ -74,9 +74,10 @@ async fn a_task_begins_at_its_time() {
         let schema = Schema::new();
         let worker = worker(off, &schema).await;
         let delay = Duration::from_millis(700);
-        let run_at = Timestamp::now() + delay;
-        for new in [new_task().run_at(run_at), new_task().run_in(delay)] {
-            let id = worker.create_task(new).await.unwrap();
+        for new in [|at, _| new_task().run_at(at), |_, delay| new_task().run_in(delay)] {
+            let new: fn(Timestamp, Duration) -> NewTask = new;
+            let run_at = Timestamp::now() + delay;
+            let id = worker.create_task(new(run_at, delay)).await.unwrap();
             let task = within("the task", worker.wait(id)).await.unwrap();
             has_times_of_the_database(&task);
             let began = task.step("a").unwrap().attempts[0].started_at;

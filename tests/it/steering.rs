@@ -1,5 +1,6 @@
 //! Operators who resolve steps that others need, correct a context, and find out who cannot run a step.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,10 +9,13 @@ use serde_json::json;
 use tasker_runtime::clock::Clock;
 use tasker_runtime::error::ErrorKind;
 use tasker_runtime::operate::{Operator, RetryScope};
+use tasker_runtime::store::MemoryStore;
 use tasker_runtime::task::AttemptOutcome;
 use tasker_runtime::{
     Builder, Error, NewTask, StepContext, StepError, StepResult, StepState, TaskState, Tasker, step_handler,
 };
+
+use tasker_store::Store;
 
 use crate::log::Log;
 use crate::program::{created, json, sqlite, tasker, text};
@@ -207,6 +211,44 @@ async fn a_context_is_not_amended_under_a_running_attempt() {
     tasker.amend(id, &json!({ "n": 2 }), &ada()).await.unwrap();
     assert_eq!(tasker.wait(id).await.unwrap().step_output::<u32>("b").unwrap(), 2);
     tasker.shutdown().await;
+}
+
+/// A handler that does not look at its cancellation runs on for the grace period. What its worker knows of the task is
+/// out of date meanwhile.
+#[tokio::test(start_paused = true)]
+async fn an_amended_context_is_read_although_an_attempt_with_the_old_one_still_runs() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sees = Arc::clone(&seen);
+    let handler = move |context: StepContext| {
+        let sees = Arc::clone(&sees);
+        async move {
+            let n = context.input_field::<u32>("n")?;
+            sees.lock().unwrap().push((context.attempt(), n));
+            if context.attempt() == 1 {
+                tokio::time::sleep(Duration::from_secs(9)).await;
+            }
+            StepResult::Ok(n)
+        }
+    };
+    let shared =
+        || virtual_time("a").shared_store(Arc::clone(&store)).poll_interval(Duration::from_millis(100));
+    let worker = shared().handler_fn("a", handler).build().await.unwrap();
+    let client = shared().without_worker().build().await.unwrap();
+    let id = client.create_task(NewTask::new("test", "flow", &json!({ "n": 1 }))).await.unwrap();
+    while seen.lock().unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    client.cancel(id, &ada()).await.unwrap();
+    client.amend(id, &json!({ "n": 2 }), &ada()).await.unwrap();
+    client.retry(id, &RetryScope::All, &ada()).await.unwrap();
+    let begun = tokio::time::Instant::now();
+    assert_eq!(client.wait(id).await.unwrap().step_output::<u32>("a").unwrap(), 2);
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(9), "the first attempt had ended before: {took:?}");
+    assert_eq!(*seen.lock().unwrap(), [(1, 1), (2, 2)]);
+    client.shutdown().await;
+    worker.shutdown().await;
 }
 
 #[tokio::test]

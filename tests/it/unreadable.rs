@@ -193,7 +193,9 @@ async fn a_task_is_steered_without_its_template(store: &Damaged, snapshot: &str,
     assert_eq!(tasker.list(TaskFilter::new()).await.unwrap().len(), 4);
     let task = tasker.get_task(ids[0]).await.unwrap();
     let told: Vec<&str> = task.steps.iter().map(|step| step.name.as_str()).collect();
-    assert!(told == names || told == names[..2], "{told:?}");
+    // Of a text that cannot be read at all, only the steps are known that have begun.
+    let known = if names[0] == "a" { &names[..] } else { &names[..2] };
+    assert_eq!(told, known);
     assert_eq!(task.step(names[1]).unwrap().error().unwrap().message, "declined");
     assert!(matches!(tasker.wait(ids[0]).await, Err(Error::Failed(_))));
     let id = ids[0].to_string();

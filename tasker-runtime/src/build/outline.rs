@@ -32,11 +32,15 @@ impl Templates {
     }
 }
 
+/// A step of a greater number than this is in a record that is damaged as well.
+const MOST_STEPS: usize = 10_000;
+
 /// How many steps the task has at least: those that have begun, or wait for an attempt.
 fn steps_of(record: &TaskRecord) -> usize {
     let open = record.steps.iter().map(|run| run.key.step);
     let ended = record.attempts.iter().map(|attempt| attempt.key.step);
-    open.chain(ended).max().map_or(0, |last| last as usize + 1)
+    let numbers = open.chain(ended).map(|step| step as usize).filter(|step| *step < MOST_STEPS);
+    numbers.max().map_or(0, |last| last + 1)
 }
 
 fn outline(id: TemplateId, record: Option<&TemplateRecord>, at_least: usize) -> BoundTemplate {

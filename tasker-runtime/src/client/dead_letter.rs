@@ -142,7 +142,8 @@ impl Tasker {
         loop {
             let heads = store.tasks(page.clone()).await?;
             page.before = heads.last().map(|head| head.id);
-            let is_last = heads.len() < PAGE;
+            // A page may be shorter than it could be, for what cannot be read is left out.
+            let is_last = heads.is_empty();
             for head in heads {
                 let template = match templates.entry(head.template) {
                     Entry::Occupied(entry) => entry.into_mut(),

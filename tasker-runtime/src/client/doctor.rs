@@ -126,8 +126,8 @@ impl Doctor<'_> {
             Err(_) if !facts.is_whole => return Ok(()),
             Err((kind, reason)) => {
                 let what = format!("the task's template {} {reason}.", facts.row.template);
-                let way_out = "Only workers that have loaded this version of the template run its steps: start \
-                               one, or cancel the task.";
+                let way_out = "Workers that have loaded this version of the template run its steps, and others fail \
+                               them for good: stop those and start one that has it, or cancel the task.";
                 let (task, since) = (Some(facts.row.task), Some(facts.row.created_at));
                 let finding = Finding::new(kind, what, way_out);
                 self.report.add(finding.about(task, None).since(since));
@@ -142,7 +142,7 @@ impl Doctor<'_> {
                 .map(|finding| {
                     let remains =
                         remaining.iter().any(|one| (one.kind, &one.step) == (finding.kind, &finding.step));
-                    match remains && finding.repair() == Repair::Task {
+                    match remains && finding.is_derived_anew() {
                         true => finding.instead(NOT_MENDED),
                         false => finding.with_repaired(!remains),
                     }
@@ -224,7 +224,8 @@ impl Doctor<'_> {
             if self.template(suspect.claim.template).await?.is_err() {
                 // It would be ended for good, for nobody knows whether it may be tried again.
                 finding = finding.instead(
-                    "It is ended as crashed by a worker that has loaded this version of the template: start one.",
+                    "A worker that has loaded this version of the template ends it as crashed, and any other as \
+                     failed for good: stop those and start one that has it.",
                 );
             } else if self.options.repair {
                 let ended = end_as_crashed(self.engine, suspect.claim).await;

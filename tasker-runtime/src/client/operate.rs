@@ -229,14 +229,14 @@ impl Tasker {
         self.act(id, &bound, action, operator).await
     }
 
-    /// Replaces the context of an unfinished task. Attempts that begin later read the new one; what is complete
+    /// Replaces the context of a task that is not complete; it may be cancelled or given up. Attempts that begin later read the new one; what is complete
     /// stays as it is. Steps that have failed are not tried again by this: see [`retry`](Self::retry). The
     /// task's [identity](crate::IdentityStrategy) stays that of the context that it was created with.
     ///
     /// # Errors
     ///
     /// [`Error::InvalidContext`] when the context is not a JSON object, breaks a limit, or does not fit the
-    /// template's `input_schema`. [`Error::NotPossible`] when the task is over, or an attempt of it is running.
+    /// template's `input_schema`. [`Error::NotPossible`] when the task is complete, or an attempt of it is running.
     /// When there is no such task, or the store fails.
     ///
     /// ```
@@ -388,7 +388,7 @@ fn not_possible(task: TaskId, action: &'static str, step: Option<String>, state:
         ("investigate", _) => "only a task that was given up has a dead letter",
         (GIVE_RESULT, _) => "it may read the result, and has begun without it",
         ("amend", "in_progress") => {
-            "an attempt runs with the context as it was: wait until it has ended, or complete the step by hand"
+            "an attempt runs with the context as it was: wait until it has ended, or cancel the task first"
         }
         ("resolve", "complete") => {
             "nothing is left to do; `complete` gives a result to a step that was resolved"

@@ -2,7 +2,6 @@
 //! a dependent that runs here as well, and a caller that waits for the task, need not ask the store.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use jiff::Timestamp;
@@ -20,37 +19,21 @@ pub(crate) struct ActiveTask {
     pub(crate) facts: Arc<TaskFacts>,
     /// The task as it was created, when this worker created it.
     head: Option<TaskHead>,
-    /// How many claims of the task this worker is running.
-    claims: AtomicUsize,
     memory: Mutex<Memory>,
-}
-
-/// A claim of the task that this worker is running, until it is dropped. While there is one, nobody can amend
-/// the task's context.
-#[derive(Debug)]
-pub(super) struct RunningClaim(Arc<ActiveTask>);
-
-impl Drop for RunningClaim {
-    fn drop(&mut self) {
-        self.0.claims.fetch_sub(1, Ordering::SeqCst);
-    }
 }
 
 /// What is known of the task without asking the store.
 #[derive(Debug, Default)]
 struct Memory {
+    /// The latest claim, by when it was made, after which the context was read. While that claim or an earlier one
+    /// holds, nobody can amend it.
+    read_for: Timestamp,
     results: BTreeMap<StepKey, Json>,
     /// The attempts that ended in this worker.
     attempts: Vec<AttemptRecord>,
 }
 
 impl ActiveTask {
-    /// Counts a claim that holds now.
-    pub(super) fn running(self: &Arc<Self>) -> RunningClaim {
-        self.claims.fetch_add(1, Ordering::SeqCst);
-        RunningClaim(Arc::clone(self))
-    }
-
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -131,14 +114,15 @@ pub(crate) struct ActiveTasks(Mutex<IdMap<TaskId, Weak<ActiveTask>>>);
 
 impl ActiveTasks {
     /// Adds a task with what its creator, or the store, has told of it.
-    pub(crate) fn insert(&self, facts: TaskFacts, head: Option<TaskHead>) -> Arc<ActiveTask> {
+    pub(crate) fn insert(
+        &self,
+        facts: TaskFacts,
+        head: Option<TaskHead>,
+        read_for: Timestamp,
+    ) -> Arc<ActiveTask> {
         let id = facts.id;
-        let task = Arc::new(ActiveTask {
-            facts: Arc::new(facts),
-            head,
-            claims: AtomicUsize::new(0),
-            memory: Mutex::default(),
-        });
+        let memory = Mutex::new(Memory { read_for, ..Memory::default() });
+        let task = Arc::new(ActiveTask { facts: Arc::new(facts), head, memory });
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::downgrade(&task));
         task
     }
@@ -153,15 +137,22 @@ impl ActiveTasks {
     ) -> Result<Option<Arc<ActiveTask>>, StoreError> {
         let id = claim.task;
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&id).and_then(Weak::upgrade);
-        // Without a claim, the context may have been amended since it was read.
-        let known = known.filter(|task| task.claims.load(Ordering::SeqCst) > 0);
-        if known.is_some() {
-            return Ok(known);
+        // Whatever this worker still runs of the task may have been revoked, and the context been amended since.
+        if let Some(known) = known.as_ref().filter(|known| claim.claimed_at <= known.memory().read_for) {
+            return Ok(Some(Arc::clone(known)));
         }
         let steps: Vec<StepIndex> = reads.iter().map(|(_, step)| *step).collect();
         let Some(inputs) = store.inputs(id, claim.key, &steps).await? else { return Ok(None) };
         let TaskInputs { context, correlation_id, results, .. } = inputs;
-        let task = self.insert(TaskFacts { id, correlation_id, context }, None);
+        let task = match known.filter(|known| known.facts.context.get() == context.get()) {
+            Some(known) => {
+                let mut memory = known.memory();
+                memory.read_for = memory.read_for.max(claim.claimed_at);
+                drop(memory);
+                known
+            }
+            None => self.insert(TaskFacts { id, correlation_id, context }, None, claim.claimed_at),
+        };
         let results = steps.into_iter().zip(results);
         task.memory().results.extend(results.filter_map(|(step, result)| Some((step.into(), result?))));
         Ok(Some(task))

@@ -32,7 +32,7 @@ impl Engine {
             let free = slots.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
             let request = engine.claim_request(free, false);
             let (template, wakes_later) = (task.template, task.run_at.is_some());
-            let active = engine.tasks.insert(facts, Some(head(&task)));
+            let active = engine.tasks.insert(facts, Some(head(&task)), task.created_at);
             let created = match engine.store.create_task(task, request).await {
                 Ok(Created::New(claimed)) => {
                     engine.log_claims(&claimed);

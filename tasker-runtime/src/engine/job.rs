@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tasker_store::{Claim, StoreError};
 
 use crate::build::bind::{BoundStep, BoundTemplate};
-use crate::engine::active_tasks::{ActiveTask, RunningClaim};
+use crate::engine::active_tasks::ActiveTask;
 use crate::engine::admission::AdmissionGuard;
 use crate::engine::shared::Engine;
 use crate::handler::StepInputs;
@@ -46,9 +46,8 @@ impl Job {
                 None => return Ok(None),
             },
         };
-        let running = Some(task.running());
         let inputs = task.results(claim.key, reads, store).await?;
-        Ok(Some(Prepared { claim: *claim, bound, task, inputs, running }))
+        Ok(Some(Prepared { claim: *claim, bound, task, inputs }))
     }
 }
 
@@ -59,8 +58,6 @@ pub(super) struct Prepared {
     pub(super) bound: Arc<BoundTemplate>,
     pub(super) task: Arc<ActiveTask>,
     pub(super) inputs: StepInputs,
-    /// Until the attempt has ended.
-    pub(super) running: Option<RunningClaim>,
 }
 
 impl Prepared {

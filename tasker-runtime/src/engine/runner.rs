@@ -64,7 +64,7 @@ async fn run(engine: Arc<Engine>, job: Job, slot: Option<OwnedSemaphorePermit>) 
 
 async fn run_one(engine: &Arc<Engine>, job: Job) -> Option<Job> {
     let claim = job.claim;
-    let mut prepared = match retry_until_ok(&engine.aborting, claim, || job.prepare(engine)).await {
+    let prepared = match retry_until_ok(&engine.aborting, claim, || job.prepare(engine)).await {
         Some(Ok(prepared)) => prepared?,
         Some(Err(error)) => {
             let reason = chain(&error);
@@ -77,15 +77,14 @@ async fn run_one(engine: &Arc<Engine>, job: Job) -> Option<Job> {
             return None;
         }
     };
-    let next = run_prepared(engine, &mut prepared, job).await;
+    let next = run_prepared(engine, &prepared, job).await;
     engine.tasks.forget(prepared.task);
     next
 }
 
-async fn run_prepared(engine: &Arc<Engine>, prepared: &mut Prepared, job: Job) -> Option<Job> {
+async fn run_prepared(engine: &Arc<Engine>, prepared: &Prepared, job: Job) -> Option<Job> {
     let claim = prepared.claim;
     let Some(handler) = prepared.step().handler.clone() else {
-        prepared.running = None;
         if engine.admission.serves(&prepared.bound.template.namespace)
             && !engine.report_other_environment(&prepared.bound)
         {
@@ -122,10 +121,8 @@ async fn run_prepared(engine: &Arc<Engine>, prepared: &mut Prepared, job: Job) -
         engine.attempts.begin(claim, Arc::clone(&prepared.step().facts));
     let end = attempt::call(engine, &handler, prepared, (threads, revoked), &started.span).await;
     engine.attempts.end(place);
-    // From here on the claim may end at any moment.
-    prepared.running = None;
     drop(admission);
-    let followers = completion::record(engine, &*prepared, &started, end).await?;
+    let followers = completion::record(engine, prepared, &started, end).await?;
     let mut claims = followers.claims;
     let next = claims.pop().map(|claim| Job::new(claim, Some(&prepared.task), None));
     // Our own slot goes to `next`: the slots that were taken are for each of the others.

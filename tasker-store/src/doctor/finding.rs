@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::doctor::check::DERIVED_ANEW;
 use crate::id::{TaskId, WorkerId};
 use crate::limit::LimitScope;
 use crate::word::words;
@@ -186,6 +187,12 @@ impl Finding {
     #[must_use]
     pub fn since(self, since: Option<Timestamp>) -> Self {
         Self { since, ..self }
+    }
+
+    /// Whether a repair derives anew what it is about.
+    #[must_use]
+    pub fn is_derived_anew(&self) -> bool {
+        self.way_out == DERIVED_ANEW
     }
 
     /// The same finding, with another way out.

@@ -134,6 +134,7 @@ impl Progress {
         let only = StepKey::from(step);
         if let Some(run) = self.runs.get_mut(&only).filter(|_| runs.is_empty()) {
             run.attempts = number(only);
+            run.attempts_before_reset = run.attempts;
             if run.attempts > 0 {
                 self.set(only, StepState::Error);
             }

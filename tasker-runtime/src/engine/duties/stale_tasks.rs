@@ -97,7 +97,8 @@ impl Engine {
             filter.before = before;
             let heads = self.store.tasks(filter).await?;
             before = heads.last().map(|head| head.id);
-            let is_last = heads.len() < PAGE;
+            // A page may be shorter than it could be, for what cannot be read is left out.
+            let is_last = heads.is_empty();
             for head in heads {
                 self.give_up_if_stale(head).await;
             }
