@@ -14,12 +14,19 @@ pub(crate) fn run(connection: &Connection, writes: &[SqlWrite]) -> Result<()> {
         if write.controls_transaction() {
             return Err(failed("it would end the transaction of the step's result".to_owned(), false));
         }
-        execute(connection, write).map_err(|error| {
-            let passing = matches!(
-                error.sqlite_error_code(),
-                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull)
-            );
-            failed(told(&error), passing)
+        execute(connection, write).map_err(|error| match error.sqlite_error_code() {
+            // A disk that cannot be read, which SQLite may tell as a file that is malformed, is no fault of the
+            // statement: all of it is tried again.
+            Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::CannotOpen) => {
+                error.into()
+            }
+            code => {
+                let passing = matches!(
+                    code,
+                    Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::DiskFull)
+                );
+                failed(told(&error), passing)
+            }
         })?;
     }
     Ok(())

@@ -50,12 +50,14 @@ impl Damaged {
 }
 
 impl Damaged {
-    /// Overwrites the snapshots of all templates.
+    /// Overwrites the snapshots of all templates, by what stands between quotes in SQL.
     async fn overwrite_templates(&self, snapshot: &str) {
         match self {
             Self::File(directory) => {
                 let file = rusqlite::Connection::open(directory.path().join("t.db")).unwrap();
-                assert!(file.execute("UPDATE template SET snapshot = ?1", [snapshot]).unwrap() > 0);
+                assert!(
+                    file.execute(&format!("UPDATE template SET snapshot = '{snapshot}'"), []).unwrap() > 0
+                );
             }
             Self::Schema(schema) => {
                 let name = schema.name();
@@ -227,6 +229,8 @@ async fn an_operator_can_look_at_and_steer_a_task_whose_template_cannot_be_read(
     let numbered = ["step_0", "step_1", "step_2", "step_3"];
     let newer =
         r#"{"steps":[{"name":"a"},{"name":"b","handler":7},{"name":"c","dependencies":["x"]},{"name":"d"}]}"#;
+    let no_text = Damaged::File(tempfile::tempdir().unwrap());
+    a_task_is_steered_without_its_template(&no_text, "' || CAST(x'ff' AS TEXT) || '", numbered).await;
     for (snapshot, names) in [("nonsense", numbered), (newer, ["a", "b", "c", "d"])] {
         let file = Damaged::File(tempfile::tempdir().unwrap());
         a_task_is_steered_without_its_template(&file, snapshot, names).await;
