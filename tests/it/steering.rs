@@ -213,8 +213,8 @@ async fn a_context_is_not_amended_under_a_running_attempt() {
     tasker.shutdown().await;
 }
 
-/// A handler that does not look at its cancellation runs on for the grace period. What its worker knows of the task is
-/// out of date meanwhile.
+/// A handler that does not look at its cancellation runs on for the grace period. What its worker knows of the
+/// task is out of date meanwhile.
 #[tokio::test(start_paused = true)]
 async fn an_amended_context_is_read_although_an_attempt_with_the_old_one_still_runs() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());

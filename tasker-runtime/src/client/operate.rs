@@ -229,9 +229,10 @@ impl Tasker {
         self.act(id, &bound, action, operator).await
     }
 
-    /// Replaces the context of a task that is not complete; it may be cancelled or given up. Attempts that begin later read the new one; what is complete
-    /// stays as it is. Steps that have failed are not tried again by this: see [`retry`](Self::retry). The
-    /// task's [identity](crate::IdentityStrategy) stays that of the context that it was created with.
+    /// Replaces the context of a task that is not complete; it may be cancelled or given up. Attempts that begin
+    /// later read the new one; what is complete stays as it is. Steps that have failed are not tried again by
+    /// this: see [`retry`](Self::retry). The task's [identity](crate::IdentityStrategy) stays that of the context
+    /// that it was created with.
     ///
     /// # Errors
     ///

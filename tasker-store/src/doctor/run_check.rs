@@ -9,8 +9,8 @@ use crate::key::StepKey;
 use crate::state::StepState;
 
 /// What to do about a row that counts more attempts than there are.
-const MORE_COUNTED: &str = "It cannot be repaired: attempts that are not recorded may have been made. The step has as \
-                            many fewer; `task retry` gives it a fresh budget.";
+const MORE_COUNTED: &str = "It cannot be repaired: attempts that are not recorded may have been made. They count \
+                            against `max_attempts`; `task retry` gives it a fresh budget.";
 
 impl Check<'_> {
     /// Each row is one that its run may have.
