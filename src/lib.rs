@@ -87,22 +87,30 @@ pub use tasker_runtime::{
     Tasker,
 };
 pub use tasker_runtime::{clock, doctor, error, events, handler, json, limits, operate, store, task, worker};
+
 // Instead of the runtime's own: what this one writes names `::tasker`, the only crate that most
 // applications depend on.
 #[doc(inline)]
-pub use tasker_runtime::__private::facade_step_handler as step_handler;
+pub use tasker_runtime::__private::{
+    FacadeWorkflowInput as WorkflowInput, facade_step_handler as step_handler, facade_workflow as workflow,
+};
 // What it writes refers to.
 #[doc(hidden)]
 pub use tasker_runtime::__private;
 
 /// The crate whose `Validate` inputs are validated with.
 pub use tasker_runtime::validator;
+/// Workflows that were checked while compiling: what [`workflow!`] makes.
+pub mod workflow {
+    pub use tasker_runtime::workflow::*;
+}
+
 /// Task templates: reading, checking, and their graph.
 pub use tasker_template as template;
 
 /// What a file of handlers needs, and what runs them.
 pub mod prelude {
-    pub use crate::step_handler;
+    pub use crate::{WorkflowInput, step_handler, workflow};
     pub use tasker_runtime::{
         NewTask, OrStepError, ResultWrites, State, StepContext, StepError, StepHandler, StepResult, Tasker,
     };

@@ -111,6 +111,8 @@ pub(crate) struct Input {
     pub(crate) field: Option<LitStr>,
     /// The value of `validate` or `validate = …`.
     pub(crate) validate: Option<bool>,
+    /// `view`: the parameter is another view of the field than the workflow's input type.
+    pub(crate) view: bool,
 }
 
 pub(crate) fn input(attribute: &syn::Attribute, errors: &mut Errors) -> Input {
@@ -130,6 +132,12 @@ pub(crate) fn input(attribute: &syn::Attribute, errors: &mut Errors) -> Input {
             },
             _ => None,
         };
+        if matches!(&arg, Arg::Path(path) if path.is_ident("view")) {
+            if std::mem::replace(&mut input.view, true) {
+                errors.on(arg.tokens(), "`view` is given twice: keep one");
+            }
+            continue;
+        }
         if validate.is_some() {
             if input.validate.is_some() {
                 errors.on(arg.tokens(), "`validate` is given twice: keep one");
@@ -163,6 +171,8 @@ pub(crate) fn input(attribute: &syn::Attribute, errors: &mut Errors) -> Input {
 pub(crate) struct DependsOn {
     pub(crate) target: Target,
     pub(crate) step: Option<LitStr>,
+    /// `view`: the parameter is another view of the step's result than its handler's type.
+    pub(crate) view: bool,
 }
 
 pub(crate) enum Target {
@@ -198,9 +208,17 @@ pub(crate) fn depends_on(attribute: &syn::Attribute, errors: &mut Errors) -> Opt
             return None;
         }
     };
-    let mut step = None;
+    let (mut step, mut view) = (None, false);
     for arg in list {
         match arg {
+            Arg::Path(path) if path.is_ident("view") => match target {
+                Target::Handler(_) => errors.on(
+                    path,
+                    "a handler's path stands for its type: for another view write the step's name in quotes",
+                ),
+                Target::Step(_) if view => errors.on(path, "`view` is given twice: keep one"),
+                Target::Step(_) => view = true,
+            },
             Arg::Pair(name, Value::Text(text)) if name == "step" => {
                 if matches!(target, Target::Step(_)) {
                     errors.on(name, "the step is named already; `step = …` goes with a handler's path");
@@ -220,7 +238,7 @@ pub(crate) fn depends_on(attribute: &syn::Attribute, errors: &mut Errors) -> Opt
             ),
         }
     }
-    Some(DependsOn { target, step })
+    Some(DependsOn { target, step, view })
 }
 
 /// The arguments in an attribute's brackets; none for an attribute without.

@@ -156,7 +156,9 @@ fn duplicates(handler: &Handler, errors: &mut Errors) {
     let (mut steps, mut fields) = (HashMap::new(), HashMap::new());
     for parameter in &handler.parameters {
         let (seen, name, what) = match &parameter.source {
-            Source::Step(step) | Source::Handler { step, .. } => (&mut steps, step, "the result of step"),
+            Source::Step { step, .. } | Source::Handler { step, .. } => {
+                (&mut steps, step, "the result of step")
+            }
             Source::Input { field: Some(field), .. } => (&mut fields, field, "the field"),
             Source::Input { field: None, .. } | Source::Extracted | Source::Unknown => continue,
         };

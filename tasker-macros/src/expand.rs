@@ -7,10 +7,11 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Ident, Path, Type};
+use syn::{Ident, LitStr, Path, Type};
 
 use crate::args::Args;
-use crate::model::{Handler, Output, Parameter, Source, Validation, arguments, option_of, unraw};
+use crate::hash::hash;
+use crate::model::{Handler, Output, Parameter, Source, Validation, arguments, is_named, option_of, unraw};
 
 /// The user's function, the type that stands for it, and its registration.
 pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
@@ -26,6 +27,8 @@ pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
     let requires = handler.parameters.iter().filter_map(requirement);
     let conditions = handler.conditions();
     let output = output(&handler.result);
+    let input_fields = handler.parameters.iter().filter_map(input_field);
+    let fits = fits(handler);
     let body = body(handler);
     let name_text = name.to_string();
     quote! {
@@ -45,6 +48,7 @@ pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
                 const CALLABLE: &'static str = #callable;
                 const METHOD: &'static str = #method;
                 const DEPENDS_ON: &'static [__tasker::Dependency] = &[#(#dependencies),*];
+                const INPUT_FIELDS: &'static [&'static str] = &[#(#input_fields),*];
                 const LOCATION: __tasker::CodeLocation =
                     __tasker::CodeLocation { file: ::core::file!(), line: ::core::line!() };
                 type Output = #output;
@@ -61,10 +65,61 @@ pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
                 }
             }
 
+            #fits
+
             __tasker::inventory::submit! {
                 __tasker::Registration::of::<#name>(#name_text)
             }
         };
+    }
+}
+
+/// The field of the context that a parameter takes.
+fn input_field(parameter: &Parameter) -> Option<&LitStr> {
+    match &parameter.source {
+        Source::Input { field, .. } => field.as_ref(),
+        _ => None,
+    }
+}
+
+/// What `workflow!` compares of the types that the handler reads by name: bounds on any workflow and any input.
+fn fits(handler: &Handler) -> TokenStream {
+    let name = handler.name();
+    let (mut steps, mut fields) = (Vec::new(), Vec::new());
+    for parameter in &handler.parameters {
+        let ty = parameter.owned();
+        // A type that can be any value is a view of each.
+        if is_named(option_of(ty).unwrap_or(ty), &["Value", "Json"]) {
+            continue;
+        }
+        let is_optional = option_of(ty).is_some();
+        match &parameter.source {
+            Source::Step { step, view: false } => {
+                let hash = hash(&[&step.value()]);
+                let rule = if is_optional { quote!(OptionalStepView) } else { quote!(StepView) };
+                let step = quote!(<__TaskerW as __tasker::workflow::StepOutput<#hash>>);
+                steps.push(quote!(__TaskerW: __tasker::workflow::StepOutput<#hash>));
+                steps.push(quote_spanned! {ty.span()=>
+                    #ty: __tasker::workflow::#rule<#name, #step::Step, #step::Output>
+                });
+            }
+            Source::Input { field: Some(field), view: false, .. } => {
+                let hash = hash(&[&field.value()]);
+                let rule = if is_optional { quote!(OptionalFieldView) } else { quote!(FieldView) };
+                let field = quote!(<__TaskerI as __tasker::workflow::InputField<#hash>>);
+                fields.push(quote!(__TaskerI: __tasker::workflow::InputField<#hash>));
+                fields.push(quote_spanned! {ty.span()=>
+                    #ty: __tasker::workflow::#rule<#name, __TaskerI, #field::Name, #field::Type>
+                });
+            }
+            _ => {}
+        }
+    }
+    quote! {
+        #[automatically_derived]
+        impl<__TaskerW> __tasker::workflow::FitsSteps<__TaskerW> for #name where #(#steps),* {}
+        #[automatically_derived]
+        impl<__TaskerI> __tasker::workflow::FitsInput<__TaskerI> for #name where #(#fields),* {}
     }
 }
 
@@ -85,7 +140,7 @@ pub(crate) fn marker(handler: &Handler) -> TokenStream {
 fn dependency(parameter: &Parameter) -> Option<TokenStream> {
     let ty = parameter.owned();
     let (step, handler) = match &parameter.source {
-        Source::Step(step) => (step, quote!(::core::option::Option::None)),
+        Source::Step { step, .. } => (step, quote!(::core::option::Option::None)),
         Source::Handler { path, step } => {
             let check = check(path, ty);
             let handler = quote_spanned! {path.span()=>
@@ -99,7 +154,10 @@ fn dependency(parameter: &Parameter) -> Option<TokenStream> {
         Source::Input { .. } | Source::Extracted | Source::Unknown => return None,
     };
     let optional = option_of(ty).is_some();
-    Some(quote!(__tasker::Dependency { step: #step, handler: #handler, optional: #optional }))
+    let name = &parameter.name;
+    Some(quote! {
+        __tasker::Dependency { step: #step, handler: #handler, optional: #optional, parameter: #name }
+    })
 }
 
 fn requirement(parameter: &Parameter) -> Option<TokenStream> {
@@ -216,7 +274,7 @@ fn outcome(output: &Output, returned: &Ident) -> TokenStream {
 fn extraction(parameter: &Parameter, value: &Ident) -> TokenStream {
     let (ty, context) = (parameter.owned(), format_ident!("__tasker_context"));
     let (read, name) = match &parameter.source {
-        Source::Input { field, validation } => {
+        Source::Input { field, validation, .. } => {
             let (read, what) = match field {
                 None => (quote!(input), "the task's context".to_owned()),
                 Some(field) => (quote!(input_field), format!("`{}` of the task's context", field.value())),
@@ -227,7 +285,7 @@ fn extraction(parameter: &Parameter, value: &Ident) -> TokenStream {
             let validated = validation_of(ty, value, *validation, &what);
             return quote!(#extracted #validated);
         }
-        Source::Step(step) | Source::Handler { step, .. } => match option_of(ty) {
+        Source::Step { step, .. } | Source::Handler { step, .. } => match option_of(ty) {
             Some(inner) => (quote_spanned!(ty.span()=> optional_dependency::<#inner>), step),
             None => (quote_spanned!(ty.span()=> dependency::<#ty>), step),
         },

@@ -30,6 +30,8 @@ pub(crate) fn handler(args: &Args, handler: &Handler, messages: Vec<TokenStream>
         Output::Result(ty) => quote!(<#ty as __tasker::Return>::Output),
         Output::Plain(ty) => quote!(#ty),
     };
+    let callable = args.callable.as_ref().map(syn::LitStr::value).unwrap_or_default();
+    let method = args.method.as_ref().map_or_else(|| "call".to_owned(), syn::LitStr::value);
     let (marker, conditions) = (expand::marker(handler), handler.conditions());
     quote! {
         #(#messages)*
@@ -39,9 +41,11 @@ pub(crate) fn handler(args: &Args, handler: &Handler, messages: Vec<TokenStream>
         #(#conditions)*
         const _: () = {
             use #krate::__private as __tasker;
+            impl<W> __tasker::workflow::FitsSteps<W> for #name {}
+            impl<I> __tasker::workflow::FitsInput<I> for #name {}
             impl __tasker::StepHandler for #name {
-                const CALLABLE: &'static str = "";
-                const METHOD: &'static str = "";
+                const CALLABLE: &'static str = #callable;
+                const METHOD: &'static str = #method;
                 const DEPENDS_ON: &'static [__tasker::Dependency] = &[];
                 const LOCATION: __tasker::CodeLocation = __tasker::CodeLocation { file: "", line: 0 };
                 type Output = #output;

@@ -5,8 +5,11 @@ mod check;
 mod errors;
 mod expand;
 mod fallback;
+mod hash;
+mod input;
 mod model;
 mod validators;
+mod workflow;
 
 use proc_macro::TokenStream;
 use syn::Path;
@@ -48,4 +51,28 @@ fn handler(args: TokenStream, item: TokenStream, krate: Path) -> TokenStream {
         Err(item) => fallback::item(item, errors),
     }
     .into()
+}
+
+#[doc = include_str!("workflow.md")]
+#[proc_macro]
+pub fn workflow(tokens: TokenStream) -> TokenStream {
+    workflow::workflow(tokens.into(), syn::parse_quote!(::tasker_runtime)).into()
+}
+
+#[doc = include_str!("workflow.md")]
+#[proc_macro]
+pub fn facade_workflow(tokens: TokenStream) -> TokenStream {
+    workflow::workflow(tokens.into(), syn::parse_quote!(::tasker)).into()
+}
+
+/// Makes the fields of a workflow's input known to `workflow!`; see the trait of the same name.
+#[proc_macro_derive(WorkflowInput, attributes(serde, tasker))]
+pub fn workflow_input(item: TokenStream) -> TokenStream {
+    input::workflow_input(item.into(), syn::parse_quote!(::tasker_runtime)).into()
+}
+
+/// Makes the fields of a workflow's input known to `workflow!`; see the trait of the same name.
+#[proc_macro_derive(FacadeWorkflowInput, attributes(serde, tasker))]
+pub fn facade_workflow_input(item: TokenStream) -> TokenStream {
+    input::workflow_input(item.into(), syn::parse_quote!(::tasker)).into()
 }

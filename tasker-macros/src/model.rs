@@ -32,6 +32,8 @@ impl Output {
 
 pub(crate) struct Parameter {
     pub(crate) source: Source,
+    /// The pattern as it is written, for messages.
+    pub(crate) name: String,
     /// The type as it is written.
     pub(crate) written: Type,
     /// The attributes that are not ours.
@@ -55,9 +57,9 @@ impl Parameter {
 /// The source of a parameter's value.
 pub(crate) enum Source {
     /// The whole context, or one field of it.
-    Input { field: Option<LitStr>, validation: Validation },
-    /// A step whose result has whatever type the parameter has.
-    Step(LitStr),
+    Input { field: Option<LitStr>, validation: Validation, view: bool },
+    /// A step by its name. With `view`, the parameter is another view of its result than its handler's type.
+    Step { step: LitStr, view: bool },
     /// A step that runs this handler.
     Handler { path: Path, step: LitStr },
     /// A type with `FromStep`, which gets its value by itself.
@@ -154,7 +156,7 @@ fn parameter(argument: &mut FnArg, errors: &mut Errors) -> Parameter {
                  take the object as `State<T>`",
             );
             let (source, written) = (Source::Unknown, syn::parse_quote!(()));
-            return Parameter { source, written, attributes: Vec::new() };
+            return Parameter { source, name: String::new(), written, attributes: Vec::new() };
         }
     };
     let (ours, others) = std::mem::take(&mut argument.attrs).into_iter().partition::<Vec<_>, _>(is_ours);
@@ -169,7 +171,9 @@ fn parameter(argument: &mut FnArg, errors: &mut Errors) -> Parameter {
         let meant = meant(&attribute).unwrap_or_default();
         errors.on(&name, format!("unknown attribute `{name}`; did you mean `{meant}`?"));
     }
-    Parameter { source, written: bare(&argument.ty).clone(), attributes: others }
+    let name = argument.pat.to_token_stream().to_string();
+    let name = name.strip_prefix("mut ").unwrap_or(&name).to_owned();
+    Parameter { source, name, written: bare(&argument.ty).clone(), attributes: others }
 }
 
 const OURS: [&str; 2] = ["input", "depends_on"];
@@ -189,12 +193,12 @@ fn source(attributes: &[Attribute], errors: &mut Errors) -> Source {
         errors.on(extra, "a parameter comes from one place: keep one of these attributes");
     }
     if attribute.path().is_ident("input") {
-        let args::Input { field, validate } = args::input(attribute, errors);
-        return Source::Input { field, validation: Validation::of(validate) };
+        let args::Input { field, validate, view } = args::input(attribute, errors);
+        return Source::Input { field, validation: Validation::of(validate), view };
     }
     let Some(dependency) = args::depends_on(attribute, errors) else { return Source::Unknown };
     match dependency.target {
-        Target::Step(step) => Source::Step(step),
+        Target::Step(step) => Source::Step { step, view: dependency.view },
         Target::Handler(path) => {
             let own_name = || {
                 let last = path.segments.last().map(|segment| &segment.ident);

@@ -23,6 +23,7 @@ pub mod store;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
+pub mod workflow;
 
 pub use build::builder::Builder;
 pub use build::fault::BuildError;
@@ -35,7 +36,7 @@ pub use client::tasker::Tasker;
 pub use handler::{
     FromStep, OrStepError, ResultWrites, State, StepContext, StepError, StepHandler, StepResult,
 };
-pub use tasker_macros::step_handler;
+pub use tasker_macros::{WorkflowInput, step_handler, workflow};
 pub use tasker_store::{StepState, TaskFilter, TaskId, TaskState};
 /// The crate whose `Validate` inputs are validated with.
 pub use validator;
@@ -109,5 +110,9 @@ pub mod __private {
     pub use crate::handler::{
         CodeLocation, Dependency, Registration, StateRequirement, StepFuture, StepOutcome,
     };
-    pub use crate::{FromStep, StepContext, StepError, StepHandler};
+    /// What `workflow!` writes refers to.
+    pub mod workflow {
+        pub use crate::workflow::private::*;
+    }
+    pub use crate::{FromStep, StepContext, StepError, StepHandler, Task, TaskId, Tasker};
 }

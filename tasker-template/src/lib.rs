@@ -9,6 +9,7 @@ mod diagnostic;
 mod draw;
 mod fields;
 mod graph;
+mod identifier;
 mod load;
 mod node;
 mod number;
@@ -22,6 +23,7 @@ mod version;
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, Span};
 pub use draw::{dot, mermaid, rails, text};
 pub use graph::{Graph, StepIndex};
+pub use identifier::{camel_case_names, snake_case_names};
 pub use load::{
     LoadedTemplate, MAX_BYTES, TemplateDraft, load_file, load_str, read_file, read_str, template_files,
 };

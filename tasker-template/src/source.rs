@@ -27,8 +27,25 @@ impl Source {
         &self.name
     }
 
-    pub(crate) fn text(&self) -> &str {
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// A line of the text without its end, counted from 1; empty when there is none.
+    ///
+    /// ```
+    /// let yaml = "{name: a, namespace_name: b, version: 1, steps: [{name: s, handler: {callable: C}}]}";
+    /// let loaded = tasker_template::load_str("demo.yaml", yaml).unwrap();
+    /// assert_eq!((loaded.source().line(1), loaded.source().line(2)), (yaml, ""));
+    /// ```
+    #[must_use]
+    pub fn line(&self, line: usize) -> &str {
+        let Some(index) = line.checked_sub(1) else { return "" };
+        let Some(begin) = self.lines.get(index).copied() else { return "" };
+        let end = self.lines.get(index + 1).copied().unwrap_or(self.text.len());
+        self.text[begin..end].trim_end_matches(['\r', '\n'])
     }
 
     pub(crate) fn slice(&self, span: Span) -> &str {
@@ -83,8 +100,7 @@ impl Source {
     fn cut_out(&self, span: Span) -> (String, Range<usize>) {
         let Some(index) = span.line.checked_sub(1) else { return (String::new(), 0..0) };
         let Some(begin) = self.lines.get(index).copied() else { return (String::new(), 0..0) };
-        let end = self.lines.get(index + 1).copied().unwrap_or(self.text.len());
-        let line = self.text[begin..end].trim_end_matches(['\r', '\n']);
+        let line = self.line(span.line);
         // A place without an offset has 0 there; only then the characters of the line are counted.
         let offset = span.start.checked_sub(begin).filter(|offset| {
             (*offset > 0 || span.column <= 1) && *offset <= line.len() && line.is_char_boundary(*offset)

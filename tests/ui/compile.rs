@@ -5,5 +5,7 @@
 /// -p tasker-ui --test compile` writes them anew; read each as the person who gets it.
 #[test]
 fn handlers() {
-    trybuild::TestCases::new().compile_fail("fail/*.rs");
+    let cases = trybuild::TestCases::new();
+    cases.compile_fail("fail/*.rs");
+    cases.compile_fail("workflow/*.rs");
 }

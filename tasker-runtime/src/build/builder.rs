@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::engine::WorkerSettings;
 use crate::handler::step_error::StepError;
 use crate::handler::{Registration, States, StepContext, StepHandler};
+use crate::workflow::Workflow;
 
 /// The default URL of the store.
 const DEFAULT_STORE: &str = "sqlite://tasker.db";
@@ -126,6 +127,25 @@ impl Builder {
         let registration = Registration::of::<H>(name.rsplit("::").next().unwrap_or(name));
         self.listed.push(listed(&registration));
         self
+    }
+
+    /// A workflow: its template, which is part of the program, and the handlers of its steps.
+    ///
+    /// ```standalone_crate
+    /// use tasker::prelude::*;
+    ///
+    /// #[step_handler("Docs::WorkflowGreet")]
+    /// async fn greet(#[input("name")] name: String) -> String {
+    ///     format!("Hello, {name}!")
+    /// }
+    /// tasker::workflow! { pub greeting = "src/workflow/greeting.yaml" { greet } }
+    ///
+    /// let builder = Tasker::builder().workflow(greeting);
+    /// ```
+    #[must_use]
+    pub fn workflow<W: Workflow>(mut self, _: W) -> Self {
+        self.listed.extend(W::handlers().iter().map(listed));
+        self.template_str(W::FILE, W::TEMPLATE)
     }
 
     /// Registers a closure, which may read the results of all ancestors of its step.

@@ -1,5 +1,6 @@
 //! The errors of the operations on tasks: creating them, reading them, operators' actions.
 
+use serde_json::Value;
 use tasker_store::{BoxError, DEEPEST, LARGEST, LimitScope, StoreError, TaskId, counted};
 
 use crate::build::violations::Violations;
@@ -169,6 +170,23 @@ pub enum ContextError {
     /// It does not fit the `input_schema` of the template.
     #[error("the context does not fit the `input_schema` of the template: {0}")]
     Schema(Violations),
+    /// The input of a workflow is not valid, as its type's `Validate` says.
+    #[error("{message}")]
+    #[non_exhaustive]
+    Invalid {
+        /// Each field and what is wrong with it.
+        message: String,
+        /// The fields, each with a code and a message.
+        fields: Value,
+    },
+}
+
+impl ContextError {
+    /// The error of an input that a handler would refuse for the same reason.
+    pub(crate) fn invalid(error: &StepError) -> Self {
+        let fields = error.context().and_then(|context| context.get("fields")).cloned().unwrap_or_default();
+        Self::Invalid { message: error.message(), fields }
+    }
 }
 
 /// Why a limit cannot be set or removed.

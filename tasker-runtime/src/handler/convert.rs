@@ -65,7 +65,7 @@ pub(crate) mod private {
     use crate::handler::{FromStep, HandlerError, State, StateRequirement, StepContext, StepOutcome};
 
     pub use inventory;
-    pub use tasker_macros::facade_step_handler;
+    pub use tasker_macros::{FacadeWorkflowInput, facade_step_handler, facade_workflow};
 
     pub use crate::handler::validation::private::*;
     pub use crate::handler::{DependencyOutput, OptionalDependencyOutput};

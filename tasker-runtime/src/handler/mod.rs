@@ -55,6 +55,8 @@ pub trait StepHandler: 'static {
     const METHOD: &'static str;
     /// The steps whose results it reads.
     const DEPENDS_ON: &'static [Dependency];
+    /// The fields of the task's context that it takes one by one.
+    const INPUT_FIELDS: &'static [&'static str] = &[];
     /// The place of its source code.
     const LOCATION: CodeLocation;
     /// The type of its result.
@@ -89,4 +91,6 @@ pub struct Dependency {
     pub handler: Option<(&'static str, &'static str)>,
     /// Whether the result may be missing.
     pub optional: bool,
+    /// The parameter that takes it, for messages.
+    pub parameter: &'static str,
 }

@@ -1,0 +1,209 @@
+//! `#[derive(WorkflowInput)]`: the fields of a workflow's input, by the names that serde writes them with.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{Attribute, Data, DeriveInput, Fields, Ident, LitStr, Path, Token, Type};
+
+use crate::errors::Errors;
+use crate::hash::hash;
+use crate::model::unraw;
+
+pub(crate) fn workflow_input(item: TokenStream, krate: Path) -> TokenStream {
+    let mut errors = Errors::default();
+    let item: DeriveInput = match syn::parse2(item) {
+        Ok(item) => item,
+        Err(error) => return error.into_compile_error(),
+    };
+    let krate = own_crate(&item.attrs, &mut errors).unwrap_or(krate);
+    let fields = fields(&item, &mut errors);
+    let messages = errors.into_messages().unwrap_or_default();
+    let expanded = fields.map(|fields| expand(&item, &fields, &krate));
+    quote!(#(#messages)* #expanded)
+}
+
+/// A field as serde writes it.
+struct Field<'i> {
+    name: String,
+    ident: &'i Ident,
+    ty: &'i Type,
+}
+
+/// `#[tasker(crate = path)]`.
+fn own_crate(attributes: &[Attribute], errors: &mut Errors) -> Option<Path> {
+    let mut krate = None;
+    for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("tasker")) {
+        let parsed = attribute.parse_nested_meta(|meta| match meta.path.is_ident("crate") {
+            true => {
+                krate = Some(meta.value()?.call(Path::parse_mod_style)?);
+                Ok(())
+            }
+            false => Err(meta.error("known here: `crate = path`")),
+        });
+        if let Err(error) = parsed {
+            errors.push(error);
+        }
+    }
+    krate
+}
+
+/// `None` for a type that cannot be an input.
+fn fields<'i>(item: &'i DeriveInput, errors: &mut Errors) -> Option<Vec<Field<'i>>> {
+    let Data::Struct(data) = &item.data else {
+        errors.on(&item.ident, "[TSK214] the input of a workflow is a struct with named fields");
+        return None;
+    };
+    let Fields::Named(named) = &data.fields else {
+        errors.on(&item.ident, "[TSK214] the input of a workflow is a struct with named fields");
+        return None;
+    };
+    if let Some(parameter) = item.generics.params.first() {
+        errors.on(parameter, "[TSK214] the input of a workflow has no generic parameters: write the types");
+        return None;
+    }
+    let case = Serde::of(&item.attrs).rename_all;
+    let mut fields = Vec::new();
+    for field in &named.named {
+        let Some(ident) = &field.ident else { continue };
+        let serde = Serde::of(&field.attrs);
+        if serde.is_flattened {
+            errors.on(ident, "[TSK214] the fields of a flattened struct are not known here: write them out");
+        } else if !serde.is_skipped {
+            let name = serde.rename.unwrap_or_else(|| in_case(&unraw(ident), case.as_deref()));
+            fields.push(Field { name, ident, ty: &field.ty });
+        }
+    }
+    Some(fields)
+}
+
+/// What serde's attributes say of a name in JSON. What they say wrongly is serde's to report.
+#[derive(Default)]
+struct Serde {
+    rename: Option<String>,
+    rename_all: Option<String>,
+    is_flattened: bool,
+    is_skipped: bool,
+}
+
+impl Serde {
+    fn of(attributes: &[Attribute]) -> Self {
+        let mut serde = Self::default();
+        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("serde")) {
+            let _ = attribute.parse_nested_meta(|meta| {
+                if meta.path.is_ident("flatten") {
+                    serde.is_flattened = true;
+                } else if meta.path.is_ident("skip") || meta.path.is_ident("skip_serializing") {
+                    serde.is_skipped = true;
+                } else if meta.path.is_ident("rename") {
+                    serde.rename = written_name(&meta)?;
+                } else if meta.path.is_ident("rename_all") {
+                    serde.rename_all = written_name(&meta)?;
+                } else if meta.input.peek(Token![=]) {
+                    meta.value()?.parse::<syn::Expr>()?;
+                } else if meta.input.peek(syn::token::Paren) {
+                    let content;
+                    syn::parenthesized!(content in meta.input);
+                    content.parse::<TokenStream>()?;
+                }
+                Ok(())
+            });
+        }
+        serde
+    }
+}
+
+/// The text of `rename = "…"`, or of `rename(serialize = "…", deserialize = "…")` the one that is written.
+fn written_name(meta: &syn::meta::ParseNestedMeta<'_>) -> syn::Result<Option<String>> {
+    if meta.input.peek(Token![=]) {
+        return meta.value()?.parse::<LitStr>().map(|text| Some(text.value()));
+    }
+    let mut name = None;
+    meta.parse_nested_meta(|inner| {
+        let text = inner.value()?.parse::<LitStr>()?.value();
+        if inner.path.is_ident("serialize") {
+            name = Some(text);
+        }
+        Ok(())
+    })?;
+    Ok(name)
+}
+
+/// A field's name in the case that `rename_all` asks for.
+fn in_case(name: &str, case: Option<&str>) -> String {
+    let capitalized = |word: &str| {
+        let mut characters = word.chars();
+        let first = characters.next().map(|first| first.to_ascii_uppercase());
+        first.into_iter().chain(characters).collect::<String>()
+    };
+    let pascal = || name.split('_').map(capitalized).collect::<String>();
+    match case {
+        Some("lowercase") => name.to_lowercase(),
+        Some("UPPERCASE" | "SCREAMING_SNAKE_CASE") => name.to_uppercase(),
+        Some("kebab-case") => name.replace('_', "-"),
+        Some("SCREAMING-KEBAB-CASE") => name.replace('_', "-").to_uppercase(),
+        Some("PascalCase") => pascal(),
+        Some("camelCase") => {
+            let pascal = pascal();
+            let mut characters = pascal.chars();
+            let first = characters.next().map(|first| first.to_ascii_lowercase());
+            first.into_iter().chain(characters).collect()
+        }
+        _ => name.to_owned(),
+    }
+}
+
+fn expand(item: &DeriveInput, fields: &[Field<'_>], krate: &Path) -> TokenStream {
+    let ident = &item.ident;
+    let text = ident.to_string();
+    let names = fields.iter().map(|field| &field.name);
+    let implementations = fields.iter().map(|Field { name, ident: field, ty }| {
+        let hash = hash(&[name]);
+        // A type that is called as the field is known in JSON, for messages.
+        let marker = syn::parse_str::<Ident>(name)
+            .unwrap_or_else(|_| format_ident!("{}", unraw(field), span = field.span()));
+        quote_spanned! {ty.span()=>
+            const _: () = {
+                #[allow(non_camel_case_types, dead_code, unnameable_types)]
+                pub struct #marker;
+                #[automatically_derived]
+                impl __w::InputField<#hash> for #ident {
+                    type Name = #marker;
+                    type Type = #ty;
+                }
+            };
+        }
+    });
+    quote! {
+        const _: () = {
+            use #krate::__private::workflow as __w;
+
+            #[automatically_derived]
+            impl __w::WorkflowInput for #ident {
+                const FIELDS: &'static [&'static str] = &[#(#names),*];
+                const NAME: &'static str = #text;
+            }
+            #(#implementations)*
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_written_in_the_case_that_serde_writes() {
+        let cases = [
+            ("camelCase", "userInfo"),
+            ("PascalCase", "UserInfo"),
+            ("kebab-case", "user-info"),
+            ("SCREAMING_SNAKE_CASE", "USER_INFO"),
+            ("SCREAMING-KEBAB-CASE", "USER-INFO"),
+            ("UPPERCASE", "USER_INFO"),
+            ("snake_case", "user_info"),
+        ];
+        for (case, written) in cases {
+            assert_eq!(in_case("user_info", Some(case)), written);
+        }
+    }
+}

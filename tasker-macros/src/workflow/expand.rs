@@ -1,0 +1,276 @@
+//! The code of a workflow without mistakes of its own: its module, and the checks for the compiler.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::Ident;
+use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
+use tasker_template::snake_case_names;
+
+use crate::hash::hash;
+use crate::workflow::facts::facts;
+use crate::workflow::listed::Listed;
+use crate::workflow::parse::Invocation;
+use crate::workflow::template::Template;
+
+/// The module, the value of the same name, and the checks.
+pub(super) fn workflow(invocation: &Invocation, template: &Template, listed: &[Listed]) -> TokenStream {
+    let Invocation { attributes, visibility, name, krate, input, .. } = invocation;
+    let facts = facts(template, &name.to_string());
+    let module = written(&facts.module);
+    let beside = written(&facts.beside);
+    let outputs = outputs(invocation, template);
+    let client = client(invocation);
+    let handlers = handlers(invocation, listed);
+    let checks = checks(invocation, listed);
+    let path = template.path.display().to_string();
+    let template = template.loaded.template();
+    let (namespace, title, version) = (&template.namespace, &template.name, &template.version);
+    let file = invocation.file.value();
+    let registrations = invocation.entries.iter().enumerate().map(|(index, entry)| {
+        let shown = entry.shown();
+        quote!(__w::Registration::of::<<#name::Handlers as __w::Nth<#index>>::Handler>(#shown))
+    });
+    // Not of the public trait, for then the input's type would have to be as public as the workflow.
+    let input = input.as_ref().map(|ty| {
+        quote_spanned! {ty.span()=>
+            impl __w::InputOf for #name::Handlers {
+                type Input = #ty;
+            }
+        }
+    });
+    let about = format!("The workflow `{namespace}/{title}`, version {version}: `{file}`.");
+    let test = test(invocation);
+    quote! {
+        #(#attributes)*
+        #[doc = ""]
+        #[doc = #about]
+        #[allow(
+            dead_code, missing_docs, non_camel_case_types, private_interfaces, unnameable_types, unreachable_pub,
+            clippy::all, clippy::pedantic, clippy::exhaustive_enums, clippy::exhaustive_structs
+        )]
+        #visibility mod #name {
+            use #krate::__private::workflow as __w;
+            #module
+            #client
+            #test
+        }
+
+        #[doc(hidden)]
+        #[allow(non_upper_case_globals, dead_code)]
+        #visibility const #name: #name::Workflow = #name::Workflow;
+
+        #[allow(unused_qualifications, long_running_const_eval, clippy::all, clippy::pedantic)]
+        const _: () = {
+            use #krate::__private::workflow as __w;
+            // So that the template's file is looked at again when it has changed.
+            const TEXT: &str = ::core::include_str!(#path);
+            #handlers
+            #beside
+            #outputs
+            #checks
+            #input
+
+            impl __w::Workflow for #name::Workflow {
+                const FILE: &'static str = #file;
+                const TEMPLATE: &'static str = TEXT;
+                const NAMESPACE: &'static str = #namespace;
+                const NAME: &'static str = #title;
+                const VERSION: &'static str = #version;
+                type Completed = #name::Completed;
+                type Step = #name::Step;
+
+                fn handlers() -> ::std::vec::Vec<__w::Registration> {
+                    ::std::vec![#(#registrations),*]
+                }
+
+                fn step(name: &str) -> ::core::option::Option<#name::Step> {
+                    step(name)
+                }
+
+                fn completed(
+                    task: __w::Task,
+                ) -> ::core::result::Result<#name::Completed, __w::OutputError> {
+                    completed(task)
+                }
+            }
+        };
+    }
+}
+
+/// Code that was written as text.
+fn written(text: &str) -> TokenStream {
+    text.parse().expect("what `facts` writes is Rust")
+}
+
+/// The part of the module that every workflow has alike.
+fn client(invocation: &Invocation) -> TokenStream {
+    let (parameter, read) = match &invocation.input {
+        Some(_) => (quote!(impl ::core::borrow::Borrow<Input>), quote!(let input: &Input = input.borrow();)),
+        None => (quote!(impl __w::AnyInput), quote!(let input = &input;)),
+    };
+    let valid = match &invocation.input {
+        Some(_) => quote! {{
+            #[allow(unused_imports)]
+            use __w::Unvalidated as _;
+            __w::Validated(input).check_input("the input")
+        }},
+        None => quote!(::core::result::Result::Ok(())),
+    };
+    let ty = invocation.input.is_some().then(|| {
+        quote! {
+            /// The context of its tasks.
+            pub type Input = <Handlers as __w::InputOf>::Input;
+        }
+    });
+    quote! {
+        #[doc(hidden)]
+        pub(super) struct Handlers;
+
+        /// The workflow as a value, for `Builder::workflow`.
+        #[derive(Clone, Copy, Debug)]
+        pub struct Workflow;
+
+        #ty
+        /// A task of this workflow.
+        pub type Handle = __w::Handle<Workflow>;
+
+        /// Why there are no results of a task.
+        pub type Error = __w::WorkflowError<Step>;
+
+        /// Creates a task when it is awaited. The input is validated before.
+        pub fn create(tasker: &__w::Tasker, input: #parameter) -> __w::Create<'_, Workflow> {
+            #read
+            __w::Create::new(tasker, input, #valid)
+        }
+
+        /// Creates a task in the caller's own transaction, on PostgreSQL, when it is awaited.
+        pub fn create_in<'t>(
+            tasker: &'t __w::Tasker,
+            transaction: &'t mut dyn __w::Executor,
+            input: #parameter,
+        ) -> __w::Create<'t, Workflow> {
+            create(tasker, input).within(transaction)
+        }
+
+        /// The handle of a task of this workflow that exists already.
+        pub fn handle(tasker: &__w::Tasker, id: __w::TaskId) -> Handle {
+            __w::Handle::new(tasker, id)
+        }
+
+        impl Completed {
+            /// The task with its steps, attempts and times.
+            pub fn task(&self) -> &__w::Task {
+                &self.__task
+            }
+        }
+
+        impl ::core::fmt::Debug for Completed {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                f.debug_tuple("Completed").field(&self.__task).finish()
+            }
+        }
+
+        impl ::core::fmt::Display for Step {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+    }
+}
+
+/// The listed handlers: as types, and what each declares.
+fn handlers(invocation: &Invocation, listed: &[Listed]) -> TokenStream {
+    let name = &invocation.name;
+    let types = invocation.entries.iter().enumerate().map(|(index, entry)| {
+        // The path is used once, as a type, so that the compiler reports a wrong one once.
+        let (path, listed) = (&entry.path, format_ident!("Listed{index}", span = located(entry.span())));
+        quote_spanned! {entry.span()=>
+            type #listed = #path;
+            impl __w::Nth<#index> for #name::Handlers {
+                type Handler = <__w::Choose<#listed, { __w::Probe::<#listed>::IS_HANDLER }> as
+                    __w::Choice>::Handler;
+            }
+            const _: () = __w::is_handler::<#listed>();
+        }
+    });
+    let entries = listed.iter().map(|Listed { entry, step }| {
+        let shown = invocation.entries[*entry].shown();
+        let step = match step {
+            Some(step) => quote!(::core::option::Option::Some(#step)),
+            None => quote!(::core::option::Option::None),
+        };
+        quote!(__w::ListedHandler::of::<<#name::Handlers as __w::Nth<#entry>>::Handler>(#shown, #step))
+    });
+    quote! {
+        #[allow(unused_imports)]
+        use __w::AnyType as _;
+        #(#types)*
+        const HANDLERS: &[__w::ListedHandler] = &[#(#entries),*];
+        const FACTS: &__w::TemplateFacts = &#name::TEMPLATE;
+    }
+}
+
+/// The output of each step: that of the listed handler with its callable. A step without one is an error on the
+/// template's path.
+fn outputs(invocation: &Invocation, template: &Template) -> TokenStream {
+    let (name, span) = (&invocation.name, located(invocation.file.span()));
+    let steps = &template.loaded.template().steps;
+    let fields = snake_case_names(steps.iter().map(|step| step.name.as_str()));
+    let outputs = steps.iter().zip(fields).enumerate().map(|(index, (step, field))| {
+        let hash = hash(&[&step.name]);
+        let field: Ident = syn::parse_str(&field).expect("the names of fields are identifiers");
+        // The constant has a name, for the compiler shows that of one which cannot be evaluated.
+        let handler = format_ident!("handler_of_{}", field.unraw());
+        quote_spanned! {span=>
+            #[allow(non_upper_case_globals)]
+            const #handler: usize = __w::bind(FACTS, HANDLERS, #index);
+            impl __w::StepOutput<#hash> for #name::Handlers {
+                type Step = steps::#field;
+                type Output = <<#name::Handlers as __w::Nth<{ #handler }>>::Handler as __w::StepHandler>::Output;
+            }
+        }
+    });
+    outputs.collect()
+}
+
+/// What is checked of each handler. Errors point to its path.
+fn checks(invocation: &Invocation, listed: &[Listed]) -> TokenStream {
+    let name = &invocation.name;
+    let checks = listed.iter().enumerate().map(|(index, Listed { entry, .. })| {
+        let span = located(invocation.entries[*entry].span());
+        let fields = invocation.input.as_ref().map(|ty| {
+            let fields = quote!(<#ty as __w::WorkflowInput>::FIELDS);
+            quote_spanned! {span=>
+                const _: () = __w::check_fields(&HANDLERS[#index], <#ty as __w::WorkflowInput>::NAME, #fields);
+                const _: () = <__w::Compared<{ __w::has_fields(&HANDLERS[#index], #fields) }> as
+                    __w::ComparedInput<<#name::Handlers as __w::Nth<#entry>>::Handler, #ty>>::HOLDS;
+            }
+        });
+        quote_spanned! {span=>
+            const _: () = __w::check(FACTS, HANDLERS, #index);
+            const _: () = <__w::Compared<{ __w::is_sound(FACTS, HANDLERS, #index) }> as
+                __w::ComparedSteps<<#name::Handlers as __w::Nth<#entry>>::Handler, #name::Handlers>>::HOLDS;
+            #fields
+        }
+    });
+    checks.collect()
+}
+
+/// The test that checks what only values can tell.
+fn test(invocation: &Invocation) -> TokenStream {
+    let name = invocation.name.to_string();
+    let test = format_ident!("{}_fits_its_handlers", name.trim_start_matches("r#"));
+    quote! {
+        #[cfg(test)]
+        #[test]
+        fn #test() {
+            __w::check_values(Workflow);
+        }
+    }
+}
+
+/// A place for messages whose names are resolved as those of the macro itself.
+fn located(span: Span) -> Span {
+    Span::call_site().located_at(span)
+}

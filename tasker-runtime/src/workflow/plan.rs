@@ -1,0 +1,113 @@
+//! What `workflow!` knows of its template and of the listed handlers while it compiles.
+
+use crate::handler::{CodeLocation, Dependency, StepHandler};
+use crate::workflow::text::{hash, is_same};
+
+/// The template of a workflow.
+#[derive(Debug)]
+pub struct TemplateFacts {
+    /// The file as `workflow!` names it.
+    pub file: &'static str,
+    /// Its steps, in the order of the file.
+    pub steps: &'static [StepPlan],
+    /// A row of bits for each step: which steps are its ancestors.
+    pub ancestors: &'static [u8],
+}
+
+/// A step of the template.
+#[derive(Debug)]
+pub struct StepPlan {
+    /// Its name.
+    pub name: &'static str,
+    /// The line of its name.
+    pub line: u32,
+    /// The callable of its handler.
+    pub callable: &'static str,
+    /// The method of its handler.
+    pub method: &'static str,
+    /// The hash of callable and method.
+    pub key: u64,
+    /// The line, column and length of the callable in the file, counted from 1.
+    pub place: (u32, u32, u32),
+    /// The text of that line.
+    pub source: &'static str,
+}
+
+/// A handler that `workflow!` lists.
+#[derive(Debug)]
+pub struct ListedHandler {
+    /// The path as it is written.
+    pub path: &'static str,
+    /// The step for which it is listed; `None` for all that name its callable.
+    pub step: Option<usize>,
+    pub(super) callable: &'static str,
+    pub(super) method: &'static str,
+    pub(super) key: u64,
+    pub(super) depends_on: &'static [Dependency],
+    pub(super) input_fields: &'static [&'static str],
+    pub(super) location: CodeLocation,
+}
+
+impl ListedHandler {
+    /// A handler by its path.
+    #[must_use]
+    pub const fn of<H: StepHandler>(path: &'static str, step: Option<usize>) -> Self {
+        Self {
+            path,
+            step,
+            callable: H::CALLABLE,
+            method: H::METHOD,
+            key: hash(&[H::CALLABLE, H::METHOD]),
+            depends_on: H::DEPENDS_ON,
+            input_fields: H::INPUT_FIELDS,
+            location: H::LOCATION,
+        }
+    }
+
+    /// Whether its own macro has reported a mistake, so that its callable is not known.
+    pub(super) const fn is_broken(&self) -> bool {
+        self.callable.is_empty()
+    }
+}
+
+impl TemplateFacts {
+    /// The index of the step of this name.
+    pub(super) const fn index(&self, name: &str) -> Option<usize> {
+        let mut index = 0;
+        while index < self.steps.len() {
+            if is_same(self.steps[index].name, name) {
+                return Some(index);
+            }
+            index += 1;
+        }
+        None
+    }
+
+    pub(super) const fn is_ancestor(&self, ancestor: usize, step: usize) -> bool {
+        let row = self.steps.len().div_ceil(8);
+        self.ancestors[step * row + ancestor / 8] & (1 << (ancestor % 8)) != 0
+    }
+}
+
+/// Whether the handler runs the step.
+pub(super) const fn runs(handler: &ListedHandler, step: &StepPlan) -> bool {
+    handler.key == step.key
+        && is_same(handler.callable, step.callable)
+        && is_same(handler.method, step.method)
+}
+
+/// The listed handler that runs a step.
+pub(super) const fn handler_of(
+    template: &TemplateFacts,
+    handlers: &[ListedHandler],
+    step: usize,
+) -> Option<usize> {
+    let mut index = 0;
+    while index < handlers.len() {
+        if runs(&handlers[index], &template.steps[step]) {
+            return Some(index);
+        }
+        index += 1;
+    }
+    None
+}

@@ -1,0 +1,8 @@
+#[path = "common/handlers.rs"]
+mod handlers;
+
+tasker::workflow! {
+    pub order = "dependency_not_an_ancestor.yaml" { handlers::reserve, handlers::charge, handlers::notify, handlers::ship }
+}
+
+fn main() {}

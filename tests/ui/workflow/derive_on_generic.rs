@@ -1,0 +1,8 @@
+use tasker::prelude::*;
+
+#[derive(WorkflowInput)]
+struct Order<T> {
+    item: T,
+}
+
+fn main() {}

@@ -1,0 +1,3 @@
+tasker::workflow! {}
+
+fn main() {}

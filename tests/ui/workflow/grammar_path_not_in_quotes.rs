@@ -1,0 +1,5 @@
+tasker::workflow! {
+    pub order = common::shop {}
+}
+
+fn main() {}

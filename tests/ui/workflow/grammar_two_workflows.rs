@@ -1,0 +1,9 @@
+#[path = "common/handlers.rs"]
+mod handlers;
+
+tasker::workflow! {
+    pub order = "common/shop.yaml" { handlers::reserve, handlers::charge, handlers::notify, handlers::ship }
+    pub other = "common/shop.yaml" { handlers::reserve, handlers::charge, handlers::notify, handlers::ship }
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+#[path = "common/handlers.rs"]
+mod handlers;
+
+tasker::workflow! {
+    pub order = "common/shop.yaml" { handlers::reserve, handlers::charge, handlers::notify, handlers::Order }
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+use tasker::prelude::*;
+
+#[path = "common/handlers.rs"]
+mod handlers;
+
+#[step_handler("Shop::Ship")]
+async fn ship(#[input("street_and_number")] street: String) -> String {
+    format!("{street:?}")
+}
+
+tasker::workflow! {
+    pub order(handlers::Order) = "common/shop.yaml" { handlers::reserve, handlers::charge, handlers::notify, ship }
+}
+
+fn main() {}

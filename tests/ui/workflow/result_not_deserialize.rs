@@ -1,0 +1,15 @@
+use tasker::prelude::*;
+
+#[path = "common/handlers.rs"]
+mod handlers;
+
+#[step_handler("Shop::Ship")]
+async fn ship() -> &'static str {
+    "shipped"
+}
+
+tasker::workflow! {
+    pub order = "common/shop.yaml" { handlers::reserve, handlers::charge, handlers::notify, ship }
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+#[path = "common/handlers.rs"]
+mod handlers;
+
+tasker::workflow! {
+    pub order = "template_cycle.yaml" { handlers::reserve, handlers::charge, handlers::notify, handlers::ship }
+}
+
+fn main() {}
