@@ -1,7 +1,7 @@
 //! The whole command line over handlers of one's own: `tasker`, but with these linked in.
 //!
 //! ```sh
-//! cargo run --example greeting -- run templates/greeting.yaml --context '{"id": 7}' --store memory:
+//! cargo run --example greeting -- run greeting --context '{"id": 7}' --store memory:
 //! ```
 
 use std::process::ExitCode;
@@ -21,7 +21,12 @@ async fn greet(#[depends_on(find_name)] name: String, step: StepContext) -> Stri
     format!("Hello, {name}! (attempt {})", step.attempt())
 }
 
+tasker::workflow! {
+    /// Greets somebody by id.
+    pub greeting = "templates/greeting.yaml" { find_name, greet }
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    tasker::cli::main(Tasker::builder()).await
+    tasker::cli::main(Tasker::builder().workflow(greeting)).await
 }

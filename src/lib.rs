@@ -100,6 +100,9 @@ pub use tasker_runtime::__private;
 
 /// The crate whose `Validate` inputs are validated with.
 pub use tasker_runtime::validator;
+#[doc(no_inline)]
+pub use tasker_runtime::workflow::WorkflowInput;
+
 /// Workflows that were checked while compiling: what [`workflow!`] makes.
 pub mod workflow {
     pub use tasker_runtime::workflow::*;

@@ -10,7 +10,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use serde_json::json;
+use serde::Serialize;
 use tasker::cli::{self, App, Display};
 use tasker::prelude::*;
 
@@ -53,17 +53,26 @@ async fn charge(
     }
 }
 
+#[derive(Serialize, WorkflowInput)]
+struct Wanted {
+    item: String,
+    cents: u64,
+}
+
+tasker::workflow! {
+    /// Reserves a thing and charges for it.
+    pub order(Wanted) = "examples/shop/templates/order.yaml" { reserve, charge }
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let Shop { store, command } = Shop::parse();
-    let builder = Tasker::builder()
-        .templates(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/shop/templates"))
-        .store_url("sqlite://shop.db");
+    let builder = Tasker::builder().workflow(order).store_url("sqlite://shop.db");
     match command {
         Command::Order { item, cents } => match store.apply(builder).build().await {
             Ok(tasker) => {
-                let context = json!({ "item": item, "cents": cents });
-                cli::run_task(&tasker, "shop", "order", &context, Display::new(false)).await
+                let create = order::create(&tasker, Wanted { item, cents });
+                cli::run_workflow(create, Display::new(false)).await
             }
             Err(error) => cli::cannot_start(&error),
         },

@@ -1,11 +1,32 @@
 //! The five step handlers: each takes what it needs and asks a service.
 
+use serde::Serialize;
 use tasker::prelude::*;
+use validator::Validate;
 
 use crate::services::{
     BillingService, CreateUserAccountInput, CreateUserResult, InitPreferencesResult, NotificationService,
     PreferencesService, SendWelcomeResult, ServiceError, SetupBillingResult, UpdateStatusResult, UserService,
 };
+
+/// What a registration is asked for with.
+#[derive(Debug, Serialize, Validate, WorkflowInput)]
+pub struct Registration {
+    /// What the person tells.
+    #[validate(nested)]
+    pub user_info: CreateUserAccountInput,
+}
+
+tasker::workflow! {
+    /// Registers a user with four services.
+    pub user_registration(Registration) = "templates/user_registration.yaml" {
+        create_user_account,
+        setup_billing_profile,
+        initialize_preferences,
+        send_welcome_sequence,
+        update_user_status,
+    }
+}
 
 /// Creates the account; asked again for the same task, gives the same account.
 #[step_handler("Microservices::StepHandlers::CreateUserAccountHandler")]

@@ -12,14 +12,15 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use serde_json::{Value, json};
 use tasker::Builder;
 use tasker::cli::{self, Display};
 use tasker::prelude::*;
 
-use services::{BillingService, Faults, NotificationService, PreferencesService, Remote, UserService};
-
-const TEMPLATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/templates/user_registration.yaml");
+use handlers::{Registration, user_registration};
+use services::{
+    BillingService, CreateUserAccountInput, Faults, NotificationService, PreferencesService, Remote,
+    UserService,
+};
 
 /// Registers a user with four simulated services, durably.
 ///
@@ -58,9 +59,9 @@ struct Options {
     db: PathBuf,
     #[command(flatten)]
     store: cli::StoreOptions,
-    /// Another template file
-    #[arg(long, global = true, default_value = TEMPLATE, hide_default_value = true, value_name = "PATH")]
-    template: PathBuf,
+    /// A template file in place of the one that the program was checked with
+    #[arg(long, global = true, value_name = "PATH")]
+    template: Option<PathBuf>,
     /// Print the task as JSON instead
     #[arg(long)]
     json: bool,
@@ -106,8 +107,11 @@ impl Options {
 
     /// The runtime: the template, the store, and the services that the handlers take.
     fn builder(&self) -> Builder {
-        Tasker::builder()
-            .template_file(cli::short(&self.template))
+        let builder = match &self.template {
+            Some(path) => Tasker::builder().template_file(path),
+            None => Tasker::builder().workflow(user_registration),
+        };
+        builder
             .store_url(format!("sqlite://{}", self.db.display()))
             .state(UserService::new(self.remote(Service::User, "the user service")))
             .state(BillingService::new(self.remote(Service::Billing, "the billing service")))
@@ -116,13 +120,18 @@ impl Options {
             .backoff_scale(self.time_scale)
     }
 
-    fn context(&self) -> Value {
-        let mut user =
-            json!({ "email": self.email, "name": self.name, "plan": self.plan, "source": "signup_form" });
-        if let Some(code) = &self.referral_code {
-            user["referral_code"] = json!(code);
+    fn registration(self) -> Registration {
+        let Self { email, name, plan, referral_code, .. } = self;
+        let marketing_consent = None;
+        Registration {
+            user_info: CreateUserAccountInput {
+                email,
+                name,
+                plan: Some(plan),
+                referral_code,
+                marketing_consent,
+            },
         }
-        json!({ "user_info": user })
     }
 }
 
@@ -136,7 +145,7 @@ async fn main() -> ExitCode {
     cli::log_to_stderr();
     match options.store.apply(builder).build().await {
         Ok(tasker) => {
-            cli::run_task(&tasker, "microservices", "user_registration", &options.context(), display).await
+            cli::run_workflow(user_registration::create(&tasker, options.registration()), display).await
         }
         Err(error) => cli::cannot_start(&error),
     }

@@ -31,7 +31,7 @@ pub(super) fn is_template_file(path: &Path) -> bool {
 /// Otherwise says what there is.
 pub(super) fn choose(builder: Builder, wanted: Option<&Path>, program: &Program) -> Result<Chosen, ExitCode> {
     if let Some(path) = wanted.filter(|path| path.is_file() || is_template_file(path)) {
-        return Ok(Chosen { builder: builder.template_file(path), template: load_file(path) });
+        return Ok(Chosen { builder: builder.preferred_template_file(path), template: load_file(path) });
     }
     let own = builder.read_templates().map_err(|error| cannot_start(&error))?;
     let own: Result<Vec<_>, _> = own.into_iter().collect();

@@ -12,6 +12,7 @@ use tasker_runtime::error::chain;
 use tasker_runtime::events::{Event, Events};
 use tasker_runtime::json::Json;
 use tasker_runtime::task::{AttemptOutcome, Step};
+use tasker_runtime::workflow::{Create, Workflow};
 use tasker_runtime::{Error, NewTask, StepState, Task, TaskFilter, TaskId, TaskState, Tasker};
 use tasker_template::rails;
 
@@ -44,6 +45,27 @@ pub async fn run_task(
     let (context, creation) = (&context, &Creation::default());
     let requested = RequestedTask { namespace, name, version: None, context, creation };
     run(tasker, &requested, display, &Program::started()).await
+}
+
+/// Runs a task of a workflow to its end, as [`run_task`] does; also with its own check of the input.
+///
+/// ```no_run
+/// # use tasker::prelude::*;
+/// # async fn example<W: tasker::workflow::Workflow>(create: tasker::workflow::Create<'_, W>) {
+/// // `user_registration::create(&tasker, registration)`
+/// let code = tasker::cli::run_workflow(create, tasker::cli::Display::new(false)).await;
+/// # }
+/// ```
+pub async fn run_workflow<W: Workflow>(create: Create<'_, W>, display: Display) -> ExitCode {
+    match create.request() {
+        Ok((tasker, context)) => {
+            let (context, creation, version) = (&context, &Creation::default(), Some(W::VERSION));
+            let requested =
+                RequestedTask { namespace: W::NAMESPACE, name: W::NAME, version, context, creation };
+            run(tasker, &requested, display, &Program::started()).await
+        }
+        Err(error) => refused(&error, display == Display::Json),
+    }
 }
 
 /// The task that is asked for.

@@ -48,7 +48,7 @@ use tasker_runtime::Builder;
 
 pub use app::App;
 pub use commands::Commands;
-pub use follow::run_task;
+pub use follow::{run_task, run_workflow};
 pub use output::{Display, cannot_start, log_to_stderr, short};
 pub use report::report;
 pub use store_options::StoreOptions;

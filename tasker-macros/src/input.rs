@@ -163,7 +163,8 @@ fn expand(item: &DeriveInput, fields: &[Field<'_>], krate: &Path) -> TokenStream
             .unwrap_or_else(|_| format_ident!("{}", unraw(field), span = field.span()));
         quote_spanned! {ty.span()=>
             const _: () = {
-                #[allow(non_camel_case_types, dead_code, unnameable_types)]
+                #[allow(non_camel_case_types, dead_code, missing_debug_implementations, missing_docs)]
+                #[allow(unnameable_types, unreachable_pub, clippy::exhaustive_structs)]
                 pub struct #marker;
                 #[automatically_derived]
                 impl __w::InputField<#hash> for #ident {

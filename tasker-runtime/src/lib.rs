@@ -40,6 +40,8 @@ pub use tasker_macros::{WorkflowInput, step_handler, workflow};
 pub use tasker_store::{StepState, TaskFilter, TaskId, TaskState};
 /// The crate whose `Validate` inputs are validated with.
 pub use validator;
+#[doc(no_inline)]
+pub use workflow::WorkflowInput;
 
 /// Tasks: to create them, to list them, and what one is made of.
 pub mod task {

@@ -102,10 +102,24 @@ fn a_service_that_refuses_blocks_its_branch_alone() {
 }
 
 #[test]
-fn wrong_input_is_refused_at_the_first_attempt() {
+fn wrong_input_is_refused_before_there_is_a_task() {
+    for (arguments, message) in [
+        (["--email", "nope"], "`user_info.email` must have the form name@example.com"),
+        (["--name", " "], "`user_info.name` is required"),
+    ] {
+        let directory = TempDir::new().unwrap();
+        let store = format!("sqlite://{}", directory.path().join("t.db").display());
+        let output = output_of(example().args(["--store", &store]).args(arguments));
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(text(&output.stderr).contains(message), "{}", text(&output.stderr));
+        let tasks = tasker(["task", "list", "--json", "--store", &store]);
+        assert_eq!(json(&tasks)["tasks"], json!([]), "{tasks:?}");
+    }
+}
+
+#[test]
+fn what_only_the_service_knows_is_refused_at_the_first_attempt() {
     for (arguments, code, message) in [
-        (["--email", "nope"], "INVALID_INPUT", "`email` must have the form name@example.com"),
-        (["--name", " "], "INVALID_INPUT", "`name` is required"),
         (["--email", "a@mailinator.com"], "BLOCKED_EMAIL_DOMAIN", "mailinator.com"),
         (["--plan", "gold"], "INVALID_PLAN", "gold"),
     ] {

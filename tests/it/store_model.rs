@@ -246,7 +246,7 @@ impl Pair {
                 assert_eq!(settled, other_settled);
                 self.claimed(claimed, &other);
             }
-            (one, other) => panic!("{one:?} and {other:?}"),
+            (one, other) => panic!("assertion failed: the stores answer {one:?} and {other:?}"),
         }
     }
 

@@ -251,8 +251,7 @@ fn a_worker_needs_handlers_and_templates_that_fit() {
     let errors = text(&output.stderr);
     assert!(errors.contains("`tasker::cli::main(tasker::Tasker::builder()).await`"), "{errors}");
     for (arguments, code, says) in [
-        (&["worker"][..], 2, "<TEMPLATE|DIRECTORY>"),
-        (&["worker", "no/such.yaml"], 3, "no/such.yaml"),
+        (&["worker", "no/such.yaml"][..], 3, "no/such.yaml"),
         (&["worker", "templates"], 3, "no handler is registered for callable"),
         (
             &["worker", "templates", "--namespaces", "docs,micro"],

@@ -48,7 +48,11 @@ pub struct Builder {
 pub(super) enum TemplateSource {
     Directory(PathBuf),
     File(PathBuf),
+    /// A file that takes the place of another template of its name and version; the first of all.
+    Preferred(PathBuf),
     Text(String, String),
+    /// The template of a workflow.
+    Workflow(String, String),
 }
 
 #[derive(Debug)]
@@ -92,6 +96,14 @@ impl Builder {
     #[must_use]
     pub fn template_file(mut self, path: impl AsRef<Path>) -> Self {
         self.templates.push(TemplateSource::File(path.as_ref().to_owned()));
+        self
+    }
+
+    /// A template from a file, in place of any other of the same namespace, name and version.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn preferred_template_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.templates.insert(0, TemplateSource::Preferred(path.as_ref().to_owned()));
         self
     }
 
@@ -145,7 +157,8 @@ impl Builder {
     #[must_use]
     pub fn workflow<W: Workflow>(mut self, _: W) -> Self {
         self.listed.extend(W::handlers().iter().map(listed));
-        self.template_str(W::FILE, W::TEMPLATE)
+        self.templates.push(TemplateSource::Workflow(W::FILE.to_owned(), W::TEMPLATE.to_owned()));
+        self
     }
 
     /// Registers a closure, which may read the results of all ancestors of its step.

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use tasker_template::{
-    Diagnostics, LoadedTemplate, TemplateDraft, nearest, read_file, read_str, template_files,
+    Diagnostics, LoadedTemplate, Source, TemplateDraft, nearest, read_file, read_str, template_files,
 };
 
 use crate::build::bind;
@@ -23,11 +23,11 @@ pub(super) fn read(
     let mut results = Vec::new();
     for source in sources {
         let files = match source {
-            TemplateSource::Text(name, text) => {
+            TemplateSource::Text(name, text) | TemplateSource::Workflow(name, text) => {
                 results.push(read_str(name, text));
                 continue;
             }
-            TemplateSource::File(path) => vec![path.clone()],
+            TemplateSource::File(path) | TemplateSource::Preferred(path) => vec![path.clone()],
             TemplateSource::Directory(directory) => match template_files(directory) {
                 Ok(files) => files,
                 Err(source) => {
@@ -51,8 +51,20 @@ pub(super) fn load(
     faults: &mut Vec<BuildFault>,
 ) -> Vec<LoadedTemplate> {
     let results = read(sources, faults);
+    let preferred = sources.iter().find_map(|source| match source {
+        TemplateSource::Preferred(path) => Some(path.display().to_string()),
+        _ => None,
+    });
+    // The template of a workflow is also a file, which may be given besides.
+    let is_of_a_workflow = |one: &Source| {
+        let is_this = |source: &TemplateSource| match source {
+            TemplateSource::Workflow(name, text) => name == one.name() && text == one.text(),
+            _ => false,
+        };
+        sources.iter().any(is_this)
+    };
     let mut loaded: Vec<LoadedTemplate> = Vec::new();
-    let mut seen: HashMap<String, String> = HashMap::new();
+    let mut seen: HashMap<String, usize> = HashMap::new();
     for result in results {
         let finished = result.and_then(|draft| {
             let mut callables = Diagnostics::default();
@@ -70,13 +82,21 @@ pub(super) fn load(
                 let template = one.template();
                 let key = format!("{}/{}/{}", template.namespace, template.name, template.version);
                 let second = one.source().name().to_owned();
-                match seen.get(&key) {
+                match seen.get(&key).map(|index| &mut loaded[*index]) {
+                    Some(first)
+                        if first.source().text() == one.source().text()
+                            && is_of_a_workflow(first.source()) =>
+                    {
+                        // A second file of this text is one too many.
+                        *first = one;
+                    }
+                    Some(first) if preferred.as_deref() == Some(first.source().name()) => {}
                     Some(first) => {
-                        let first = first.clone();
+                        let first = first.source().name().to_owned();
                         faults.push(BuildFault::DuplicateTemplate { template: key, first, second });
                     }
                     None => {
-                        seen.insert(key, second);
+                        seen.insert(key, loaded.len());
                         loaded.push(one);
                     }
                 }

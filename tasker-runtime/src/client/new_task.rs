@@ -7,6 +7,8 @@ use serde::Serialize;
 use tasker_store::{DEEPEST, Json, JsonWriteError, LARGEST, Origin};
 use uuid::Uuid;
 
+use crate::client::error::ContextError;
+
 /// A task to create.
 #[derive(Clone, Debug)]
 pub struct NewTask {
@@ -220,5 +222,13 @@ impl NewTask {
     pub fn reason(mut self, reason: impl Into<String>) -> Self {
         self.origin.reason = Some(reason.into());
         self
+    }
+
+    /// The context as JSON.
+    pub(crate) fn written_context(&self) -> Result<Json, ContextError> {
+        self.context.clone().map_err(|error| match error {
+            NoContext::NotAnObject(found) => ContextError::NotAnObject(found),
+            NoContext::NotWritten(error) => ContextError::Unwritable(error.to_string()),
+        })
     }
 }

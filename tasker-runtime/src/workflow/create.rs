@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use tasker_store::TaskId;
+use tasker_store::{Json, TaskId};
 use uuid::Uuid;
 
 use crate::client::error::{ContextError, Error};
@@ -125,6 +125,19 @@ impl<'t, W: Workflow> Create<'t, W> {
     /// As [`NewTask::reason`].
     pub fn reason(self, reason: impl Into<String>) -> Self {
         self.with(|task| task.reason(reason))
+    }
+
+    /// The runtime, and the context that the task would have; for the command line.
+    ///
+    /// # Errors
+    ///
+    /// When the input is refused.
+    #[doc(hidden)]
+    pub fn request(&self) -> Result<(&'t Tasker, Json), Error> {
+        if let Some(error) = &self.refused {
+            return Err(ContextError::invalid(error).into());
+        }
+        Ok((self.tasker, self.task.written_context()?))
     }
 
     async fn create(self) -> Result<Handle<W>, Error> {
