@@ -104,6 +104,8 @@ impl App {
         let code = match commands.0 {
             Command::Validate(options) => validate::run(builder, &options, &program),
             Command::Graph(options) => graph::run(builder, &options, &program),
+            #[cfg(feature = "generate")]
+            Command::Generate(options) => crate::cli::generate::run(builder, &options, &program),
             Command::Run(options) if options.asks_for_help() => {
                 parser.build();
                 if let Some(run) = parser.find_subcommand_mut("run") {

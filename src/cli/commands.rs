@@ -2,12 +2,14 @@
 
 use clap::{ArgMatches, FromArgMatches, Subcommand};
 
+#[cfg(feature = "generate")]
+use crate::cli::generate;
 use crate::cli::{doctor, graph, limit, migrate, run, task, validate, worker};
 
 /// The commands of Tasker, for an application that has commands of its own: they are flattened into its
 /// parser, and [`App::run`](crate::cli::App::run) runs the one that was given. Its own commands have other
-/// names than these: `validate`, `graph`, `run`, `task`, `worker`, `limit`, `doctor`
-/// and `migrate`.
+/// names than these: `validate`, `graph`, `generate`, `run`, `task`, `worker`,
+/// `limit`, `doctor` and `migrate`.
 ///
 /// ```no_run
 /// use std::process::ExitCode;
@@ -54,6 +56,9 @@ pub(super) enum Command {
     Validate(validate::Options),
     /// Draw the graph of a template
     Graph(graph::Options),
+    /// Write handlers for a template, or a template for handlers
+    #[cfg(feature = "generate")]
+    Generate(generate::Options),
     /// Run a template with the handlers of this program, or a project or example with its own
     // `--help` after a path is for what is run there.
     #[command(disable_help_flag = true)]

@@ -26,6 +26,8 @@ mod chosen;
 mod commands;
 mod doctor;
 mod follow;
+#[cfg(feature = "generate")]
+mod generate;
 mod graph;
 mod launch;
 mod limit;
