@@ -4,12 +4,12 @@ use clap::{ArgMatches, FromArgMatches, Subcommand};
 
 #[cfg(feature = "generate")]
 use crate::cli::generate;
-use crate::cli::{doctor, graph, limit, migrate, run, task, validate, worker};
+use crate::cli::{doctor, graph, limit, migrate, new, run, task, validate, worker};
 
 /// The commands of Tasker, for an application that has commands of its own: they are flattened into its
 /// parser, and [`App::run`](crate::cli::App::run) runs the one that was given. Its own commands have other
-/// names than these: `validate`, `graph`, `generate`, `run`, `task`, `worker`,
-/// `limit`, `doctor` and `migrate`.
+/// names than these: `new`, `validate`, `graph`, `generate`, `run`, `task`,
+/// `worker`, `limit`, `doctor` and `migrate`.
 ///
 /// ```no_run
 /// use std::process::ExitCode;
@@ -49,6 +49,9 @@ pub struct Commands(pub(super) Command);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Make a crate with a template, handlers, tests, and this command line over them
+    #[command(disable_version_flag = true)]
+    New(new::Options),
     /// Check templates, and tell every fault with its place
     ///
     /// In a program with handlers linked in, all that a worker checks when it starts, but for the store: also

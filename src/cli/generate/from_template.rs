@@ -1,6 +1,6 @@
 //! `tasker generate handlers`: a module of handlers from a template.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -11,6 +11,7 @@ use crate::cli::generate::format::formatted;
 use crate::cli::generate::module::module;
 use crate::cli::generate::{Destination, tell};
 use crate::cli::output::{FAILED, say};
+use crate::cli::paths::relative;
 use crate::cli::program::Program;
 
 #[derive(Debug, Args)]
@@ -63,24 +64,4 @@ fn from_package(template: &Path, out: Option<&Path>) -> String {
     let Ok(directory) = directory else { return shown() };
     let package = directory.ancestors().find(|one| one.join("Cargo.toml").is_file()).unwrap_or(&directory);
     relative(&template, package).display().to_string()
-}
-
-/// The way from one directory to a file.
-fn relative(file: &Path, from: &Path) -> PathBuf {
-    let shared = file.components().zip(from.components()).take_while(|(one, other)| one == other).count();
-    let up = from.components().skip(shared).map(|_| Component::ParentDir);
-    up.chain(file.components().skip(shared)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_way_to_a_file_goes_over_what_both_are_below() {
-        let way = |file: &str, from: &str| relative(Path::new(file), Path::new(from)).display().to_string();
-        assert_eq!(way("/a/b/t.yaml", "/a"), "b/t.yaml");
-        assert_eq!(way("/a/t.yaml", "/a/b/c"), "../../t.yaml");
-        assert_eq!(way("/a/t.yaml", "/b"), "../a/t.yaml");
-    }
 }

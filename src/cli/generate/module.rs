@@ -1,5 +1,6 @@
 //! The module of a template: types, a stub for each handler, and a test.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -7,7 +8,7 @@ use syn::Item;
 use tasker_template::{StepType, TaskTemplate};
 
 use crate::cli::generate::format::laid_out;
-use crate::cli::generate::names::{constant_name, type_name};
+use crate::cli::generate::names::{constant_name, type_name, unraw, unused};
 use crate::cli::generate::outline::{Handler, Read, handlers};
 use crate::cli::generate::reduced::one_line;
 use crate::cli::generate::sample::{sample, sample_context};
@@ -70,7 +71,7 @@ fn items(code: &str) -> Vec<Item> {
 }
 
 fn result_type(handler: &Handler<'_>, types: &mut Types) -> String {
-    let name = format!("{}Result", type_name(&handler.function));
+    let name = format!("{}Result", type_name(unraw(&handler.function)));
     let about = match handler.steps.as_slice() {
         [only] => format!("The result of step `{}`.", only.name),
         all => format!("The result of the steps {}.", listed(all.iter().map(|step| step.name.as_str()))),
@@ -114,7 +115,7 @@ fn stub(
         }}\n",
         own.named.callable,
         own.function,
-        format!("handler `{}` is not written yet", own.function)
+        format!("handler `{}` is not written yet", unraw(&own.function))
     )
     .expect("a text takes all");
     code
@@ -142,7 +143,7 @@ fn documentation(own: &Handler<'_>) -> Vec<String> {
     if !own.unread.is_empty() {
         lines.push(String::new());
         lines.push(format!(
-            "Only some of its steps wait for {}, so that it cannot read the results.",
+            "Not all of its steps wait for {}, so that it does not read that.",
             listed(own.unread.iter().copied())
         ));
     }
@@ -157,6 +158,7 @@ fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
 #[derive(Default)]
 struct Constants {
     code: String,
+    names: HashSet<String>,
     /// The names of those that somebody has to write.
     open: Vec<String>,
 }
@@ -164,6 +166,7 @@ struct Constants {
 impl Constants {
     /// The code of a value that a schema describes: read from a constant as its type.
     fn read(&mut self, name: String, about: &str, kind: &str, value: Option<Value>) -> String {
+        let name = unused(name, &mut self.names);
         // `{}` stands for what somebody has to write.
         let text = serde_json::to_string_pretty(value.as_ref().unwrap_or(&json!({})));
         let literal = literal(&text.expect("JSON can be written"));
@@ -196,13 +199,13 @@ fn test(
     let mut returned = String::new();
     for step in &template.steps {
         let mut handlers = handlers.iter().zip(results);
-        let (handler, result) = handlers
+        let (_, result) = handlers
             .find(|(handler, _)| handler.steps.iter().any(|one| one.name == step.name))
             .expect("each step has a handler");
         let value = match &step.result_schema {
             None => "serde_json::Value::Null".to_owned(),
             Some(schema) => {
-                let name = format!("{}_RESULT", constant_name(&step_name(handler, &step.name)));
+                let name = format!("{}_RESULT", constant_name(&step.name));
                 let about = format!("A result of step `{}` that fits its `result_schema`.", step.name);
                 constants.read(name, &about, result, sample(schema))
             }
@@ -248,14 +251,6 @@ fn test(
         {read}"
     );
     format!("\n#[cfg(test)]\nmod tests {{\n{}}}\n", indented(&laid_out(&items(&inner))))
-}
-
-/// A name for a step's constants that no other step has.
-fn step_name(handler: &Handler<'_>, step: &str) -> String {
-    match handler.steps.iter().position(|one| one.name == step) {
-        None | Some(0) => handler.function.clone(),
-        Some(number) => format!("{}_STEP_{}", handler.function, number + 1),
-    }
 }
 
 /// A text as it stands in code: raw, for one with quotes.

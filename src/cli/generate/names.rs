@@ -68,9 +68,9 @@ pub(super) fn type_name(name: &str) -> String {
     own
 }
 
-/// The name in capitals: of a constant.
-pub(super) fn constant_name(function: &str) -> String {
-    unraw(function).to_uppercase()
+/// The name in capitals: of a constant, or the beginning of one.
+pub(super) fn constant_name(name: &str) -> String {
+    unraw(&function_name(name)).to_uppercase()
 }
 
 /// The name as `#[step_handler]` takes it from the function.

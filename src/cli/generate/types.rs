@@ -26,7 +26,7 @@ pub(super) struct Types {
 
 impl Types {
     /// The type of the values that a schema describes, as code. Where that is a type of its own, it is called
-    /// `name`, with a number after it if there is one of that name. `about` documents it.
+    /// `name`, with a number after it if there is one of that name. The sentence `about` documents it.
     pub(super) fn add(&mut self, name: &str, about: &str, schema: Option<&Value>) -> String {
         let Some(schema) = schema.filter(|schema| schema.as_object().is_some_and(|keys| !keys.is_empty()))
         else {
@@ -40,9 +40,18 @@ impl Types {
             if names.iter().any(|name| self.names.contains(name)) {
                 continue;
             }
-            self.names.extend(names);
-            let items = made.items.into_iter().map(|item| documented(item, &name, about));
+            let part = if names.contains(&name) {
+                format!("Part of [`{name}`].")
+            } else {
+                format!("Part of {}{}", about[..1].to_lowercase(), &about[1..])
+            };
+            let documented = |item: Item| {
+                let is_root = name_of(&item).as_ref() == Some(&name);
+                documented(item, if is_root { about } else { &part })
+            };
+            let items = made.items.into_iter().map(documented);
             self.items.extend(items);
+            self.names.extend(names);
             return made.root;
         }
         self.untyped.push(name.to_owned());
@@ -125,9 +134,8 @@ fn tidy(mut item: Item) -> Option<Item> {
 }
 
 /// The type with a sentence in the place of its mere name.
-fn documented(mut item: Item, root: &str, about: &str) -> Item {
+fn documented(mut item: Item, sentence: &str) -> Item {
     let Some(name) = name_of(&item) else { return item };
-    let sentence = if name == root { about.to_owned() } else { format!("Part of [`{root}`].") };
     let mere = format!("`{name}`");
     for attribute in attributes_of(&mut item).into_iter().flatten() {
         let Meta::NameValue(doc) = &attribute.meta else { continue };
