@@ -9,7 +9,7 @@ use tasker_runtime::Builder;
 use crate::cli::commands::{Command, Commands};
 use crate::cli::output::{USAGE, ended, fail, log_to_stderr, note};
 use crate::cli::program::Program;
-use crate::cli::{doctor, graph, limit, migrate, run, task, validate, worker};
+use crate::cli::{doctor, graph, limit, migrate, new, run, task, validate, worker};
 
 /// Runs workflows that YAML task templates declare.
 ///
@@ -102,8 +102,11 @@ impl App {
         let (mut parser, Self { builder, program }) = (self.parser(), self);
         let builder = builder.program_by_default(program.title());
         let code = match commands.0 {
+            Command::New(options) => new::run(&options, &program),
             Command::Validate(options) => validate::run(builder, &options, &program),
             Command::Graph(options) => graph::run(builder, &options, &program),
+            #[cfg(feature = "generate")]
+            Command::Generate(options) => crate::cli::generate::run(builder, &options, &program),
             Command::Run(options) if options.asks_for_help() => {
                 parser.build();
                 if let Some(run) = parser.find_subcommand_mut("run") {

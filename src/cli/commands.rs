@@ -2,12 +2,14 @@
 
 use clap::{ArgMatches, FromArgMatches, Subcommand};
 
-use crate::cli::{doctor, graph, limit, migrate, run, task, validate, worker};
+#[cfg(feature = "generate")]
+use crate::cli::generate;
+use crate::cli::{doctor, graph, limit, migrate, new, run, task, validate, worker};
 
 /// The commands of Tasker, for an application that has commands of its own: they are flattened into its
 /// parser, and [`App::run`](crate::cli::App::run) runs the one that was given. Its own commands have other
-/// names than these: `validate`, `graph`, `run`, `task`, `worker`, `limit`, `doctor`
-/// and `migrate`.
+/// names than these: `new`, `validate`, `graph`, `generate`, `run`, `task`,
+/// `worker`, `limit`, `doctor` and `migrate`.
 ///
 /// ```no_run
 /// use std::process::ExitCode;
@@ -47,6 +49,9 @@ pub struct Commands(pub(super) Command);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Make a crate with a template, handlers, tests, and this command line over them
+    #[command(disable_version_flag = true)]
+    New(new::Options),
     /// Check templates, and tell every fault with its place
     ///
     /// In a program with handlers linked in, all that a worker checks when it starts, but for the store: also
@@ -54,6 +59,9 @@ pub(super) enum Command {
     Validate(validate::Options),
     /// Draw the graph of a template
     Graph(graph::Options),
+    /// Write handlers for a template, or a template for handlers
+    #[cfg(feature = "generate")]
+    Generate(generate::Options),
     /// Run a template with the handlers of this program, or a project or example with its own
     // `--help` after a path is for what is run there.
     #[command(disable_help_flag = true)]

@@ -26,12 +26,16 @@ mod chosen;
 mod commands;
 mod doctor;
 mod follow;
+#[cfg(feature = "generate")]
+mod generate;
 mod graph;
 mod launch;
 mod limit;
 mod migrate;
+mod new;
 mod new_task;
 mod output;
+mod paths;
 mod program;
 mod report;
 mod run;

@@ -28,11 +28,16 @@ pub fn end_of(child: &mut Child, what: &str, patience: Duration) -> ExitStatus {
 
 /// What the program says until it ends, as [`Command::output`].
 pub fn output_of(command: &mut Command) -> Output {
+    output_within(command, PATIENCE)
+}
+
+/// The same, of one that may take longer.
+pub fn output_within(command: &mut Command, patience: Duration) -> Output {
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let process = child.id().to_string();
     let (tell, end) = std::sync::mpsc::channel();
     std::thread::spawn(move || tell.send(child.wait_with_output()));
-    match end.recv_timeout(PATIENCE) {
+    match end.recv_timeout(patience) {
         Ok(output) => output.unwrap(),
         Err(_) => {
             let _ = Command::new("kill").args(["-9", &process]).status();

@@ -4,6 +4,7 @@ pub(crate) mod bind;
 pub(crate) mod builder;
 pub(crate) mod check;
 pub(crate) mod fault;
+pub(crate) mod handlers;
 pub(crate) mod load;
 pub(crate) mod location;
 pub(crate) mod migration;

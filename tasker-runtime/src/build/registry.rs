@@ -130,6 +130,10 @@ impl Registry {
         self.0.insert(key, Arc::new(handler));
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Key, &Handler)> {
+        self.0.iter().map(|(key, handler)| (key, &**handler))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

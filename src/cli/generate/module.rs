@@ -1,0 +1,286 @@
+//! The module of a template: types, a stub for each handler, and a test.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+use syn::Item;
+use tasker_template::{StepType, TaskTemplate};
+
+use crate::cli::generate::format::laid_out;
+use crate::cli::generate::names::{constant_name, type_name, unraw, unused};
+use crate::cli::generate::outline::{Handler, Read, handlers};
+use crate::cli::generate::reduced::one_line;
+use crate::cli::generate::sample::{sample, sample_context};
+use crate::cli::generate::types::{ANY, Types};
+
+/// A generated module.
+#[derive(Debug)]
+pub(super) struct Module {
+    /// Its code, before it is formatted as a whole.
+    pub(super) code: String,
+    /// What could not be generated, for the person who asked.
+    pub(super) notes: Vec<String>,
+}
+
+/// The module of a template, which tests read from `path`.
+pub(super) fn module(template: &TaskTemplate, path: &str) -> Module {
+    let handlers = handlers(template);
+    let mut types = Types::default();
+    let about = format!("The context of a task of `{}`.", template.name);
+    let input =
+        types.add(&format!("{}Input", type_name(&template.name)), &about, template.input_schema.as_ref());
+    let results: Vec<String> = handlers.iter().map(|handler| result_type(handler, &mut types)).collect();
+    let mut code = format!(
+        "//! The handlers of the template `{}/{}`.\n//!\n//! Each fails for good until it is written. \
+         `tasker generate handlers` wrote this once; it is yours to change.\n",
+        template.namespace, template.name
+    );
+    let mut imports = String::from("use tasker::prelude::*;\n");
+    if !types.items.is_empty() {
+        imports.insert_str(0, "use serde::{Deserialize, Serialize};\n");
+    }
+    let stubs: String = handlers
+        .iter()
+        .zip(&results)
+        .map(|(own, result)| stub(own, result, &input, &handlers, &results))
+        .collect();
+    code.push('\n');
+    code.push_str(&laid_out(&items(&imports)));
+    code.push_str(&laid_out(&types.items));
+    code.push_str(&laid_out(&items(&stubs)));
+    let mut notes: Vec<String> = types
+        .untyped
+        .iter()
+        .map(|name| format!("no type `{name}` could be made of its schema; its values are `{ANY}`"))
+        .collect();
+    if template.steps.iter().all(|step| step.step_type == StepType::Standard) {
+        code.push_str(&test(template, path, &input, &handlers, &results, &mut notes));
+    } else {
+        notes.push(
+            "no test was written: this version does not run steps of all the template's types".to_owned(),
+        );
+    }
+    Module { code, notes }
+}
+
+/// The items of a text that is code.
+fn items(code: &str) -> Vec<Item> {
+    let file = syn::parse_str::<syn::File>(code);
+    file.expect("what is generated is Rust: names are made to be, and texts are escaped").items
+}
+
+fn result_type(handler: &Handler<'_>, types: &mut Types) -> String {
+    let name = format!("{}Result", type_name(unraw(&handler.function)));
+    let about = match handler.steps.as_slice() {
+        [only] => format!("The result of step `{}`.", only.name),
+        all => format!("The result of the steps {}.", listed(all.iter().map(|step| step.name.as_str()))),
+    };
+    types.add(&name, &about, handler.result_schema())
+}
+
+fn stub(
+    own: &Handler<'_>,
+    result: &str,
+    input: &str,
+    handlers: &[Handler<'_>],
+    results: &[String],
+) -> String {
+    let mut parameters = vec![("#[input]".to_owned(), "input", input)];
+    for read in &own.reads {
+        parameters.push((dependency(read, &handlers[read.handler]), &read.parameter, &results[read.handler]));
+    }
+    let names: Vec<&str> = parameters.iter().map(|(_, name, _)| *name).collect();
+    let unused =
+        if let [only] = names.as_slice() { (*only).to_owned() } else { format!("({})", names.join(", ")) };
+    let mut code = String::new();
+    for line in documentation(own) {
+        writeln!(code, "#[doc = {:?}]", format!(" {line}").trim_end()).expect("a text takes all");
+    }
+    if parameters.len() > 7 {
+        code.push_str(
+            "#[allow(clippy::too_many_arguments, reason = \"one for each step that it waits for\")]\n",
+        );
+    }
+    let method = own.named.method.as_ref().filter(|method| *method != "call");
+    let method = method.map(|method| format!(", method = {method:?}")).unwrap_or_default();
+    let parameters: String =
+        parameters.iter().map(|(attribute, name, kind)| format!("{attribute} {name}: {kind},")).collect();
+    write!(
+        code,
+        "#[step_handler({:?}{method})]
+        pub async fn {}({parameters}) -> Result<{result}, StepError> {{
+            let _ = {unused};
+            Err(StepError::permanent({:?}).with_code(\"NOT_IMPLEMENTED\"))
+        }}\n",
+        own.named.callable,
+        own.function,
+        format!("handler `{}` is not written yet", unraw(&own.function))
+    )
+    .expect("a text takes all");
+    code
+}
+
+/// The attribute of a parameter that receives the result of a step.
+fn dependency(read: &Read<'_>, handler: &Handler<'_>) -> String {
+    let function = &handler.function;
+    if handler.is_called(read.step) {
+        format!("#[depends_on({function})]")
+    } else {
+        format!("#[depends_on({function}, step = {:?})]", read.step)
+    }
+}
+
+fn documentation(own: &Handler<'_>) -> Vec<String> {
+    let described = own.steps.iter().find_map(|step| one_line(step.description.as_deref()?));
+    let steps = || listed(own.steps.iter().map(|step| step.name.as_str()));
+    let mut lines = match (described, own.steps.as_slice()) {
+        (Some(text), [_]) => vec![text],
+        (Some(text), _) => vec![text, String::new(), format!("Runs the steps {}.", steps())],
+        (None, [only]) => vec![format!("Runs step `{}`.", only.name)],
+        (None, _) => vec![format!("Runs the steps {}.", steps())],
+    };
+    if !own.unread.is_empty() {
+        lines.push(String::new());
+        lines.push(format!(
+            "Not all of its steps wait for {}, so that it does not read that.",
+            listed(own.unread.iter().copied())
+        ));
+    }
+    lines
+}
+
+fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// What the test of a template is made of.
+#[derive(Default)]
+struct Constants {
+    code: String,
+    names: HashSet<String>,
+    /// The names of those that somebody has to write.
+    open: Vec<String>,
+}
+
+impl Constants {
+    /// The code of a value that a schema describes: read from a constant as its type.
+    fn read(&mut self, name: String, about: &str, kind: &str, value: Option<Value>) -> String {
+        let name = unused(name, &mut self.names);
+        // `{}` stands for what somebody has to write.
+        let text = serde_json::to_string_pretty(value.as_ref().unwrap_or(&json!({})));
+        let literal = literal(&text.expect("JSON can be written"));
+        writeln!(self.code, "#[doc = {:?}] const {name}: &str = {literal};", format!(" {about}"))
+            .expect("a text takes all");
+        let code = format!("read::<{kind}>({name})");
+        if value.is_none() {
+            self.open.push(name);
+        }
+        code
+    }
+}
+
+fn test(
+    template: &TaskTemplate,
+    path: &str,
+    input: &str,
+    handlers: &[Handler<'_>],
+    results: &[String],
+    notes: &mut Vec<String>,
+) -> String {
+    let mut constants = Constants::default();
+    let context = match &template.input_schema {
+        None => "serde_json::json!({})".to_owned(),
+        Some(schema) => {
+            let about = "A context that fits the template's `input_schema`.";
+            constants.read("CONTEXT".to_owned(), about, input, sample_context(schema))
+        }
+    };
+    let mut returned = String::new();
+    for step in &template.steps {
+        let mut handlers = handlers.iter().zip(results);
+        let (_, result) = handlers
+            .find(|(handler, _)| handler.steps.iter().any(|one| one.name == step.name))
+            .expect("each step has a handler");
+        let value = match &step.result_schema {
+            None => "serde_json::Value::Null".to_owned(),
+            Some(schema) => {
+                let name = format!("{}_RESULT", constant_name(&step.name));
+                let about = format!("A result of step `{}` that fits its `result_schema`.", step.name);
+                constants.read(name, &about, result, sample(schema))
+            }
+        };
+        write!(returned, ".returns({:?}, &{value})", step.name).expect("a text takes all");
+    }
+    let mut attributes = String::from("#[test]");
+    if !constants.open.is_empty() {
+        let reason = format!("write values that fit their schemas: {}", constants.open.join(", "));
+        notes.push(format!("a test is ignored: {reason}"));
+        write!(attributes, "#[ignore = {reason:?}]").expect("a text takes all");
+    }
+    let (import, read) = match constants.code.as_str() {
+        "" => ("", ""),
+        _ => (
+            "use serde::de::DeserializeOwned;",
+            "fn read<T: DeserializeOwned>(json: &str) -> T {
+                serde_json::from_str(json).expect(\"the text is JSON of its type\")
+            }",
+        ),
+    };
+    let constants = constants.code;
+    let inner = format!(
+        "{import}
+        use tasker::template::load_file;
+        use tasker::testing::TestEngine;
+        use super::*;
+        const TEMPLATE: &str = {path:?};
+        {constants}
+        #[test]
+        fn the_handlers_fit_the_template() {{
+            let template = load_file(TEMPLATE).unwrap_or_else(|faults| panic!(\"{{faults}}\"));
+            let faults = Tasker::builder().check(&template);
+            assert!(!faults.has_errors(), \"{{faults}}\");
+        }}
+        /// Runs the whole template in virtual time, with these results in the place of handlers. Remove the line
+        /// of a step when its handler is written.
+        {attributes}
+        fn a_task_runs_to_its_end() {{
+            let run = TestEngine::template_file(TEMPLATE){returned}.run_blocking({context});
+            run.assert_complete();
+        }}
+        {read}"
+    );
+    format!("\n#[cfg(test)]\nmod tests {{\n{}}}\n", indented(&laid_out(&items(&inner))))
+}
+
+/// A text as it stands in code: raw, for one with quotes.
+fn literal(text: &str) -> String {
+    if !text.contains(['"', '\\']) {
+        return format!("\"{text}\"");
+    }
+    let mut hashes = String::from("#");
+    while text.contains(&format!("\"{hashes}")) {
+        hashes.push('#');
+    }
+    format!("r{hashes}\"{text}\"{hashes}")
+}
+
+/// The code with four spaces before each line, but for the lines of raw texts.
+fn indented(code: &str) -> String {
+    let mut own = String::new();
+    let mut is_in_text = false;
+    for line in code.lines() {
+        if !is_in_text && !line.is_empty() {
+            own.push_str("    ");
+        }
+        own.push_str(line);
+        own.push('\n');
+        if line.contains(": &str = ") {
+            is_in_text = true;
+        }
+        if is_in_text && (line.ends_with("#;") || line.ends_with("\";")) {
+            is_in_text = false;
+        }
+    }
+    own
+}

@@ -1,0 +1,36 @@
+//! The files of a new crate, beside its manifest.
+
+use heck::{ToSnakeCase as _, ToUpperCamelCase as _};
+
+/// The context that the first command runs a task with.
+pub(super) const CONTEXT: &str = r#"{"item": "book", "quantity": 2}"#;
+
+/// The longest namespace that other Taskers take.
+const LONGEST_NAMESPACE: usize = 29;
+
+/// The path of the template in the crate.
+pub(super) fn template_path(crate_name: &str) -> String {
+    format!("templates/{}.yaml", template_name(crate_name))
+}
+
+/// The path of each file in the crate, and its text.
+pub(super) fn files(crate_name: &str) -> [(String, String); 5] {
+    let template = template_name(crate_name);
+    let filled = |text: &str| {
+        text.replace("__NAME__", crate_name)
+            .replace("__TEMPLATE__", &template)
+            .replace("__NAMESPACE__", template.get(..LONGEST_NAMESPACE).unwrap_or(&template))
+            .replace("__TYPE__", &crate_name.to_upper_camel_case())
+    };
+    [
+        (template_path(crate_name), filled(include_str!("files/template.yaml"))),
+        ("src/handlers.rs".to_owned(), filled(include_str!("files/handlers.rs"))),
+        ("src/main.rs".to_owned(), filled(include_str!("files/main.rs"))),
+        ("README.md".to_owned(), filled(include_str!("files/README.md"))),
+        (".gitignore".to_owned(), filled(include_str!("files/gitignore"))),
+    ]
+}
+
+fn template_name(crate_name: &str) -> String {
+    crate_name.to_snake_case()
+}
