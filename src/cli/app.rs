@@ -9,7 +9,7 @@ use tasker_runtime::Builder;
 use crate::cli::commands::{Command, Commands};
 use crate::cli::output::{USAGE, ended, fail, log_to_stderr, note};
 use crate::cli::program::Program;
-use crate::cli::{doctor, graph, limit, migrate, run, task, validate, worker};
+use crate::cli::{doctor, graph, limit, migrate, run, schema, task, validate, worker};
 
 /// Runs workflows that YAML task templates declare.
 ///
@@ -104,6 +104,7 @@ impl App {
         let code = match commands.0 {
             Command::Validate(options) => validate::run(builder, &options, &program),
             Command::Graph(options) => graph::run(builder, &options, &program),
+            Command::Schema(options) => schema::run(&builder, &options),
             Command::Run(options) if options.asks_for_help() => {
                 parser.build();
                 if let Some(run) = parser.find_subcommand_mut("run") {

@@ -35,6 +35,7 @@ mod output;
 mod program;
 mod report;
 mod run;
+mod schema;
 mod stop;
 mod store_options;
 mod task;
