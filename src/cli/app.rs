@@ -9,7 +9,7 @@ use tasker_runtime::Builder;
 use crate::cli::commands::{Command, Commands};
 use crate::cli::output::{USAGE, ended, fail, log_to_stderr, note};
 use crate::cli::program::Program;
-use crate::cli::{doctor, graph, limit, migrate, new, run, task, validate, worker};
+use crate::cli::{doctor, graph, limit, migrate, new, run, schema, task, validate, worker};
 
 /// Runs workflows that YAML task templates declare.
 ///
@@ -107,6 +107,7 @@ impl App {
             Command::Graph(options) => graph::run(builder, &options, &program),
             #[cfg(feature = "generate")]
             Command::Generate(options) => crate::cli::generate::run(builder, &options, &program),
+            Command::Schema(options) => schema::run(&builder, &options),
             Command::Run(options) if options.asks_for_help() => {
                 parser.build();
                 if let Some(run) = parser.find_subcommand_mut("run") {

@@ -4,11 +4,11 @@ use clap::{ArgMatches, FromArgMatches, Subcommand};
 
 #[cfg(feature = "generate")]
 use crate::cli::generate;
-use crate::cli::{doctor, graph, limit, migrate, new, run, task, validate, worker};
+use crate::cli::{doctor, graph, limit, migrate, new, run, schema, task, validate, worker};
 
 /// The commands of Tasker, for an application that has commands of its own: they are flattened into its
 /// parser, and [`App::run`](crate::cli::App::run) runs the one that was given. Its own commands have other
-/// names than these: `new`, `validate`, `graph`, `generate`, `run`, `task`,
+/// names than these: `new`, `validate`, `graph`, `generate`, `schema`, `run`, `task`,
 /// `worker`, `limit`, `doctor` and `migrate`.
 ///
 /// ```no_run
@@ -62,6 +62,24 @@ pub(super) enum Command {
     /// Write handlers for a template, or a template for handlers
     #[cfg(feature = "generate")]
     Generate(generate::Options),
+    /// Print the JSON schema of template files, by which editors complete and check them
+    ///
+    /// In a program with handlers linked in, it has their callables and methods, and the namespaces of the
+    /// program's templates.
+    ///
+    /// Editors with yaml-language-server, such as VS Code with the extension YAML, Neovim, Helix and Zed, read
+    /// it for a file that has this line, with the path of the schema as seen from the file:
+    ///
+    ///     # yaml-language-server: $schema=../template.schema.json
+    ///
+    /// For all files of a directory, it is a setting of the editor. In VS Code:
+    ///
+    ///     "yaml.schemas": {"./template.schema.json": "templates/**/*.yaml"}
+    ///
+    /// It accepts each file that loads, but for those with an unknown key. What concerns several places of a
+    /// file, such as a cycle, only `validate` finds.
+    #[command(verbatim_doc_comment)]
+    Schema(schema::Options),
     /// Run a template with the handlers of this program, or a project or example with its own
     // `--help` after a path is for what is run there.
     #[command(disable_help_flag = true)]

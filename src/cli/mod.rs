@@ -39,6 +39,7 @@ mod paths;
 mod program;
 mod report;
 mod run;
+mod schema;
 mod stop;
 mod store_options;
 mod task;

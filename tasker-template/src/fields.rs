@@ -21,6 +21,9 @@ pub(crate) struct Report<'a> {
     more_warnings: usize,
     /// Where the numbers that were reported begin: an alias may repeat each.
     numbers: HashSet<usize>,
+    /// Each mapping that was read, by its name in messages, with a key that was asked for.
+    #[cfg(test)]
+    pub(crate) asked: std::collections::BTreeSet<(String, &'static str)>,
 }
 
 /// A fault whose line and column have not been determined yet.
@@ -37,8 +40,16 @@ const MAX_FOUND: usize = 10 * MAX_KEPT;
 
 impl<'a> Report<'a> {
     pub(crate) fn new(source: &'a Source) -> Self {
-        let (found, numbers) = (Vec::new(), HashSet::new());
-        Self { source, names: Names::default(), found, more_errors: 0, more_warnings: 0, numbers }
+        Self {
+            source,
+            names: Names::default(),
+            found: Vec::new(),
+            more_errors: 0,
+            more_warnings: 0,
+            numbers: HashSet::new(),
+            #[cfg(test)]
+            asked: Default::default(),
+        }
     }
 
     pub(crate) fn error(&mut self, span: Span, code: Code, message: impl Into<String>) {
@@ -151,6 +162,8 @@ impl<'n> Fields<'n> {
     /// The value of the first of `names` that is present and not empty. Two spellings at once are a fault.
     pub(crate) fn get(&mut self, names: &[&'static str], report: &mut Report<'_>) -> Option<&'n Node> {
         self.known.extend_from_slice(names);
+        #[cfg(test)]
+        report.asked.extend(names.iter().map(|name| (self.what.clone(), *name)));
         let entries: &'n [(Node, Node)] = self.entries;
         let mut found: Option<&'n (Node, Node)> = None;
         for entry in entries {

@@ -4,6 +4,7 @@
 //! once, each with its place, and fill in every default. This crate runs nothing and reads nothing
 //! but the file that it is given.
 
+mod bounds;
 mod check;
 mod diagnostic;
 mod draw;
@@ -15,6 +16,7 @@ mod node;
 mod number;
 mod plan;
 mod read;
+mod schema;
 mod source;
 mod suggest;
 mod template;
@@ -28,6 +30,7 @@ pub use load::{
     LoadedTemplate, MAX_BYTES, TemplateDraft, load_file, load_str, read_file, read_str, template_files,
 };
 pub use plan::{Plan, PlanError};
+pub use schema::{HandlerEntry, TemplateSchema};
 pub use source::Source;
 pub use suggest::nearest;
 pub use template::{

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Map;
 
+use crate::bounds;
 use crate::diagnostic::{Code, Span};
 use crate::fields::{Fields, Report, did_you_mean, to_json};
 use crate::node::{Node, Value};
@@ -11,12 +12,6 @@ use crate::template::{
     Backoff, BatchConfig, Environment, EventTemplate, FailureStrategy, HandlerTemplate, Lifecycle,
     RetryPolicy, StepOverride, StepTemplate, StepType, TaskTemplate,
 };
-
-/// The longest namespace that Tasker Core can have, in characters: a queue name of 47 less its longest suffix.
-const LONGEST_NAMESPACE: usize = 29;
-/// The longest delay between two attempts, in seconds: 30 days.
-const LONGEST_DELAY_SECONDS: u32 = 30 * 24 * 60 * 60;
-const LONGEST_DELAY_MS: u32 = LONGEST_DELAY_SECONDS * 1_000;
 
 /// The places of a template's steps and callables in its text.
 #[derive(Clone, Debug, Default)]
@@ -49,12 +44,12 @@ pub(crate) fn template(root: &Node, report: &mut Report<'_>) -> (TaskTemplate, P
     let mut places = Places::default();
     let Some(mut fields) = Fields::open(root, "the template", report) else { return (template, places) };
     places.template = fields.span();
-    template.name = fields.required_text("name", 255, report).unwrap_or_default().0;
-    if let Some((namespace, span)) = fields.required_text("namespace_name", 255, report) {
+    template.name = fields.required_text("name", bounds::NAME, report).unwrap_or_default().0;
+    if let Some((namespace, span)) = fields.required_text("namespace_name", bounds::NAME, report) {
         check_namespace(&namespace, span, report);
         template.namespace = namespace;
     }
-    template.version = fields.required_text("version", 50, report).unwrap_or_default().0;
+    template.version = fields.required_text("version", bounds::VERSION, report).unwrap_or_default().0;
     template.description = fields.text("description", report);
     template.metadata = fields.json_map("metadata", report);
     template.input_schema = fields.json("input_schema", report);
@@ -84,10 +79,11 @@ fn check_namespace(namespace: &str, span: Span, report: &mut Report<'_>) {
         let message =
             format!("namespace `{namespace}` must be letters, digits and `_`, not beginning with a digit");
         report.error(span, Code::InvalidValue, message);
-    } else if namespace.len() > LONGEST_NAMESPACE {
+    } else if namespace.len() > bounds::QUEUED_NAMESPACE {
         let message = format!(
-            "namespace `{namespace}` is longer than {LONGEST_NAMESPACE} characters, which is as long as the \
-             queues of Tasker Core allow"
+            "namespace `{namespace}` is longer than {} characters, which is as long as the queues of Tasker \
+             Core allow",
+            bounds::QUEUED_NAMESPACE
         );
         report.warning(span, Code::InvalidValue, message);
     }
@@ -97,7 +93,7 @@ fn step(node: &Node, report: &mut Report<'_>) -> Option<(StepTemplate, StepPlace
     let mut place = StepPlaces::default();
     let mut fields = Fields::open(node, "a step", report)?;
     place.name = fields.span();
-    let name = match fields.required_text("name", 255, report) {
+    let name = match fields.required_text("name", bounds::NAME, report) {
         Some((name, span)) => {
             place.name = span;
             name
@@ -123,7 +119,7 @@ fn step(node: &Node, report: &mut Report<'_>) -> Option<(StepTemplate, StepPlace
     let step_type = fields.word(&["type", "step_type"], &StepType::NAMES, report).unwrap_or_default();
     let retry = fields.get(&["retry"], report).map(|node| retry(node, &name, report));
     let timeout_seconds =
-        fields.integer(&["timeout_seconds"], 1..=u32::MAX, report).map(|(seconds, _)| seconds);
+        fields.integer(&["timeout_seconds"], bounds::TIMEOUT_SECONDS, report).map(|(seconds, _)| seconds);
     let publishes_events = fields
         .list(&["publishes_events"], report)
         .iter()
@@ -163,7 +159,7 @@ fn handler(node: &Node, step: &str, place: &mut StepPlaces, report: &mut Report<
         return handler;
     };
     place.callable = fields.span();
-    if let Some((callable, span)) = fields.required_text("callable", 500, report) {
+    if let Some((callable, span)) = fields.required_text("callable", bounds::CALLABLE, report) {
         handler.callable = callable;
         place.callable = span;
     }
@@ -185,7 +181,7 @@ fn retry(node: &Node, step: &str, report: &mut Report<'_>) -> RetryPolicy {
         return policy;
     };
     policy.retryable = fields.flag("retryable", report).unwrap_or(policy.retryable);
-    if let Some((attempts, span)) = fields.integer(&["max_attempts", "limit"], 0..=100, report) {
+    if let Some((attempts, span)) = fields.integer(&["max_attempts", "limit"], bounds::ATTEMPTS, report) {
         policy.max_attempts = attempts;
         if attempts == 0 {
             let message =
@@ -194,10 +190,10 @@ fn retry(node: &Node, step: &str, report: &mut Report<'_>) -> RetryPolicy {
         }
     }
     policy.backoff = fields.word(&["backoff"], &Backoff::NAMES, report).unwrap_or(policy.backoff);
-    let base_ms = fields.integer(&["backoff_base_ms"], 0..=LONGEST_DELAY_MS, report);
-    let base_s = fields.seconds("initial_delay", LONGEST_DELAY_SECONDS, report);
-    let cap_ms = fields.integer(&["max_backoff_ms"], 0..=LONGEST_DELAY_MS, report);
-    let cap_s = fields.seconds("max_delay", LONGEST_DELAY_SECONDS, report);
+    let base_ms = fields.integer(&["backoff_base_ms"], bounds::DELAY_MS, report);
+    let base_s = fields.seconds("initial_delay", bounds::LONGEST_DELAY_SECONDS, report);
+    let cap_ms = fields.integer(&["max_backoff_ms"], bounds::DELAY_MS, report);
+    let cap_s = fields.seconds("max_delay", bounds::LONGEST_DELAY_SECONDS, report);
     let base = one_of(("backoff_base_ms", base_ms), ("initial_delay", base_s), step, report);
     let cap = one_of(("max_backoff_ms", cap_ms), ("max_delay", cap_s), step, report);
     policy.backoff_base_ms = base.unwrap_or(policy.backoff_base_ms);
@@ -229,7 +225,7 @@ fn one_of(
 
 fn event(node: &Node, step: &str, report: &mut Report<'_>) -> Option<EventTemplate> {
     let mut fields = Fields::open(node, format!("an event of step `{step}`"), report)?;
-    let (name, span) = fields.required_text("name", 255, report)?;
+    let (name, span) = fields.required_text("name", bounds::NAME, report)?;
     let parts_are_words = name.split('.').all(|part| {
         !part.is_empty()
             && part.chars().all(|one| one.is_ascii_lowercase() || one.is_ascii_digit() || one == '_')
@@ -254,10 +250,10 @@ fn batch_config(node: &Node, step: &str, report: &mut Report<'_>) -> Option<Batc
     for name in ["batch_size", "parallelism", "failure_strategy"] {
         fields.require(name, report);
     }
-    let batch_size = fields.integer(&["batch_size"], 1..=100_000, report);
-    let parallelism = fields.integer(&["parallelism"], 1..=1_000, report);
-    let cursor_field = fields.required_text("cursor_field", 255, report);
-    let worker_template = fields.required_text("worker_template", 255, report);
+    let batch_size = fields.integer(&["batch_size"], bounds::BATCH_SIZE, report);
+    let parallelism = fields.integer(&["parallelism"], bounds::PARALLELISM, report);
+    let cursor_field = fields.required_text("cursor_field", bounds::NAME, report);
+    let worker_template = fields.required_text("worker_template", bounds::NAME, report);
     let failure_strategy = fields.word(&["failure_strategy"], &FailureStrategy::NAMES, report);
     fields.close(report);
     Some(BatchConfig {
@@ -271,14 +267,18 @@ fn batch_config(node: &Node, step: &str, report: &mut Report<'_>) -> Option<Batc
 
 fn lifecycle(node: &Node, report: &mut Report<'_>) -> Lifecycle {
     let Some(mut fields) = Fields::open(node, "`lifecycle`", report) else { return Lifecycle::default() };
-    let mut minutes = |name, most, report: &mut Report<'_>| {
-        fields.integer(&[name], 1..=most, report).map(|(minutes, _)| minutes)
+    let mut minutes = |name, range, report: &mut Report<'_>| {
+        fields.integer(&[name], range, report).map(|(minutes, _)| minutes)
     };
     let mut lifecycle = Lifecycle {
-        max_duration_minutes: minutes("max_duration_minutes", 43_200, report),
-        max_waiting_for_dependencies_minutes: minutes("max_waiting_for_dependencies_minutes", 10_080, report),
-        max_waiting_for_retry_minutes: minutes("max_waiting_for_retry_minutes", 10_080, report),
-        max_steps_in_process_minutes: minutes("max_steps_in_process_minutes", 10_080, report),
+        max_duration_minutes: minutes("max_duration_minutes", bounds::LIFE_MINUTES, report),
+        max_waiting_for_dependencies_minutes: minutes(
+            "max_waiting_for_dependencies_minutes",
+            bounds::WAIT_MINUTES,
+            report,
+        ),
+        max_waiting_for_retry_minutes: minutes("max_waiting_for_retry_minutes", bounds::WAIT_MINUTES, report),
+        max_steps_in_process_minutes: minutes("max_steps_in_process_minutes", bounds::WAIT_MINUTES, report),
         ..Lifecycle::default()
     };
     lifecycle.staleness_action = fields.text("staleness_action", report);
@@ -315,7 +315,7 @@ fn step_override(
     report: &mut Report<'_>,
 ) -> Option<StepOverride> {
     let mut fields = Fields::open(node, "an override", report)?;
-    let (name, span) = fields.required_text("name", 255, report)?;
+    let (name, span) = fields.required_text("name", bounds::NAME, report)?;
     if name != "ALL" && !known.contains(name.as_str()) {
         let near = report.names.nearest(&name, steps.iter().map(|step| step.name.as_str()));
         let message = format!("the override of `{name}` has no effect: the template has no such step");
@@ -332,7 +332,7 @@ fn step_override(
     let change = StepOverride {
         initialization,
         timeout_seconds: fields
-            .integer(&["timeout_seconds"], 1..=u32::MAX, report)
+            .integer(&["timeout_seconds"], bounds::TIMEOUT_SECONDS, report)
             .map(|(seconds, _)| seconds),
         retry: fields.get(&["retry"], report).map(|node| retry(node, &name, report)),
         name,

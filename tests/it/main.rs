@@ -61,6 +61,7 @@ mod tables;
 mod task_cli;
 #[cfg(unix)]
 mod template_files;
+mod template_schema;
 mod testing;
 #[cfg(unix)]
 mod tls;

@@ -19,4 +19,5 @@ pub(crate) mod schema;
 #[path = "no_schema.rs"]
 pub(crate) mod schema;
 pub(crate) mod start;
+pub(crate) mod template_schema;
 pub(crate) mod violations;

@@ -142,6 +142,13 @@ impl Registry {
         self.0.keys().map(|(callable, _)| callable.as_str())
     }
 
+    /// All handlers, each with its callable and method, in order of these.
+    pub(crate) fn handlers(&self) -> impl Iterator<Item = (&str, &str, &Handler)> {
+        let mut all: Vec<_> = self.0.iter().collect();
+        all.sort_unstable_by_key(|(key, _)| *key);
+        all.into_iter().map(|((callable, method), handler)| (callable.as_str(), method.as_str(), &**handler))
+    }
+
     /// What a worker says of its handlers: their callables, with the method after a dot where one is for a
     /// method.
     pub(crate) fn described(&self) -> Vec<String> {
