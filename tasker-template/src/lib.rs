@@ -7,6 +7,7 @@
 mod check;
 mod diagnostic;
 mod draw;
+mod fault_kind;
 mod fields;
 mod graph;
 mod load;
@@ -21,6 +22,7 @@ mod version;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, Span};
 pub use draw::{dot, mermaid, rails, text};
+pub use fault_kind::{FaultKind, FaultNumber};
 pub use graph::{Graph, StepIndex};
 pub use load::{
     LoadedTemplate, MAX_BYTES, TemplateDraft, load_file, load_str, read_file, read_str, template_files,
