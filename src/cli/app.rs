@@ -9,7 +9,7 @@ use tasker_runtime::Builder;
 use crate::cli::commands::{Command, Commands};
 use crate::cli::output::{USAGE, ended, fail, log_to_stderr, note};
 use crate::cli::program::Program;
-use crate::cli::{doctor, graph, limit, migrate, run, task, validate, worker};
+use crate::cli::{doctor, explain, graph, limit, migrate, run, task, validate, worker};
 
 /// Runs workflows that YAML task templates declare.
 ///
@@ -103,6 +103,7 @@ impl App {
         let builder = builder.program_by_default(program.title());
         let code = match commands.0 {
             Command::Validate(options) => validate::run(builder, &options, &program),
+            Command::Explain(options) => explain::run(&options),
             Command::Graph(options) => graph::run(builder, &options, &program),
             Command::Run(options) if options.asks_for_help() => {
                 parser.build();

@@ -131,9 +131,15 @@ fn help_is_complete() {
             assert!(page.contains(&format!("--{option}")), "{arguments:?}: --{option}");
         }
     }
-    for arguments in
-        [&["--help"][..], &["validate", "--help"], &["graph", "--help"], &["run", "--help"], template, create]
-    {
+    for arguments in [
+        &["--help"][..],
+        &["validate", "--help"],
+        &["explain", "--help"],
+        &["graph", "--help"],
+        &["run", "--help"],
+        template,
+        create,
+    ] {
         let output = tasker(arguments);
         assert_eq!(output.status.code(), Some(0));
         assert!(text(&output.stdout).contains("Usage: tasker"), "{arguments:?}");

@@ -1,9 +1,13 @@
 //! `tasker validate`: all that a start would refuse, but for the store.
 
+mod github;
+mod path;
+mod sarif;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tasker_runtime::Builder;
 use tasker_runtime::error::Validation;
@@ -20,9 +24,24 @@ pub(super) struct Options {
     /// Count warnings as errors
     #[arg(long)]
     deny_warnings: bool,
-    /// Print one JSON object: {"valid", "templates", "errors", "warnings", "diagnostics"}
-    #[arg(long)]
+    /// How the faults are printed
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Short for `--format json`
+    #[arg(long, conflicts_with = "format")]
     json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// Each fault with its line, then a summary
+    Human,
+    /// One object: {"valid", "templates", "errors", "warnings", "diagnostics"}
+    Json,
+    /// Workflow commands of GitHub Actions, which annotate the lines of a pull request
+    Github,
+    /// A SARIF 2.1.0 log, for code scanning and editors
+    Sarif,
 }
 
 #[derive(Serialize)]
@@ -58,32 +77,42 @@ pub(super) fn run(builder: Builder, options: &Options, program: &Program) -> Exi
     }
     // Without handlers it is not this program that runs the templates.
     let builder = if builder.has_handlers() { builder } else { builder.without_worker() };
-    let Validation { templates: count, diagnostics: all, .. } = builder.validate();
+    let Validation { templates, diagnostics: all, .. } = builder.validate();
     let (errors, warnings) = (all.count(Severity::Error), all.count(Severity::Warning));
     let valid = errors == 0 && (warnings == 0 || !options.deny_warnings);
-    if options.json {
-        let answer = Answer { valid, templates: count, errors, warnings, diagnostics: &all };
-        match serde_json::to_string_pretty(&answer) {
-            Ok(json) => print(&json),
-            Err(error) => return fail(FAILED, error),
-        }
-    } else {
-        let styled = console::colors_enabled();
-        for one in all.iter() {
-            print(&format!("{}\n", one.render(styled)));
-        }
-        if let Some(rest) = all.rest() {
-            print(&format!("{rest}\n"));
-        }
-        let plural =
-            |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-        let verdict = if valid { "valid" } else { "invalid" };
-        print(&format!(
-            "{}: {}, {}: {verdict}",
-            plural(count, "template"),
-            plural(errors, "error"),
-            plural(warnings, "warning")
-        ));
+    let answer = Answer { valid, templates, errors, warnings, diagnostics: &all };
+    let format = if options.json { Format::Json } else { options.format };
+    match format {
+        Format::Human => human(&answer, program),
+        Format::Json => print_pretty(&answer),
+        Format::Github => github::commands(&all).for_each(|command| print(&command)),
+        Format::Sarif => print_pretty(&sarif::log(&all)),
     }
     if valid { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
+}
+
+fn print_pretty(value: &impl Serialize) {
+    print(&serde_json::to_string_pretty(value).expect("texts and numbers are JSON"));
+}
+
+/// Prints each fault with its line, and then how many there are.
+fn human(answer: &Answer<'_>, program: &Program) {
+    let styled = console::colors_enabled();
+    for one in answer.diagnostics.iter() {
+        print(&format!("{}\n", one.render(styled)));
+    }
+    if let Some(rest) = answer.diagnostics.rest() {
+        print(&format!("{rest}\n"));
+    }
+    if let Some(first) = answer.diagnostics.iter().next() {
+        print(&format!("more about a fault: `{} explain {}`\n", program.name, first.code.number()));
+    }
+    let plural = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    let verdict = if answer.valid { "valid" } else { "invalid" };
+    print(&format!(
+        "{}: {}, {}: {verdict}",
+        plural(answer.templates, "template"),
+        plural(answer.errors, "error"),
+        plural(answer.warnings, "warning")
+    ));
 }
