@@ -63,25 +63,45 @@ fn the_rust_of_the_page_is_the_code_that_the_tests_run() {
     }
 }
 
+/// The faults of `workflow!` and of `#[step_handler]` are those of the cases in `tests/ui`.
 #[test]
-fn what_the_compiler_reports_is_on_the_page_and_among_the_pinned_messages() {
-    let mut pinned = String::new();
-    for entry in fs::read_dir(root().join("tests/ui/fail")).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "stderr") {
-            pinned.push_str(&fs::read_to_string(path).unwrap());
+fn each_example_for_the_compiler_is_a_case_whose_message_is_pinned() {
+    let cases = ui_cases();
+    for section in [page::sections("TSK2"), page::sections("TSK3")].into_iter().flatten() {
+        let rust = section.block("rust");
+        let printed: Vec<&str> = section.block("text").lines().collect();
+        let shows = |(source, message): &(String, String)| {
+            let lines: Vec<&str> = message.lines().collect();
+            source.contains(rust)
+                && message.contains(&format!("[{}]", section.number))
+                && lines.windows(printed.len()).any(|part| page::fits(&printed.join("\n"), &part.join("\n")))
+        };
+        let number = &section.number;
+        assert!(cases.iter().any(shows), "{number}: no case of tests/ui has its example and its message");
+    }
+    for (_, message) in &cases {
+        for number in message.split("TSK").skip(1).filter_map(|rest| rest.get(..3)) {
+            let is_known = |kind: &FaultKind| kind.number().to_string() == format!("TSK{number}");
+            assert!(FaultKind::all().iter().any(is_known), "TSK{number} is not in the table: {message}");
         }
     }
-    for section in [page::sections("TSK2"), page::sections("TSK3")].into_iter().flatten() {
-        assert!(pinned.contains(&section.number), "{}: no message in tests/ui/fail", section.number);
+}
+
+/// The source of each case in the directories of `tests/ui`, with the message that is pinned for it.
+fn ui_cases() -> Vec<(String, String)> {
+    let mut cases = Vec::new();
+    for directory in fs::read_dir(root().join("tests/ui")).unwrap().map(|entry| entry.unwrap().path()) {
+        let Ok(entries) = fs::read_dir(directory) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            if let Ok(message) = fs::read_to_string(path.with_extension("stderr"))
+                && path.extension().is_some_and(|extension| extension == "rs")
+            {
+                cases.push((fs::read_to_string(path).unwrap(), message));
+            }
+        }
     }
-    for number in pinned.split("TSK").skip(1).filter_map(|rest| rest.get(..3)) {
-        let is_known = |kind: &FaultKind| kind.number().to_string() == format!("TSK{number}");
-        assert!(
-            FaultKind::all().iter().any(is_known),
-            "TSK{number} is in tests/ui/fail, and not in the table"
-        );
-    }
+    assert!(cases.len() > 50, "{}", cases.len());
+    cases
 }
 
 /// In these directories, a text in capitals is the code of an attempt's error.

@@ -64,7 +64,7 @@ fn section(text: &str) -> Section {
 }
 
 /// Whether the text is what is expected, where `…` stands for any text.
-fn fits(expected: &str, text: &str) -> bool {
+pub(super) fn fits(expected: &str, text: &str) -> bool {
     let mut rest = text.trim_end();
     let mut parts = expected.trim_end().split('…');
     let first = parts.next().unwrap_or_default();
