@@ -9,7 +9,7 @@ use tasker_runtime::Builder;
 use crate::cli::commands::{Command, Commands};
 use crate::cli::output::{USAGE, ended, fail, log_to_stderr, note};
 use crate::cli::program::Program;
-use crate::cli::{doctor, graph, limit, migrate, new, run, schema, task, validate, worker};
+use crate::cli::{doctor, explain, graph, limit, migrate, new, run, schema, task, validate, worker};
 
 /// Runs workflows that YAML task templates declare.
 ///
@@ -104,6 +104,7 @@ impl App {
         let code = match commands.0 {
             Command::New(options) => new::run(&options, &program),
             Command::Validate(options) => validate::run(builder, &options, &program),
+            Command::Explain(options) => explain::run(&options),
             Command::Graph(options) => graph::run(builder, &options, &program),
             #[cfg(feature = "generate")]
             Command::Generate(options) => crate::cli::generate::run(builder, &options, &program),

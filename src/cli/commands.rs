@@ -4,11 +4,11 @@ use clap::{ArgMatches, FromArgMatches, Subcommand};
 
 #[cfg(feature = "generate")]
 use crate::cli::generate;
-use crate::cli::{doctor, graph, limit, migrate, new, run, schema, task, validate, worker};
+use crate::cli::{doctor, explain, graph, limit, migrate, new, run, schema, task, validate, worker};
 
 /// The commands of Tasker, for an application that has commands of its own: they are flattened into its
 /// parser, and [`App::run`](crate::cli::App::run) runs the one that was given. Its own commands have other
-/// names than these: `new`, `validate`, `graph`, `generate`, `schema`, `run`, `task`,
+/// names than these: `new`, `validate`, `explain`, `graph`, `generate`, `schema`, `run`, `task`,
 /// `worker`, `limit`, `doctor` and `migrate`.
 ///
 /// ```no_run
@@ -57,6 +57,8 @@ pub(super) enum Command {
     /// In a program with handlers linked in, all that a worker checks when it starts, but for the store: also
     /// whether the handlers can run the templates, and have the states that they take.
     Validate(validate::Options),
+    /// Explain a fault by its number, as in `error[TSK111]`: what it means, an example, and the way out
+    Explain(explain::Options),
     /// Draw the graph of a template
     Graph(graph::Options),
     /// Write handlers for a template, or a template for handlers

@@ -25,6 +25,7 @@ mod at_store;
 mod chosen;
 mod commands;
 mod doctor;
+mod explain;
 mod follow;
 #[cfg(feature = "generate")]
 mod generate;

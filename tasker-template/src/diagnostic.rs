@@ -4,7 +4,9 @@ use std::fmt;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+
+use crate::fault_kind::{FaultKind, FaultNumber};
 
 /// Whether a template with this fault can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -16,67 +18,101 @@ pub enum Severity {
     Warning,
 }
 
-/// The kind of a fault. Its serialized form (`MISSING_DEP_REF`) is stable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+/// The kind of a fault, with its stable number. It is written as its word, `MISSING_DEP_REF`.
+///
+/// ```
+/// use tasker_template::Code;
+/// assert_eq!(Code::MissingDepRef.to_string(), "MISSING_DEP_REF");
+/// assert_eq!(Code::MissingDepRef.number().to_string(), "TSK111");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[repr(u16)]
 pub enum Code {
     /// The file cannot be read, is too large, or is not UTF-8.
-    Unreadable,
+    Unreadable = 101,
     /// The text is not YAML, or breaks a limit on depth, size or alias expansion.
-    Syntax,
+    Syntax = 102,
     /// A mapping holds the same key twice.
-    DuplicateKey,
+    DuplicateKey = 103,
     /// A key that is not known here.
-    UnknownKey,
+    UnknownKey = 104,
     /// A key that must be given is missing.
-    MissingKey,
+    MissingKey = 105,
     /// A value has the wrong type.
-    WrongType,
+    WrongType = 106,
     /// A value has the right type but is out of range, or is not one of the accepted words.
-    InvalidValue,
+    InvalidValue = 107,
     /// A number that is not kept as it is written: it has too many digits, or begins with a zero.
-    InexactNumber,
+    InexactNumber = 108,
     /// The template has no steps.
-    NoSteps,
+    NoSteps = 109,
     /// Two steps have the same name.
-    DuplicateStepName,
+    DuplicateStepName = 110,
     /// A dependency names no step of the template.
-    MissingDepRef,
+    MissingDepRef = 111,
     /// A step depends on itself.
-    SelfDependency,
+    SelfDependency = 112,
     /// Steps depend on each other in a circle.
-    CycleDetected,
+    CycleDetected = 113,
     /// A step has no dependency and no dependent in a template with several steps.
-    OrphanStep,
+    OrphanStep = 114,
     /// A step's type and its settings contradict each other.
-    StepType,
-    /// No handler is registered for a callable.
-    UnknownCallable,
-    /// A handler needs the result of a step that is not an ancestor of its own step.
-    NotAnAncestor,
-    /// A handler's dependency names a handler that the template binds to another step.
-    OtherHandler,
+    StepType = 115,
     /// An `input_schema` or `result_schema` is not a valid JSON schema.
-    InvalidSchema,
+    InvalidSchema = 116,
     /// The template uses a feature that this version does not run.
-    Unsupported,
+    Unsupported = 117,
+    /// No handler is registered for a callable.
+    UnknownCallable = 401,
+    /// A handler needs the result of a step that is not an ancestor of its own step.
+    NotAnAncestor = 402,
+    /// A handler's dependency names a handler that the template binds to another step.
+    OtherHandler = 403,
     /// Two templates have the same namespace, name and version.
-    DuplicateTemplate,
+    DuplicateTemplate = 404,
     /// Two handlers have the same callable.
-    DuplicateHandler,
+    DuplicateHandler = 405,
     /// No template has a step that the handler would run.
-    UnusedHandler,
+    UnusedHandler = 406,
     /// A handler takes a state that it is not given.
-    MissingState,
+    MissingState = 407,
     /// Two states have the same type.
-    DuplicateState,
+    DuplicateState = 408,
     /// No template is in the namespace.
-    UnknownNamespace,
+    UnknownNamespace = 409,
     /// No template has the environment.
-    UnknownEnvironment,
-    /// The runtime cannot start for another reason.
-    CannotStart,
+    UnknownEnvironment = 410,
+    /// A setting of the builder has a value that it cannot have.
+    OutOfRange = 411,
+    /// The store cannot be used.
+    UnusableStore = 412,
+}
+
+impl Code {
+    /// Its number, by which `docs/diagnostics.md` and `tasker explain` know it.
+    #[must_use]
+    pub fn number(self) -> FaultNumber {
+        FaultNumber(self as u16)
+    }
+
+    /// Its row in the table of all kinds of faults.
+    #[must_use]
+    pub fn kind(self) -> &'static FaultKind {
+        FaultKind::of(self.number()).expect("each code has its row")
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind().word().unwrap_or_default())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// A range of a source text, as byte offsets, with the line and column of its start.
@@ -113,7 +149,8 @@ impl Span {
 pub struct Diagnostic {
     /// Error or warning.
     pub severity: Severity,
-    /// The kind of fault.
+    /// The kind of fault. In JSON, its `number` stands before it.
+    #[serde(flatten, serialize_with = "numbered")]
     pub code: Code,
     /// What is wrong, in lower case and without a full stop.
     pub message: String,
@@ -139,7 +176,7 @@ impl Diagnostic {
     /// ```
     /// use tasker_template::{Code, Diagnostic, Severity};
     /// let fault = Diagnostic::without_place(Severity::Warning, Code::UnusedHandler, "nothing runs it");
-    /// assert_eq!(fault.to_string(), "warning: nothing runs it");
+    /// assert_eq!(fault.to_string(), "warning[TSK406]: nothing runs it");
     /// ```
     #[must_use]
     pub fn without_place(severity: Severity, code: Code, message: impl Into<String>) -> Self {
@@ -157,6 +194,28 @@ impl Diagnostic {
         }
     }
 
+    /// What is wrong, and after a semicolon what to write instead, where it is known.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match &self.suggestion {
+            Some(suggestion) => format!("{}; {suggestion}", self.message),
+            None => self.message.clone(),
+        }
+    }
+
+    /// The column after the text that is at fault, counted from 1; 0 when the fault has no place in the text.
+    ///
+    /// ```
+    /// let yaml = "{name: a, namespace_name: b, version: 1, steps: [], retri: 1}";
+    /// let faults = tasker_template::load_str("demo.yaml", yaml).unwrap_err();
+    /// let unknown = faults.iter().find(|fault| fault.message.contains("retri")).unwrap();
+    /// assert_eq!((unknown.column, unknown.end_column()), (53, 58));
+    /// ```
+    #[must_use]
+    pub fn end_column(&self) -> usize {
+        self.column + self.source_line.get(self.marked.clone()).map_or(0, |text| text.chars().count())
+    }
+
     /// The fault drawn with its source line, in colours when `styled`.
     ///
     /// ```
@@ -169,7 +228,8 @@ impl Diagnostic {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let title = level.primary_title(self.message.as_str());
+        let number = self.code.number().to_string();
+        let title = level.primary_title(self.message.as_str()).id(number.as_str());
         let group = if self.line == 0 {
             let group = Group::with_title(title);
             let group = match self.file.as_str() {
@@ -195,6 +255,16 @@ impl Diagnostic {
         let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
         renderer.render(&[group])
     }
+}
+
+/// The number and the word of a code, as fields of its fault.
+fn numbered<S: Serializer>(code: &Code, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Numbered {
+        number: FaultNumber,
+        code: Code,
+    }
+    Numbered { number: code.number(), code: *code }.serialize(serializer)
 }
 
 impl fmt::Display for Diagnostic {

@@ -8,6 +8,7 @@ mod bounds;
 mod check;
 mod diagnostic;
 mod draw;
+mod fault_kind;
 mod fields;
 mod graph;
 mod identifier;
@@ -24,6 +25,7 @@ mod version;
 
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, Span};
 pub use draw::{dot, mermaid, rails, text};
+pub use fault_kind::{FaultKind, FaultNumber};
 pub use graph::{Graph, StepIndex};
 pub use identifier::{camel_case_names, snake_case_names};
 pub use load::{

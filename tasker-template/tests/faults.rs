@@ -16,10 +16,9 @@ fn check(yaml: &str, expected: &[&str]) {
     let found: Vec<String> = found
         .iter()
         .map(|fault| {
-            let code = serde_json::to_value(fault.code).unwrap();
             let mark = if fault.severity == Severity::Warning { "?" } else { "" };
             let suggestion = fault.suggestion.as_deref().map(|text| format!(" {text}")).unwrap_or_default();
-            format!("{}:{} {}{mark}{suggestion}", fault.line, fault.column, code.as_str().unwrap())
+            format!("{}:{} {}{mark}{suggestion}", fault.line, fault.column, fault.code)
         })
         .collect();
     assert_eq!(found, expected);
@@ -266,7 +265,7 @@ fn a_fault_is_drawn_with_its_line() {
     assert_eq!(
         faults.to_string(),
         "\
-error: step `x` depends on `biling`, but the template has no such step
+error[TSK111]: step `x` depends on `biling`, but the template has no such step
  --> templates/t.yaml:6:52
   |
 6 | - {name: x, handler: {callable: C}, dependencies: [biling]}

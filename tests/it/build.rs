@@ -46,7 +46,7 @@ async fn a_misspelt_callable_is_told_with_its_place_and_the_right_one() {
     assert_eq!(
         error,
         "\
-error: no handler is registered for callable `B::Acount` of step `account`
+error[TSK401]: no handler is registered for callable `B::Acount` of step `account`
  --> t.yaml:5:39
   |
 5 | - {name: account, handler: {callable: 'B::Acount'}}
@@ -246,12 +246,12 @@ async fn a_store_that_cannot_be_opened_is_told() {
     let build = |url: &str| refused(Tasker::builder().only_listed_handlers().store_url(url));
     assert_eq!(
         build("mysql://x").await,
-        "error: `mysql://x` is not the URL of a store: write `sqlite://PATH`, `postgres://USER@HOST/DATABASE` or `memory:`"
+        "error[TSK412]: `mysql://x` is not the URL of a store: write `sqlite://PATH`, `postgres://USER@HOST/DATABASE` or `memory:`"
     );
     let missing = build("sqlite:///no/such/place/t.db").await;
     assert_eq!(
         missing,
-        "error: cannot open /no/such/place/t.db: the directory /no/such/place does not exist"
+        "error[TSK412]: cannot open /no/such/place/t.db: the directory /no/such/place does not exist"
     );
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notes.txt");

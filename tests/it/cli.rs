@@ -136,6 +136,7 @@ fn help_is_complete() {
         &["validate", "--help"],
         &["graph", "--help"],
         &["schema", "--help"],
+        &["explain", "--help"],
         &["run", "--help"],
         template,
         create,

@@ -45,7 +45,7 @@ async fn an_environment_that_no_template_has_is_refused() {
             let built = builder.environment(environment).store_url("memory:").build().await;
             assert_eq!(
                 built.map(drop).unwrap_err().to_string(),
-                format!("error: no template here has the environment `{environment}`; {hint}")
+                format!("error[TSK410]: no template here has the environment `{environment}`; {hint}")
             );
         }
     }

@@ -180,9 +180,9 @@ fn a_template_that_does_not_fit_stops_the_start() {
         .replace("      - setup_billing_profile", "      - setup_biling_profile")
         .replace("InitializePreferencesHandler", "InitialisePreferencesHandler"));
     assert!(errors.contains("bad.yaml:52:9") && errors.contains("bad.yaml:37:17"), "{errors}");
-    assert_eq!(errors.matches("error: ").count(), 2, "{errors}");
+    assert_eq!(errors.matches("error[").count(), 2, "{errors}");
     let errors = run(good.replace("InitializePreferencesHandler", "InitialisePreferencesHandler"));
-    assert!(errors.contains("bad.yaml:37:17") && errors.matches("error: ").count() == 1, "{errors}");
+    assert!(errors.contains("bad.yaml:37:17") && errors.matches("error[").count() == 1, "{errors}");
     assert!(
         errors.contains("did you mean `Microservices::StepHandlers::InitializePreferencesHandler`?"),
         "{errors}"

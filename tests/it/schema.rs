@@ -178,7 +178,7 @@ async fn a_schema_that_is_none_keeps_the_runtime_from_starting_and_says_where() 
         assert!(
             error.contains(
                 "\
-error: `input_schema` is no JSON schema at `/properties/age/type`: `integr` is no type of JSON
+error[TSK116]: `input_schema` is no JSON schema at `/properties/age/type`: `integr` is no type of JSON
  --> flow.yaml:6:17
   |
 6 |     age: {type: integr}

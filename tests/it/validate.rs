@@ -75,15 +75,15 @@ fn faulty() -> Vec<(Builder, &'static str, usize, &'static str)> {
             1,
             "UNREADABLE",
         ),
-        (with_a().concurrency(0), "`concurrency` is 0, and must be from 1 to ", 1, "CANNOT_START"),
-        (with_a().max_depth(200), "`max_depth` is 200, and must be from 1 to 127", 1, "CANNOT_START"),
+        (with_a().concurrency(0), "`concurrency` is 0, and must be from 1 to ", 1, "OUT_OF_RANGE"),
+        (with_a().max_depth(200), "`max_depth` is 200, and must be from 1 to 127", 1, "OUT_OF_RANGE"),
         (
             with_a().poll_interval(Duration::ZERO).reap_interval(Duration::MAX),
             "and must be from 1ms to 86400s",
             2,
-            "CANNOT_START",
+            "OUT_OF_RANGE",
         ),
-        (with_a().backoff_scale(f64::NAN), "`backoff_scale` is NaN, and must be", 1, "CANNOT_START"),
+        (with_a().backoff_scale(f64::NAN), "`backoff_scale` is NaN, and must be", 1, "OUT_OF_RANGE"),
         (unreadable(), "bad.yaml", 1, "SYNTAX"),
         (
             with_a().template_str("c.yaml", template("c").replace("flow", "other")),
@@ -118,7 +118,10 @@ fn a_handler_that_no_template_runs_is_a_warning() {
     let validation = states(with_a().handler::<sell>()).validate();
     assert!(validation.is_valid());
     let page = validation.diagnostics.to_string();
-    assert!(page.starts_with("warning: no template runs handler `sell` (tests/it/validate.rs:"), "{page}");
+    assert!(
+        page.starts_with("warning[TSK406]: no template runs handler `sell` (tests/it/validate.rs:"),
+        "{page}"
+    );
     assert!(page.ends_with("which is registered as `V::Sell`"), "{page}");
     // A builder that runs nothing needs no handlers, and no state of theirs.
     assert!(with_a().handler::<sell>().without_worker().validate().diagnostics.is_empty());

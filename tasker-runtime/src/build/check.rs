@@ -67,7 +67,8 @@ impl Builder {
             match fault {
                 BuildFault::Templates(faults) => diagnostics.extend(faults),
                 other => {
-                    diagnostics.push(Diagnostic::without_place(Severity::Error, other.code(), chain(&other)))
+                    let code = other.code().expect("it is none of a template's");
+                    diagnostics.push(Diagnostic::without_place(Severity::Error, code, chain(&other)));
                 }
             }
         }

@@ -97,9 +97,18 @@ pub enum BuildFault {
 }
 
 impl BuildFault {
-    /// The kind of fault, for those that have no place in a template.
-    pub(super) fn code(&self) -> Code {
-        match self {
+    /// The kind of fault, with its number; `None` for the faults of templates, which have one each.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let error = tasker::Tasker::builder().store_url("mysql://x").build().await.map(drop).unwrap_err();
+    /// assert_eq!(error.faults()[0].code().unwrap().number().to_string(), "TSK412");
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn code(&self) -> Option<Code> {
+        Some(match self {
+            Self::Templates(_) => return None,
             Self::Directory { .. } => Code::Unreadable,
             Self::DuplicateTemplate { .. } => Code::DuplicateTemplate,
             Self::DuplicateHandler { .. } => Code::DuplicateHandler,
@@ -107,8 +116,9 @@ impl BuildFault {
             Self::DuplicateState(_) => Code::DuplicateState,
             Self::UnknownNamespace { .. } => Code::UnknownNamespace,
             Self::UnknownEnvironment { .. } => Code::UnknownEnvironment,
-            Self::Templates(_) | Self::OutOfRange { .. } | Self::Store(_) => Code::CannotStart,
-        }
+            Self::OutOfRange { .. } => Code::OutOfRange,
+            Self::Store(_) => Code::UnusableStore,
+        })
     }
 }
 
@@ -136,9 +146,9 @@ impl fmt::Display for BuildError {
             if index > 0 {
                 f.write_str("\n\n")?;
             }
-            match fault {
-                BuildFault::Templates(_) => write!(f, "{fault}")?,
-                _ => write!(f, "error: {}", chain(fault))?,
+            match fault.code() {
+                None => write!(f, "{fault}")?,
+                Some(code) => write!(f, "error[{}]: {}", code.number(), chain(fault))?,
             }
         }
         Ok(())
