@@ -23,7 +23,7 @@ impl Args {
         let list = match list.parse2(tokens) {
             Ok(list) => list,
             Err(error) => {
-                errors.push(error);
+                errors.arguments(&error);
                 return args;
             }
         };
@@ -33,36 +33,51 @@ impl Args {
         let mut crate_given = false;
         for (index, arg) in list.iter().enumerate() {
             match arg {
-                Arg::Text(text) if named => errors
-                    .on(text, "a handler has one callable; for an entry point of it write `method = \"…\"`"),
+                Arg::Text(text) if named => errors.on(
+                    text,
+                    "[TSK301] a handler has one callable; for an entry point of it write `method = \"…\"`",
+                ),
                 Arg::Text(text) => {
                     named = true;
                     if index > 0 {
-                        errors.on(text, "the callable comes first, before `method` and `crate`");
+                        errors.on(text, "[TSK301] the callable comes first, before `method` and `crate`");
                     } else if text.value().trim().is_empty() {
-                        errors.on(text, "the callable is empty: write the name that templates call it by");
+                        errors.on(
+                            text,
+                            "[TSK301] the callable is empty: write the name that templates call it by",
+                        );
                     }
                     args.callable = Some(text.clone());
                 }
                 Arg::Pair(name, value) if name == "method" => match value {
                     Value::Text(text) if text.value().trim().is_empty() => {
-                        errors.on(text, "the method is empty: name it, or leave `method` out for `call`");
+                        errors.on(
+                            text,
+                            "[TSK302] the method is empty: name it, or leave `method` out for `call`",
+                        );
                     }
                     Value::Text(text) => once(&mut args.method, name, text, errors),
                     other => {
-                        errors.on(other.tokens(), "a method is written in quotes: `method = \"refund\"`");
+                        errors.on(
+                            other.tokens(),
+                            "[TSK302] a method is written in quotes: `method = \"refund\"`",
+                        );
                     }
                 },
                 Arg::Pair(name, value) if name == "crate" => match value {
                     _ if std::mem::replace(&mut crate_given, true) => twice(name, errors),
                     Value::Path(path) => args.krate = path.clone(),
                     other => {
-                        errors.on(other.tokens(), "a crate is written as a path: `crate = my_tasker`");
+                        errors
+                            .on(other.tokens(), "[TSK302] a crate is written as a path: `crate = my_tasker`");
                     }
                 },
                 Arg::Pair(name, _) if name == "callable" && !has_text => {
                     named = true;
-                    errors.on(name, format!("the callable stands first and without a name: {EXAMPLE}"));
+                    errors.on(
+                        name,
+                        format!("[TSK301] the callable stands first and without a name: {EXAMPLE}"),
+                    );
                 }
                 Arg::Pair(name, _) => unknown(name, &["method", "crate"], errors),
                 Arg::Path(path) if !has_text && !named => {
@@ -70,25 +85,32 @@ impl Args {
                     let callable = spelled(path);
                     errors.on(
                         path,
-                        format!("the callable is written in quotes: `#[step_handler(\"{callable}\")]`"),
+                        format!(
+                            "[TSK301] the callable is written in quotes: `#[step_handler(\"{callable}\")]`"
+                        ),
                     );
                 }
                 other if !has_text && !named => {
                     named = true;
-                    errors.on(other.tokens(), format!("the callable is a text in quotes: {EXAMPLE}"));
+                    errors
+                        .on(other.tokens(), format!("[TSK301] the callable is a text in quotes: {EXAMPLE}"));
                 }
-                other => errors.on(other.tokens(), "expected `method = \"…\"` or `crate = path`"),
+                other => errors.on(other.tokens(), "[TSK302] expected `method = \"…\"` or `crate = path`"),
             }
         }
         if !named {
             match list.first() {
                 Some(first) => {
-                    errors.on(first.tokens(), format!("the callable is missing; it comes first: {EXAMPLE}"));
+                    errors.on(
+                        first.tokens(),
+                        format!("[TSK301] the callable is missing; it comes first: {EXAMPLE}"),
+                    );
                 }
                 None => errors.push(syn::Error::new(
                     Span::call_site(),
                     format!(
-                        "the callable is missing: write {EXAMPLE} with the name that templates call it by"
+                        "[TSK301] the callable is missing: write {EXAMPLE} with the name that templates call \
+                         it by"
                     ),
                 )),
             }
@@ -126,7 +148,7 @@ pub(crate) fn input(attribute: &syn::Attribute, errors: &mut Errors) -> Input {
                 "true" => Some(true),
                 "false" => Some(false),
                 _ => {
-                    errors.on(value.tokens(), "write `validate`, or `validate = false`");
+                    errors.on(value.tokens(), "[TSK302] write `validate`, or `validate = false`");
                     continue;
                 }
             },
@@ -134,34 +156,38 @@ pub(crate) fn input(attribute: &syn::Attribute, errors: &mut Errors) -> Input {
         };
         if matches!(&arg, Arg::Path(path) if path.is_ident("view")) {
             if std::mem::replace(&mut input.view, true) {
-                errors.on(arg.tokens(), "`view` is given twice: keep one");
+                errors.on(arg.tokens(), "[TSK302] `view` is given twice: keep one");
             }
             continue;
         }
         if validate.is_some() {
             if input.validate.is_some() {
-                errors.on(arg.tokens(), "`validate` is given twice: keep one");
+                errors.on(arg.tokens(), "[TSK302] `validate` is given twice: keep one");
             }
             input.validate = validate;
             continue;
         }
         match arg {
             Arg::Text(text) if index > 0 && input.field.is_none() => {
-                errors.on(&text, "the field comes first: `#[input(\"field\", validate)]`");
+                errors.on(&text, "[TSK304] the field comes first: `#[input(\"field\", validate)]`");
                 input.field = Some(text);
             }
             other if index > 0 => {
-                errors.on(other.tokens(), "an input is one field; take further fields as further parameters");
+                errors.on(
+                    other.tokens(),
+                    "[TSK304] an input is one field; take further fields as further parameters",
+                );
             }
             Arg::Text(text) if text.value().is_empty() => {
-                errors.on(text, "the field's name is empty; for the whole context write `#[input]`");
+                errors.on(text, "[TSK304] the field's name is empty; for the whole context write `#[input]`");
             }
             Arg::Text(text) => input.field = Some(text),
             Arg::Path(path) => {
                 let field = spelled(&path);
-                errors.on(path, format!("the field is written in quotes: `#[input(\"{field}\")]`"));
+                errors.on(path, format!("[TSK304] the field is written in quotes: `#[input(\"{field}\")]`"));
             }
-            other => errors.on(other.tokens(), "an input is one field, in quotes: `#[input(\"user_info\")]`"),
+            other => errors
+                .on(other.tokens(), "[TSK304] an input is one field, in quotes: `#[input(\"user_info\")]`"),
         }
     }
     input
@@ -190,21 +216,23 @@ pub(crate) fn depends_on(attribute: &syn::Attribute, errors: &mut Errors) -> Opt
         Some(Arg::Path(path)) => Target::Handler(path),
         Some(Arg::Text(text)) if !text.value().trim().is_empty() => Target::Step(text),
         Some(Arg::Text(text)) => {
-            errors.on(text, format!("the step's name is empty: write {EXAMPLE}"));
+            errors.on(text, format!("[TSK305] the step's name is empty: write {EXAMPLE}"));
             return None;
         }
         Some(Arg::Pair(name, Value::Text(text))) if name == "step" => {
             let step = text.value();
-            errors
-                .on(name, format!("`step = …` goes with a handler; alone write `#[depends_on(\"{step}\")]`"));
+            errors.on(
+                name,
+                format!("[TSK305] `step = …` goes with a handler; alone write `#[depends_on(\"{step}\")]`"),
+            );
             return None;
         }
         Some(other) => {
-            errors.on(other.tokens(), format!("the handler or step comes first: {EXAMPLE}"));
+            errors.on(other.tokens(), format!("[TSK305] the handler or step comes first: {EXAMPLE}"));
             return None;
         }
         None => {
-            errors.on(attribute, format!("a dependency names a handler or a step: {EXAMPLE}"));
+            errors.on(attribute, format!("[TSK305] a dependency names a handler or a step: {EXAMPLE}"));
             return None;
         }
     };
@@ -214,27 +242,34 @@ pub(crate) fn depends_on(attribute: &syn::Attribute, errors: &mut Errors) -> Opt
             Arg::Path(path) if path.is_ident("view") => match target {
                 Target::Handler(_) => errors.on(
                     path,
-                    "a handler's path stands for its type: for another view write the step's name in quotes",
+                    "[TSK305] a handler's path stands for its type: for another view write the step's name in quotes",
                 ),
-                Target::Step(_) if view => errors.on(path, "`view` is given twice: keep one"),
+                Target::Step(_) if view => errors.on(path, "[TSK302] `view` is given twice: keep one"),
                 Target::Step(_) => view = true,
             },
             Arg::Pair(name, Value::Text(text)) if name == "step" => {
                 if matches!(target, Target::Step(_)) {
-                    errors.on(name, "the step is named already; `step = …` goes with a handler's path");
+                    errors.on(
+                        name,
+                        "[TSK302] the step is named already; `step = …` goes with a handler's path",
+                    );
                 } else if text.value().trim().is_empty() {
-                    errors.on(text, "the step's name is empty: write the one that the template gives it");
+                    errors.on(
+                        text,
+                        "[TSK302] the step's name is empty: write the one that the template gives it",
+                    );
                 } else {
                     once(&mut step, &name, &text, errors);
                 }
             }
             Arg::Pair(name, value) if name == "step" => {
-                errors.on(value.tokens(), "a step is written in quotes: `step = \"create_account\"`");
+                errors
+                    .on(value.tokens(), "[TSK302] a step is written in quotes: `step = \"create_account\"`");
             }
             Arg::Pair(name, _) => unknown(&name, &["step"], errors),
             other => errors.on(
                 other.tokens(),
-                "a parameter receives one result; take further ones as further parameters",
+                "[TSK305] a parameter receives one result; take further ones as further parameters",
             ),
         }
     }
@@ -248,12 +283,12 @@ fn attribute_list(attribute: &syn::Attribute, example: &str, errors: &mut Errors
         syn::Meta::List(meta) => match list.parse2(meta.tokens.clone()) {
             Ok(list) => Some(list),
             Err(error) => {
-                errors.push(error);
+                errors.arguments(&error);
                 None
             }
         },
         syn::Meta::NameValue(meta) => {
-            errors.on(meta, format!("write {example}"));
+            errors.on(meta, format!("[TSK302] write {example}"));
             None
         }
     }
@@ -267,16 +302,18 @@ fn once(place: &mut Option<LitStr>, name: &Ident, value: &LitStr, errors: &mut E
 }
 
 fn twice(name: &Ident, errors: &mut Errors) {
-    errors.on(name, format!("`{name}` is given twice: keep one"));
+    errors.on(name, format!("[TSK302] `{name}` is given twice: keep one"));
 }
 
 fn unknown(name: &Ident, known: &[&str], errors: &mut Errors) {
     let written = name.to_string();
     match near(&written, known) {
-        Some(near) => errors.on(name, format!("unknown argument `{written}`; did you mean `{near}`?")),
+        Some(near) => {
+            errors.on(name, format!("[TSK302] unknown argument `{written}`; did you mean `{near}`?"))
+        }
         None => {
             let names = known.join("`, `");
-            errors.on(name, format!("unknown argument `{written}`; known here: `{names}`"));
+            errors.on(name, format!("[TSK302] unknown argument `{written}`; known here: `{names}`"));
         }
     }
 }

@@ -14,30 +14,33 @@ pub(crate) fn rules(handler: &Handler, errors: &mut Errors) {
     if !signature.generics.params.is_empty() {
         errors.on(
             &signature.generics,
-            "a step handler has no generic parameters: write the types that it is called with",
+            "[TSK315] a step handler has no generic parameters: write the types that it is called with",
         );
     } else if let Some(clause) = &signature.generics.where_clause {
-        errors.on(clause, "a step handler has no generic parameters, and needs no `where`");
+        errors.on(clause, "[TSK315] a step handler has no generic parameters, and needs no `where`");
     }
     if let Some(keyword) = &signature.constness {
-        errors.on(keyword, "a step handler runs when a task does: remove `const`");
+        errors.on(keyword, "[TSK315] a step handler runs when a task does: remove `const`");
     }
     if let Some(abi) = &signature.abi {
-        errors.on(abi, "a step handler is called by the runtime, as Rust: remove `extern`");
+        errors.on(abi, "[TSK315] a step handler is called by the runtime, as Rust: remove `extern`");
     }
     if let Some(variadic) = &signature.variadic {
-        errors.on(variadic, "a step handler names each of its parameters");
+        errors.on(variadic, "[TSK315] a step handler names each of its parameters");
     }
     if let syn::Safety::Unsafe(keyword) = &signature.safety {
         errors.on(
             keyword,
-            "a step handler is called by the runtime, which cannot promise what `unsafe` asks for: \
+            "[TSK315] a step handler is called by the runtime, which cannot promise what `unsafe` asks for: \
              remove it, and write an `unsafe` block inside",
         );
     }
     for attribute in &handler.function.attrs {
         if is_step_handler(attribute) {
-            errors.on(attribute, "a function is one handler: write a second function that calls this one");
+            errors.on(
+                attribute,
+                "[TSK314] a function is one handler: write a second function that calls this one",
+            );
         }
     }
     for one in &handler.parameters {
@@ -56,33 +59,47 @@ fn parameter(parameter: &Parameter, errors: &mut Errors) {
     let owned = parameter.owned();
     if let Type::Reference(reference) = &parameter.written {
         if let Some(mutability) = &reference.mutability {
-            errors.on(mutability, "what a handler receives is its own: take it by value, as `mut name: T`");
+            errors.on(
+                mutability,
+                "[TSK308] what a handler receives is its own: take it by value, as `mut name: T`",
+            );
         }
         if let Some(lifetime) = reference.lifetime.as_ref().filter(|lifetime| lifetime.ident == "static") {
-            errors.on(lifetime, "what a handler receives is gone after the attempt: remove `'static`");
+            errors
+                .on(lifetime, "[TSK308] what a handler receives is gone after the attempt: remove `'static`");
         }
         if is_named(owned, &["str"]) {
-            return errors.on(reference, "a handler's text is read for this attempt alone: take a `String`");
+            return errors
+                .on(reference, "[TSK308] a handler's text is read for this attempt alone: take a `String`");
         } else if let Type::Slice(slice) = owned {
             let item = slice.elem.to_token_stream();
             return errors.on(
                 reference,
-                format!("a handler's list is read for this attempt alone: take a `Vec<{item}>`"),
+                format!("[TSK308] a handler's list is read for this attempt alone: take a `Vec<{item}>`"),
             );
         }
     }
     if let Type::TraitObject(object) = owned {
         let object = object.to_token_stream();
-        errors
-            .on(owned, format!("a handler receives values whose type is known: take `State<Arc<{object}>>`"));
+        errors.on(
+            owned,
+            format!("[TSK308] a handler receives values whose type is known: take `State<Arc<{object}>>`"),
+        );
     } else if let Some(tokens) = opaque(owned) {
-        errors.on(tokens, "a handler's parameter has one type, which its value is read as: name that type");
+        errors.on(
+            tokens,
+            "[TSK308] a handler's parameter has one type, which its value is read as: name that type",
+        );
     } else if let Some(tokens) = borrowed(owned) {
-        errors.on(tokens, "what a handler receives is its own: take an owned type, such as `String`");
+        errors
+            .on(tokens, "[TSK308] what a handler receives is its own: take an owned type, such as `String`");
     }
     for attribute in &parameter.attributes {
         if attribute.path().is_ident("cfg") {
-            errors.on(attribute, "a handler's parameters are the same always: put `#[cfg]` on the function");
+            errors.on(
+                attribute,
+                "[TSK303] a handler's parameters are the same always: put `#[cfg]` on the function",
+            );
         }
     }
 }
@@ -92,17 +109,22 @@ fn output(output: &Output, errors: &mut Errors) {
     if let Some(tokens) = opaque(ty) {
         let future = tokens.clone().into_iter().nth(1).is_some_and(|token| token.to_string() == "Future");
         let message = match future {
-            true => "a step handler that waits is an `async fn`: write that, and the future's output here",
-            false => "a handler's result has one type, which other handlers can name: write that type",
+            true => {
+                "[TSK311] a step handler that waits is an `async fn`: write that, and the future's output \
+                 here"
+            }
+            false => {
+                "[TSK311] a handler's result has one type, which other handlers can name: write that type"
+            }
         };
         errors.on(tokens, message);
     } else if let Some(tokens) = borrowed(ty) {
         errors.on(
             tokens,
-            "a handler's result outlives what it received: return an owned type, such as `String`",
+            "[TSK311] a handler's result outlives what it received: return an owned type, such as `String`",
         );
     } else if let Type::Never(never) = ty {
-        errors.on(never, "a step handler ends with a result: for one without write no return type");
+        errors.on(never, "[TSK311] a step handler ends with a result: for one without write no return type");
     }
 }
 
@@ -146,7 +168,7 @@ fn itself(handler: &Handler, errors: &mut Errors) {
             && path.is_ident(handler.name())
             && step.value() == unraw(handler.name())
         {
-            errors.on(path, "a step cannot wait for itself: name the handler whose result this is");
+            errors.on(path, "[TSK307] a step cannot wait for itself: name the handler whose result this is");
         }
     }
 }
@@ -165,7 +187,10 @@ fn duplicates(handler: &Handler, errors: &mut Errors) {
         if seen.insert(name.value(), ()).is_some() {
             errors.on(
                 name,
-                format!("another parameter receives {what} `{}` already: use that one", name.value()),
+                format!(
+                    "[TSK306] another parameter receives {what} `{}` already: use that one",
+                    name.value()
+                ),
             );
         }
     }

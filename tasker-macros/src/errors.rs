@@ -13,6 +13,11 @@ impl Errors {
         self.push(Error::new_spanned(tokens, message));
     }
 
+    /// Adds what the parser says of an attribute's arguments.
+    pub(crate) fn arguments(&mut self, error: &Error) {
+        self.push(Error::new(error.span(), format!("[TSK302] {error}")));
+    }
+
     pub(crate) fn push(&mut self, error: Error) {
         match &mut self.0 {
             Some(first) => first.combine(error),

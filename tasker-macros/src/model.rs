@@ -125,8 +125,8 @@ impl Handler {
 
 /// Reports an item that is not a function.
 fn no_function(item: &TokenStream, error: syn::Error, errors: &mut Errors) {
-    const METHODS: &str = "`#[step_handler]` goes on a function of its own; for several entry points of one \
-         callable write functions with `method = \"…\"`, and take the object as `State<T>`";
+    const METHODS: &str = "[TSK314] `#[step_handler]` goes on a function of its own; for several entry \
+         points of one callable write functions with `method = \"…\"`, and take the object as `State<T>`";
     if let Ok(method) = syn::parse2::<syn::TraitItemFn>(item.clone()) {
         return errors.on(method.sig.ident, METHODS);
     }
@@ -143,7 +143,10 @@ fn no_function(item: &TokenStream, error: syn::Error, errors: &mut Errors) {
         Ok(other) => other.into_token_stream(),
         Err(_) => return errors.push(error),
     };
-    errors.on(head, "`#[step_handler]` goes on a function: `async fn name(…) -> Result<T, StepError>`");
+    errors.on(
+        head,
+        "[TSK314] `#[step_handler]` goes on a function: `async fn name(…) -> Result<T, StepError>`",
+    );
 }
 
 fn parameter(argument: &mut FnArg, errors: &mut Errors) -> Parameter {
@@ -152,8 +155,8 @@ fn parameter(argument: &mut FnArg, errors: &mut Errors) -> Parameter {
         FnArg::Receiver(receiver) => {
             errors.on(
                 receiver,
-                "a step handler is a function of its own and has no `self`: move it out of the `impl`, and \
-                 take the object as `State<T>`",
+                "[TSK314] a step handler is a function of its own and has no `self`: move it out of the \
+                 `impl`, and take the object as `State<T>`",
             );
             let (source, written) = (Source::Unknown, syn::parse_quote!(()));
             return Parameter { source, name: String::new(), written, attributes: Vec::new() };
@@ -169,7 +172,7 @@ fn parameter(argument: &mut FnArg, errors: &mut Errors) -> Parameter {
     for attribute in misspelled {
         let name = attribute.path().to_token_stream();
         let meant = meant(&attribute).unwrap_or_default();
-        errors.on(&name, format!("unknown attribute `{name}`; did you mean `{meant}`?"));
+        errors.on(&name, format!("[TSK303] unknown attribute `{name}`; did you mean `{meant}`?"));
     }
     let name = argument.pat.to_token_stream().to_string();
     let name = name.strip_prefix("mut ").unwrap_or(&name).to_owned();
@@ -190,7 +193,7 @@ fn is_ours(attribute: &Attribute) -> bool {
 fn source(attributes: &[Attribute], errors: &mut Errors) -> Source {
     let [attribute, rest @ ..] = attributes else { return Source::Extracted };
     for extra in rest {
-        errors.on(extra, "a parameter comes from one place: keep one of these attributes");
+        errors.on(extra, "[TSK303] a parameter comes from one place: keep one of these attributes");
     }
     if attribute.path().is_ident("input") {
         let args::Input { field, validate, view } = args::input(attribute, errors);

@@ -36,6 +36,10 @@ impl FaultKind {
         Self { number: FaultNumber(number), word: Some(word), title }
     }
 
+    const fn compiler(number: u16, title: &'static str) -> Self {
+        Self { number: FaultNumber(number), word: None, title }
+    }
+
     /// All kinds, in the order of their numbers.
     ///
     /// ```
@@ -108,6 +112,41 @@ static KINDS: &[FaultKind] = &[
     FaultKind::new(115, "STEP_TYPE", "a step's type and its settings contradict each other"),
     FaultKind::new(116, "INVALID_SCHEMA", "a schema is no JSON schema"),
     FaultKind::new(117, "UNSUPPORTED", "this version does not run what the template asks for"),
+
+    FaultKind::compiler(201, "a `workflow!` is not written as one"),
+    FaultKind::compiler(202, "the template of a workflow cannot be read"),
+    FaultKind::compiler(203, "no listed handler has a step's callable"),
+    FaultKind::compiler(204, "no step runs a listed handler"),
+    FaultKind::compiler(205, "two listed handlers have the same callable"),
+    FaultKind::compiler(206, "a handler is listed for a step that it does not run"),
+    FaultKind::compiler(207, "a handler of a workflow reads a step that is not there"),
+    FaultKind::compiler(208, "a handler of a workflow reads a step that may not be complete by then"),
+    FaultKind::compiler(209, "a handler of a workflow reads a step that another handler runs"),
+    FaultKind::compiler(210, "a step is read as another type than its handler returns"),
+    FaultKind::compiler(211, "the input of a workflow has no such field"),
+    FaultKind::compiler(212, "a field of the input is taken as another type"),
+    FaultKind::compiler(213, "the result of a step cannot be read back"),
+    FaultKind::compiler(214, "the input of a workflow is not a plain struct"),
+    FaultKind::compiler(215, "what a workflow lists is no handler"),
+
+    FaultKind::compiler(301, "the callable is missing, or is not one text in quotes"),
+    FaultKind::compiler(302, "an argument is unknown, given twice, or not of its form"),
+    FaultKind::compiler(303, "an attribute of a parameter is unknown, or one too many"),
+    FaultKind::compiler(304, "an input is not one field"),
+    FaultKind::compiler(305, "a dependency is not one handler or step"),
+    FaultKind::compiler(306, "two parameters take the same"),
+    FaultKind::compiler(307, "a step waits for itself"),
+    FaultKind::compiler(308, "a parameter is not of an owned type that is known"),
+    FaultKind::compiler(309, "a parameter comes from nowhere"),
+    FaultKind::compiler(310, "a state is that of another crate"),
+    FaultKind::compiler(311, "a result is not of an owned type that is known"),
+    FaultKind::compiler(312, "a result is not seen to be a `Result`"),
+    FaultKind::compiler(313, "an error cannot be recorded"),
+    FaultKind::compiler(314, "what is marked is no function of its own"),
+    FaultKind::compiler(315, "a function is not one that the runtime can call"),
+    FaultKind::compiler(316, "a dependency returns another type than the parameter expects"),
+    FaultKind::compiler(317, "what a dependency names is no handler"),
+    FaultKind::compiler(318, "an input cannot be validated"),
 
     FaultKind::new(401, "UNKNOWN_CALLABLE", "no handler is registered for a callable"),
     FaultKind::new(402, "NOT_AN_ANCESTOR", "a handler reads a step that may not be complete by then"),

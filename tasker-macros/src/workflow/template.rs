@@ -57,9 +57,8 @@ fn is_mistake(fault: &Diagnostic) -> bool {
 /// The fault with its line, as it is drawn everywhere else; the compiler writes `error: ` itself.
 fn drawn(fault: &Diagnostic) -> String {
     let drawn = fault.render(false);
-    let level = ["error", "warning"].into_iter().find_map(|level| drawn.strip_prefix(level));
-    let text = level.unwrap_or(&drawn).trim_start_matches(": ");
-    text.to_owned()
+    let text = ["error", "warning"].into_iter().find_map(|level| drawn.strip_prefix(level));
+    text.unwrap_or(&drawn).trim_start_matches(": ").replacen("]: ", "] ", 1)
 }
 
 type Cache = HashMap<(String, u64), Result<Arc<LoadedTemplate>, Diagnostics>>;

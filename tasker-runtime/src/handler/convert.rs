@@ -4,7 +4,7 @@ use tasker_store::BoxError;
 
 /// Holds when a parameter of this type accepts the output `O` of the handler `H`.
 #[diagnostic::on_unimplemented(
-    message = "dependency `{H}` returns `{O}`, but this parameter expects `{Self}`",
+    message = "[TSK316] dependency `{H}` returns `{O}`, but this parameter expects `{Self}`",
     label = "expected `{O}`",
     note = "take `{O}`, or name the step in quotes to read another view of its result: \
             `#[depends_on(\"step\")]`"
@@ -19,7 +19,7 @@ impl<H, O> DependencyOutput<H, O> for O {}
 
 /// Holds when an optional parameter of this type accepts the output `O` of the handler `H`.
 #[diagnostic::on_unimplemented(
-    message = "dependency `{H}` returns `{O}`, but this parameter expects `{Self}`",
+    message = "[TSK316] dependency `{H}` returns `{O}`, but this parameter expects `{Self}`",
     label = "expected `Option<{O}>`",
     note = "take `Option<{O}>`, or name the step in quotes to read another view of its result: \
             `#[depends_on(\"step\")]`"
@@ -35,7 +35,7 @@ impl<H, T> OptionalDependencyOutput<H, Option<T>> for Option<T> {}
 
 /// An error that a handler may return: anything that converts into a `StepError`, or into a boxed error.
 #[diagnostic::on_unimplemented(
-    message = "a step handler cannot fail with `{Self}`",
+    message = "[TSK313] a step handler cannot fail with `{Self}`",
     label = "not an error that can be recorded",
     note = "return `StepError`, or implement `From<{Self}> for StepError` or `std::error::Error for {Self}`",
     note = "it must also be `Send` and `Sync`, for an attempt may end on another thread: use `Arc` for `Rc`, and \
@@ -109,7 +109,7 @@ pub(crate) mod private {
 
     /// The conversion of a type that is called `Result`.
     #[diagnostic::on_unimplemented(
-        message = "`{Self}` is called `Result`, but is none",
+        message = "[TSK312] `{Self}` is called `Result`, but is none",
         label = "not a `std::result::Result`",
         note = "give this type another name, or return `Result<T, E>`"
     )]
@@ -135,7 +135,7 @@ pub(crate) mod private {
     pub struct Returned<'a, T>(pub &'a T, pub &'a StepContext);
 
     #[diagnostic::on_unimplemented(
-        message = "this type is `{Self}` under another name",
+        message = "[TSK312] this type is `{Self}` under another name",
         label = "not called `Result`",
         note = "write `Result<T, E>`, so that an error fails the attempt"
     )]
@@ -218,7 +218,7 @@ pub(crate) mod private {
 
     /// A type that is called `State`, but is not Tasker's.
     #[diagnostic::on_unimplemented(
-        message = "`{Self}` is not the `State` of Tasker",
+        message = "[TSK310] `{Self}` is not the `State` of Tasker",
         label = "the `State` of another crate",
         note = "a step handler takes `tasker::State<T>`: write `use tasker::State;` in place of the other \
                 import, or `tasker::State<T>` here"

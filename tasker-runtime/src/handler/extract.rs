@@ -33,7 +33,7 @@ use crate::handler::step_error::StepError;
 /// async fn write(transaction: Transaction) {}
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "a step handler cannot take a parameter of type `{Self}`",
+    message = "[TSK309] a step handler cannot take a parameter of type `{Self}`",
     label = "where does this come from?",
     note = "mark it `#[input]` (the task's context), `#[input(\"field\")]`, or `#[depends_on(handler)]` \
             (another step's result), or take `State<{Self}>` or `StepContext`"

@@ -45,7 +45,7 @@ pub use tasker_store::{SqlValue, SqlWrite};
 /// assert_eq!(<greet as StepHandler>::CALLABLE, "Docs::Greet");
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a step handler",
+    message = "[TSK317] `{Self}` is not a step handler",
     label = "not a step handler",
     note = "name the function that has `#[step_handler(\"…\")]`, or the step itself in quotes: \
             `#[depends_on(\"step\")]`"

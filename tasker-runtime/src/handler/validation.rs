@@ -12,7 +12,7 @@ use validator::Validate;
 
 /// Holds when an input of this type can be validated: `#[input(validate)]`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be validated: it does not implement the `Validate` that Tasker knows",
+    message = "[TSK318] `{Self}` cannot be validated: it does not implement the `Validate` that Tasker knows",
     label = "does not implement `tasker::validator::Validate`",
     note = "write `#[derive(tasker::validator::Validate)]` and `#[validate(crate = \"tasker::validator\")]` \
             on the type",
@@ -29,7 +29,8 @@ impl<T: Validate> ValidInput for T {}
 /// Required only in a program with several versions of the crate `validator`: there, an input that derives
 /// the `Validate` of another version than Tasker's would not be validated.
 #[diagnostic::on_unimplemented(
-    message = "is `{Self}` to be validated? Its `Validate`, if it has one, is not the one that Tasker knows",
+    message = "[TSK318] is `{Self}` to be validated? Its `Validate`, if it has one, is not the one that \
+               Tasker knows",
     label = "does not implement `tasker::validator::Validate`, and would pass unvalidated",
     note = "this program has several versions of the crate `validator`; `cargo tree --duplicates` lists them",
     note = "to validate it, derive `Validate` of the version that Tasker has: \

@@ -51,6 +51,8 @@ fn section(text: &str) -> Section {
     let (heading, body) = text.split_once('\n').unwrap();
     let (number, title) = heading.split_once(": ").unwrap();
     let word = body.trim().strip_prefix('`').and_then(|body| body.split('`').next()).unwrap_or_default();
+    // What the compiler reports has no word, and its section may begin with code.
+    let word = if word.chars().all(|one| one.is_ascii_uppercase() || one == '_') { word } else { "" };
     let blocks = body.split("```").skip(1).step_by(2).map(|block| {
         let (language, text) = block.split_once('\n').unwrap();
         (language.to_owned(), text.to_owned())
