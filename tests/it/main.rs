@@ -75,3 +75,4 @@ mod versions;
 mod waiters;
 mod waiting_on;
 mod worker_cli;
+mod workflow;
