@@ -323,8 +323,7 @@ fn a_mistake_that_a_schema_can_see_is_refused_by_both() {
         REFUSED.map(|(mistake, yaml)| (mistake, yaml.to_owned())).into_iter().chain(in_steps)
     {
         let yaml = whole(&yaml);
-        let faults = load_str("t.yaml", &yaml).expect_err(mistake);
-        assert_eq!(faults.count(Severity::Error), 1, "{mistake}: {faults}");
+        assert!(load_str("t.yaml", &yaml).is_err(), "the reader accepts {mistake}");
         assert!(!schema.is_valid(&parsed(&yaml)), "the schema accepts {mistake}");
     }
     for yaml in ["[{name: a}]", "text", "7", ""] {
