@@ -30,8 +30,7 @@ fn the_schema_of_a_program_has_its_handlers_and_namespaces() {
     assert_eq!(callable["enum"], json!(["Greeting::FindName", "Greeting::Greet"]));
     let greet = "`greet` in examples/greeting.rs; reads the results of `find_name`";
     assert_eq!(callable["enumDescriptions"][1], greet);
-    // It has no templates of its own, so that nothing is known of its namespaces.
-    assert_eq!(schema["properties"]["namespace_name"]["enum"], Value::Null);
+    assert_eq!(schema["properties"]["namespace_name"]["enum"], json!(["docs"]));
 
     let schema = json_of(&output_of(shop().arg("schema")));
     assert_eq!(schema["properties"]["namespace_name"]["enum"], json!(["shop"]));
