@@ -38,10 +38,10 @@ fn own_crate(attributes: &[Attribute], errors: &mut Errors) -> Option<Path> {
                 krate = Some(meta.value()?.call(Path::parse_mod_style)?);
                 Ok(())
             }
-            false => Err(meta.error("known here: `crate = path`")),
+            false => Err(meta.error("unknown argument; known here: `crate = path`")),
         });
         if let Err(error) = parsed {
-            errors.push(error);
+            errors.arguments(&error);
         }
     }
     krate

@@ -1,0 +1,7 @@
+#[derive(tasker::WorkflowInput)]
+#[tasker(krate = my_tasker)]
+pub struct Order {
+    pub item: String,
+}
+
+fn main() {}
