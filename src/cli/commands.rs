@@ -72,11 +72,11 @@ pub(super) enum Command {
     /// Editors with yaml-language-server, such as VS Code with the extension YAML, Neovim, Helix and Zed, read
     /// it for a file that has this line, with the path of the schema as seen from the file:
     ///
-    ///     # yaml-language-server: $schema=../template.schema.json
+    ///   # yaml-language-server: $schema=../template.schema.json
     ///
     /// For all files of a directory, it is a setting of the editor. In VS Code:
     ///
-    ///     "yaml.schemas": {"./template.schema.json": "templates/**/*.yaml"}
+    ///   "yaml.schemas": {"./template.schema.json": "templates/**/*.yaml"}
     ///
     /// It accepts each file that loads, but for those with an unknown key. What concerns several places of a
     /// file, such as a cycle, only `validate` finds.

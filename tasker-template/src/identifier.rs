@@ -46,8 +46,10 @@ fn distinct<'a>(
     names
         .into_iter()
         .map(|name| {
-            let base = join(&words(name));
-            let base = if base.starts_with(|first: char| first.is_ascii_digit()) || base.is_empty() {
+            // A name without letters and digits of ASCII has no words.
+            let words = Some(words(name)).filter(|words| !words.is_empty());
+            let base = join(&words.unwrap_or_else(|| vec!["unnamed".to_owned()]));
+            let base = if base.starts_with(|first: char| first.is_ascii_digit()) {
                 format!("_{base}")
             } else {
                 base
@@ -107,7 +109,7 @@ mod tests {
             ("step2Again", "step2_again"),
             ("a--b", "a_b"),
             ("crate", "crate_2"),
-            ("", "_2"),
+            ("", "unnamed"),
             ("größe", "gr_e"),
         ];
         for (name, snake) in cases {
