@@ -21,6 +21,7 @@ mod faults;
 mod files;
 mod fleet_limits;
 mod fuzzed;
+mod generate_cli;
 mod golden;
 mod gone;
 mod grants;

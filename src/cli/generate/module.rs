@@ -284,3 +284,81 @@ fn indented(code: &str) -> String {
     }
     own
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::path::Path;
+
+    use tasker_template::{load_file, load_str, template_files};
+
+    use super::*;
+    use crate::cli::generate::format::formatted;
+
+    /// How many functions of a module have this attribute.
+    fn functions(items: &[Item], attribute: &str) -> usize {
+        let has = |item: &Item| match item {
+            Item::Fn(function) => function.attrs.iter().any(|one| one.path().is_ident(attribute)),
+            _ => false,
+        };
+        items.iter().filter(|item| has(item)).count()
+    }
+
+    #[test]
+    fn each_template_becomes_a_module_with_its_handlers_and_tests() {
+        let files = template_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("templates")).unwrap();
+        assert!(files.len() >= 12);
+        for file in files {
+            let template = load_file(&file).unwrap().into_template();
+            let Module { code, notes } = module(&template, "t.yaml");
+            assert!(notes.is_empty(), "{}: {notes:?}", file.display());
+            let callables: HashSet<_> = template.steps.iter().map(|step| &step.handler.callable).collect();
+            let items = syn::parse_file(&code).unwrap().items;
+            assert_eq!(functions(&items, "step_handler"), callables.len(), "{}", file.display());
+            let Some(Item::Mod(tests)) = items.last() else { panic!("no tests") };
+            assert_eq!(functions(&tests.content.as_ref().unwrap().1, "test"), 2, "{}", file.display());
+        }
+    }
+
+    #[track_caller]
+    fn check(steps: &str, has: &str, note: Option<&str>) {
+        let yaml = format!("{{name: t, namespace_name: n, version: 1, steps: [{steps}]}}");
+        let template = load_str("t.yaml", &yaml).unwrap().into_template();
+        let Module { code, notes } = module(&template, "t.yaml");
+        let code = formatted(code);
+        assert!(code.contains(has), "{code}");
+        assert_eq!(notes.first().map(String::as_str), note);
+    }
+
+    #[test]
+    fn a_handler_without_schemas_takes_and_returns_any_value() {
+        check("{name: a, handler: {callable: A}}", "fn a(#[input] input: serde_json::Value)", None);
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_made_up_is_left_to_a_person() {
+        check(
+            "{name: a, handler: {callable: A}, result_schema: {type: string, pattern: '^(?!x)y$'}}",
+            "#[ignore = \"write values that fit their schemas: A_RESULT\"]",
+            Some("a test is ignored: write values that fit their schemas: A_RESULT"),
+        );
+    }
+
+    #[test]
+    fn a_schema_of_which_no_type_can_be_made_is_told() {
+        check(
+            "{name: a, handler: {callable: A}, result_schema: {type: [object, 'null']}}",
+            "-> Result<serde_json::Value, StepError>",
+            Some("no type `AResult` could be made of its schema; its values are `serde_json::Value`"),
+        );
+    }
+
+    #[test]
+    fn a_template_that_no_program_can_run_yet_has_no_test() {
+        check(
+            "{name: a, handler: {callable: A}}, {name: b, type: decision, handler: {callable: B}, dependencies: [a]}",
+            "pub async fn b(",
+            Some("no test was written: this version does not run steps of all the template's types"),
+        );
+    }
+}

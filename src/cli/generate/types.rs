@@ -163,3 +163,35 @@ fn attributes_of(item: &mut Item) -> Option<&mut Vec<Attribute>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn types_of_different_schemas_have_different_names() {
+        let mut types = Types::default();
+        let schema = json!({ "type": "object", "properties": { "b_result": { "enum": ["x"] } } });
+        let other = json!({ "type": "object", "properties": { "c": { "type": "null" } } });
+        assert_eq!(types.add("AResult", "One.", Some(&schema)), "AResult");
+        assert_eq!(types.add("AResultBResult", "Another.", Some(&other)), "AResultBResult2");
+        let names: Vec<_> = types.items.iter().filter_map(name_of).collect();
+        assert_eq!(names, ["AResult", "AResultBResult", "AResultBResult2"]);
+        assert!(types.untyped.is_empty());
+    }
+
+    #[test]
+    fn values_that_are_no_objects_have_types_of_the_language() {
+        for (schema, expected) in [
+            (json!({ "type": "integer" }), "i64"),
+            (json!({ "type": "string", "format": "uuid" }), "String"),
+            (json!({ "type": "array", "items": { "type": "number" } }), "Vec < f64 >"),
+            (json!({}), ANY),
+            (json!(true), ANY),
+        ] {
+            assert_eq!(Types::default().add("AResult", "One.", Some(&schema)), expected);
+        }
+    }
+}
