@@ -54,7 +54,8 @@ fn a_new_crate_runs_and_passes_its_tests_and_lints() {
     assert_eq!(task["steps"][1]["result"]["cents"], 500);
     assert!(home.join("my-shop.db").is_file());
     let tests = cargo_text(&home, &["test"]);
-    assert!(tests.contains("2 passed"), "{tests}");
+    // Two that it came with, and one of `workflow!`.
+    assert!(tests.contains("3 passed"), "{tests}");
     cargo(&home, &["clippy", "--all-targets", "--", "-D", "warnings"]);
     cargo(&home, &["fmt", "--check"]);
     // A template of its handlers is the one that it came with, but for what handlers do not say.
@@ -97,9 +98,9 @@ fn a_new_crate_joins_a_workspace_and_generated_handlers_compile_in_it() {
         writeln!(main, "#[rustfmt::skip]\nmod {name};").unwrap();
     }
     fs::write(home.join("src/main.rs"), main).unwrap();
-    // Two tests of each module, and two of the crate's own.
+    // A test of each module and one of its `workflow!`, and three of the crate's own.
     let tests = cargo_text(&home, &["test"]);
-    assert!(tests.contains(&format!("{} passed; 0 failed; 0 ignored", 2 * COMPILED.len() + 2)), "{tests}");
+    assert!(tests.contains(&format!("{} passed; 0 failed; 0 ignored", 2 * COMPILED.len() + 3)), "{tests}");
     cargo(&home, &["clippy", "--all-targets", "--", "-D", "warnings"]);
     for (name, _) in COMPILED {
         let file = home.join(format!("src/{name}.rs"));

@@ -1,22 +1,12 @@
-//! Names of Rust for names of a template.
+//! Names of Rust for names of a template: those of tasker-template, but for those that would hide something which
+//! the generated code refers to.
 
 use std::collections::HashSet;
 
-use heck::{ToSnakeCase as _, ToUpperCamelCase as _};
+use tasker_template::{camel_case_names, snake_case_names};
 
-/// Keywords that may be names when they are written raw, as in `r#match`.
-const KEYWORDS: [&str; 48] = [
-    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "do", "dyn", "else",
-    "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro",
-    "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "static", "struct", "trait",
-    "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
-];
-
-/// Names that would hide something which the generated code refers to: a handler has a type of its name.
-const TAKEN: [&str; 31] = [
-    "self",
-    "super",
-    "crate",
+/// A handler has a type of its name, and would hide these.
+const TAKEN: [&str; 33] = [
     "alloc",
     "core",
     "serde",
@@ -24,7 +14,6 @@ const TAKEN: [&str; 31] = [
     "std",
     "tasker",
     "tests",
-    "tokio",
     "bool",
     "char",
     "str",
@@ -45,32 +34,42 @@ const TAKEN: [&str; 31] = [
     "input",
     "main",
     "read",
+    "self",
+    "super",
+    "crate",
+    "tokio",
+    "test",
+    "",
 ];
 
-/// The name in snake case: of a function, a parameter, or a module. Raw where it is a keyword.
-pub(super) fn function_name(name: &str) -> String {
-    let mut own = ascii(name).to_snake_case();
-    if own.is_empty() || own.starts_with(|first: char| first.is_ascii_digit()) {
-        own = format!("step_{own}").trim_end_matches('_').to_owned();
-    }
-    if TAKEN.contains(&own.as_str()) {
-        own.push_str("_step");
-    }
-    if KEYWORDS.contains(&own.as_str()) { format!("r#{own}") } else { own }
+/// Names for functions and parameters, all different: one for each step.
+pub(super) fn function_names<'a>(steps: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let free: Vec<String> = steps.map(free).collect();
+    snake_case_names(free.iter().map(String::as_str))
 }
 
-/// The name in camel case: of a type, or the beginning of one.
-pub(super) fn type_name(name: &str) -> String {
-    let own = ascii(name).to_upper_camel_case();
-    if own.is_empty() || own.starts_with(|first: char| first.is_ascii_digit()) {
-        return format!("Step{own}");
-    }
-    own
+/// The name of a module, which none of these functions has.
+pub(super) fn module_name(name: &str, functions: &[String]) -> String {
+    let one = |name: &str| function_names(std::iter::once(name)).concat();
+    let own = one(name);
+    if functions.contains(&own) { one(&format!("{name} workflow")) } else { own }
 }
 
-/// The name in capitals: of a constant, or the beginning of one.
-pub(super) fn constant_name(name: &str) -> String {
-    unraw(&function_name(name)).to_uppercase()
+/// The name of a type: that of a step or template, and what the type is of it.
+pub(super) fn type_name(name: &str, what: &str) -> String {
+    let own = camel(&format!("{name} {what}"));
+    let is_bare = own == what || own.starts_with('_');
+    if is_bare { format!("Step{}", own.trim_start_matches('_')) } else { own }
+}
+
+/// The name in camel case, as a part of another.
+pub(super) fn camel(name: &str) -> String {
+    camel_case_names([name]).concat()
+}
+
+/// The name in capitals: of a constant.
+pub(super) fn constant_name(name: &str, what: &str) -> String {
+    snake_case_names([format!("{name} {what}").as_str()]).concat().trim_start_matches('_').to_uppercase()
 }
 
 /// The name as `#[step_handler]` takes it from the function.
@@ -87,9 +86,21 @@ pub(super) fn unused(name: String, used: &mut HashSet<String>) -> String {
     own
 }
 
-/// The name with a gap in the place of what is no letter or digit of ASCII.
-fn ascii(name: &str) -> String {
-    name.chars().map(|one| if one.is_ascii_alphanumeric() { one } else { '_' }).collect()
+/// The name, or a longer one in the place of one that is taken, of one that begins with a digit, or of one that has
+/// no letter.
+fn free(name: &str) -> String {
+    let own = snake_case_names([name]).concat();
+    let own = own.trim_start_matches('_');
+    if !own.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        let is_numbered_alone = !name.contains(|one: char| one.is_ascii_alphanumeric());
+        return if is_numbered_alone { "step".to_owned() } else { format!("step {name}") };
+    }
+    let lower = name.to_lowercase();
+    if TAKEN.contains(&lower.as_str()) || TAKEN.contains(&own) {
+        format!("{name} step")
+    } else {
+        name.to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -98,24 +109,30 @@ mod tests {
 
     #[test]
     fn every_name_of_a_step_becomes_one_of_rust() {
-        for (step, function, start) in [
-            ("charge_card", "charge_card", "ChargeCard"),
-            ("charge-card", "charge_card", "ChargeCard"),
-            ("ChargeCard", "charge_card", "ChargeCard"),
-            ("Shop::Charge", "shop_charge", "ShopCharge"),
-            ("2nd try", "step_2nd_try", "Step2ndTry"),
-            ("match", "r#match", "Match"),
-            ("self", "self_step", "Self"),
-            ("u32", "u32_step", "U32"),
-            ("über", "ber", "Ber"),
-            ("支払い", "step", "Step"),
-            ("_", "step", "Step"),
+        for (step, function, result) in [
+            ("charge_card", "charge_card", "ChargeCardResult"),
+            ("charge-card", "charge_card", "ChargeCardResult"),
+            ("ChargeCard", "charge_card", "ChargeCardResult"),
+            ("Shop::Charge", "shop_charge", "ShopChargeResult"),
+            ("2nd try", "step_2nd_try", "Step2ndTryResult"),
+            ("match", "r#match", "MatchResult"),
+            ("self", "self_step", "SelfResult"),
+            ("u32", "u32_step", "U32Result"),
+            ("支払い", "step", "StepResult"),
+            ("_", "step", "StepResult"),
         ] {
-            assert_eq!((&*function_name(step), &*type_name(step)), (function, start), "{step}");
-            let function = function_name(step);
-            assert!(syn::parse_str::<syn::Ident>(unraw(&function)).is_ok() || function.starts_with("r#"));
-            syn::parse_str::<syn::Ident>(&format!("{start}Result")).unwrap();
+            let own = function_names(std::iter::once(step)).concat();
+            assert_eq!((&*own, &*type_name(step, "Result")), (function, result), "{step}");
+            syn::parse_str::<syn::Ident>(&own).or_else(|_| syn::parse_str(unraw(&own))).unwrap();
+            syn::parse_str::<syn::Ident>(&constant_name(step, "result")).unwrap();
         }
+    }
+
+    #[test]
+    fn a_module_has_another_name_than_the_functions_in_it() {
+        let functions = function_names(["refund", "notify"].into_iter());
+        assert_eq!(module_name("refund", &functions), "refund_workflow");
+        assert_eq!(module_name("refunds", &functions), "refunds");
     }
 
     #[test]

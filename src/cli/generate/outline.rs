@@ -1,11 +1,9 @@
 //! The handlers that a template asks for: one for each callable, whatever number of steps it runs.
 
-use std::collections::HashSet;
-
 use serde_json::Value;
 use tasker_template::{HandlerTemplate, StepTemplate, TaskTemplate};
 
-use crate::cli::generate::names::{function_name, unraw, unused};
+use crate::cli::generate::names::{function_names, unraw};
 
 /// A handler to be written.
 #[derive(Debug)]
@@ -48,10 +46,8 @@ impl<'t> Handler<'t> {
 
 /// The handlers of a template, in the order of their first steps.
 pub(super) fn handlers(template: &TaskTemplate) -> Vec<Handler<'_>> {
-    let mut used = HashSet::new();
     // Each step has a name, for parameters; that of the first is the handler's.
-    let names: Vec<String> =
-        template.steps.iter().map(|step| unused_raw(function_name(&step.name), &mut used)).collect();
+    let names = function_names(template.steps.iter().map(|step| step.name.as_str()));
     let mut handlers: Vec<Handler<'_>> = Vec::new();
     let mut runs: Vec<usize> = Vec::new();
     for (step, name) in template.steps.iter().zip(&names) {
@@ -80,18 +76,6 @@ pub(super) fn handlers(template: &TaskTemplate) -> Vec<Handler<'_>> {
         }
     }
     handlers
-}
-
-/// As [`unused`], for names that may be raw.
-fn unused_raw(name: String, used: &mut HashSet<String>) -> String {
-    match name.strip_prefix("r#") {
-        Some(keyword) if used.contains(keyword) => unused(keyword.to_owned(), used),
-        Some(keyword) => {
-            used.insert(keyword.to_owned());
-            name
-        }
-        None => unused(name, used),
-    }
 }
 
 fn key(handler: &HandlerTemplate) -> (&str, &str) {

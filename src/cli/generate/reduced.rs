@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::generate::names::type_name;
+use crate::cli::generate::names::camel;
 
 /// How deep the parts of an `allOf` may refer to each other.
 const DEEPEST: usize = 32;
@@ -44,7 +44,7 @@ fn definition_names(schema: &Value, prefix: &str) -> BTreeMap<String, String> {
     let mut names = BTreeMap::new();
     for key in ["$defs", "definitions"] {
         for name in schema.get(key).and_then(Value::as_object).into_iter().flat_map(Map::keys) {
-            let wanted = format!("{prefix}{}", type_name(name));
+            let wanted = format!("{prefix}{}", camel(name).trim_matches('_'));
             let numbered = (2..).map(|number| format!("{wanted}{number}"));
             let mut all = std::iter::once(wanted.clone()).chain(numbered);
             let own = all.find(|one| !names.values().any(|other| other == one)).unwrap_or(wanted);
@@ -206,7 +206,7 @@ fn strings(keys: &Map<String, Value>) -> Option<Value> {
     if texts.is_empty() || texts.len() + usize::from(is_nullable) != options.len() {
         return None;
     }
-    let mut names: Vec<String> = texts.iter().map(|text| type_name(text).to_lowercase()).collect();
+    let mut names: Vec<String> = texts.iter().map(|text| camel(text).to_lowercase()).collect();
     names.sort_unstable();
     names.dedup();
     let are_names = texts.iter().all(|text| text.starts_with(|first: char| first.is_ascii_alphabetic()));

@@ -59,6 +59,25 @@ impl Types {
     }
 }
 
+impl Types {
+    /// Has the type derive `WorkflowInput`, and says whether it can: it is a struct with fields.
+    pub(super) fn is_workflow_input(&mut self, name: &str) -> bool {
+        let Some(Item::Struct(own)) =
+            self.items.iter_mut().find(|item| name_of(item).as_deref() == Some(name))
+        else {
+            return false;
+        };
+        if !matches!(own.fields, syn::Fields::Named(_)) {
+            return false;
+        }
+        let derive = own.attrs.iter_mut().find(|attribute| attribute.path().is_ident("derive"));
+        if let Some(derive) = derive {
+            *derive = parse_quote!(#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, WorkflowInput)]);
+        }
+        true
+    }
+}
+
 /// What was made of one schema.
 struct Made {
     items: Vec<Item>,

@@ -1,25 +1,28 @@
 //! Names that a new crate can have.
 
+use crate::cli::new::files::template_name;
+
 /// Names that mean something else where code or Cargo refers to a crate.
-const TAKEN: [&str; 18] = [
+const TAKEN: [&str; 19] = [
     "alloc",
     "build",
+    "charge_card",
     "core",
+    "crate",
     "deps",
     "examples",
     "incremental",
     "proc_macro",
+    "reserve_item",
+    "self",
     "serde",
     "serde_json",
     "std",
+    "super",
     "tasker",
     "test",
+    "tests",
     "tokio",
-    "self",
-    "super",
-    "crate",
-    "static",
-    "gen",
 ];
 
 /// Why a crate cannot be called this; `None` if it can.
@@ -33,6 +36,8 @@ pub(super) fn fault(name: &str) -> Option<String> {
         Some("a crate's name begins with a letter".to_owned())
     } else if name.len() > 64 {
         Some("a crate's name has at most 64 characters".to_owned())
+    } else if template_name(name).starts_with("r#") {
+        Some(format!("`{name}` is a keyword of Rust"))
     } else if TAKEN.contains(&name.replace('-', "_").as_str()) {
         Some(format!("`{name}` is the name of something else, to Rust, to Cargo, or of what the crate uses"))
     } else {
@@ -55,6 +60,7 @@ mod tests {
             ("größe", "and no `ö`"),
             ("2shop", "begins with a letter"),
             ("-shop", "begins with a letter"),
+            ("match", "is a keyword"),
             ("tasker", "is the name of something else"),
             ("serde-json", "is the name of something else"),
             (&"a".repeat(65), "at most 64"),

@@ -1,6 +1,6 @@
 //! The files of a new crate, beside its manifest.
 
-use heck::{ToSnakeCase as _, ToUpperCamelCase as _};
+use tasker_template::{camel_case_names, snake_case_names};
 
 /// The context that the first command runs a task with.
 pub(super) const CONTEXT: &str = r#"{"item": "book", "quantity": 2}"#;
@@ -20,7 +20,7 @@ pub(super) fn files(crate_name: &str) -> [(String, String); 5] {
         text.replace("__NAME__", crate_name)
             .replace("__TEMPLATE__", &template)
             .replace("__NAMESPACE__", template.get(..LONGEST_NAMESPACE).unwrap_or(&template))
-            .replace("__TYPE__", &crate_name.to_upper_camel_case())
+            .replace("__TYPE__", &camel_case_names([crate_name]).concat())
     };
     [
         (template_path(crate_name), filled(include_str!("files/template.yaml"))),
@@ -31,6 +31,7 @@ pub(super) fn files(crate_name: &str) -> [(String, String); 5] {
     ]
 }
 
-fn template_name(crate_name: &str) -> String {
-    crate_name.to_snake_case()
+/// The name of the template, and of the workflow in code.
+pub(super) fn template_name(crate_name: &str) -> String {
+    snake_case_names([crate_name]).concat()
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tasker::prelude::*;
 
 /// The context of a task: what somebody orders.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, WorkflowInput)]
 pub struct Order {
     pub item: String,
     pub quantity: u64,
@@ -22,6 +22,14 @@ pub struct Reservation {
 pub struct Receipt {
     pub payment: String,
     pub cents: u64,
+}
+
+tasker::workflow! {
+    /// Sells what somebody orders. The compiler checks that the template and the handlers fit together.
+    pub __TEMPLATE__(Order) = "templates/__TEMPLATE__.yaml" {
+        reserve_item,
+        charge_card,
+    }
 }
 
 /// Reserves what was ordered.

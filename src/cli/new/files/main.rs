@@ -10,7 +10,7 @@ use tasker::cli::App;
 #[tokio::main]
 async fn main() -> ExitCode {
     let builder = Tasker::builder()
-        .templates("templates")
+        .workflow(handlers::__TEMPLATE__)
         .store_url("sqlite://__NAME__.db");
     App::new(builder)
         .version(env!("CARGO_PKG_VERSION"))
