@@ -63,6 +63,10 @@ pub mod cli;
 struct Readme;
 
 #[cfg(doctest)]
+#[doc = include_str!("../docs/first-hour.md")]
+struct FirstHourPage;
+
+#[cfg(doctest)]
 #[doc = include_str!("../docs/testing.md")]
 struct TestingPage;
 

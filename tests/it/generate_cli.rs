@@ -58,8 +58,8 @@ fn a_template_of_the_handlers_of_a_program_is_valid_in_it() {
     assert_eq!(
         text(&output.stdout),
         "name: shop\nnamespace_name: team_a\nversion: 1.0.0\nsteps:\n  - name: reserve\n    \
-         handler: {callable: \"Shop::Reserve\"}\n  - name: charge\n    handler: {callable: \"Shop::Charge\"}\n    \
-         dependencies: [reserve]\n"
+         handler: {callable: \"Shop::Reserve\"}\n  - name: charge\n    \
+         handler: {callable: \"Shop::Charge\"}\n    dependencies: [reserve]\n"
     );
     let path = directory.path().join("shop.yaml");
     fs::write(&path, &output.stdout).unwrap();

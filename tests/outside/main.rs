@@ -65,8 +65,8 @@ fn a_new_crate_runs_and_passes_its_tests_and_lints() {
     assert_eq!(heading, expected.replace("my-shop", "\"my-shop\""));
     assert_eq!(
         steps,
-        "  - name: reserve_item\n    handler: {callable: \"MyShop::ReserveItem\"}\n  - name: charge_card\n    \
-         handler: {callable: \"MyShop::ChargeCard\"}\n    dependencies: [reserve_item]\n"
+        "  - name: reserve_item\n    handler: {callable: \"MyShop::ReserveItem\"}\n  \
+         - name: charge_card\n    handler: {callable: \"MyShop::ChargeCard\"}\n    dependencies: [reserve_item]\n"
     );
     fs::write(home.join("again.yaml"), &template).unwrap();
     cargo(&home, &["run", "--", "validate", "--deny-warnings", "again.yaml"]);

@@ -79,7 +79,8 @@ fn workflow(template: &TaskTemplate, path: &str, input: Option<&str>, handlers: 
     let input = input.map(|input| format!("({input})")).unwrap_or_default();
     let functions: String = functions.iter().map(|function| format!("        {function},\n")).collect();
     format!(
-        "\ntasker::workflow! {{\n    /// {about}\n    pub {name}{input} = {path:?} {{\n{functions}    }}\n}}\n"
+        "\ntasker::workflow! {{\n    /// {about}\n    pub {name}{input} = {path:?} {{\n{functions}    }}\n\
+         }}\n"
     )
 }
 
@@ -370,7 +371,8 @@ mod tests {
     #[test]
     fn a_template_that_no_program_can_run_yet_has_no_test() {
         check(
-            "{name: a, handler: {callable: A}}, {name: b, type: decision, handler: {callable: B}, dependencies: [a]}",
+            "{name: a, handler: {callable: A}},
+             {name: b, type: decision, handler: {callable: B}, dependencies: [a]}",
             "pub async fn b(",
             Some("no `workflow!` and no test: this version does not run steps of all the template's types"),
         );

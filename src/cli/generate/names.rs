@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use tasker_template::{camel_case_names, snake_case_names};
 
 /// A handler has a type of its name, and would hide these.
-const TAKEN: [&str; 33] = [
+const TAKEN: [&str; 32] = [
     "alloc",
     "core",
     "serde",
@@ -69,7 +69,8 @@ pub(super) fn camel(name: &str) -> String {
 
 /// The name in capitals: of a constant.
 pub(super) fn constant_name(name: &str, what: &str) -> String {
-    snake_case_names([format!("{name} {what}").as_str()]).concat().trim_start_matches('_').to_uppercase()
+    let own = snake_case_names([format!("{name} {what}").as_str()]).concat().to_uppercase();
+    if own.starts_with('_') { format!("STEP{own}") } else { own }
 }
 
 /// The name as `#[step_handler]` takes it from the function.
@@ -90,13 +91,11 @@ pub(super) fn unused(name: String, used: &mut HashSet<String>) -> String {
 /// no letter.
 fn free(name: &str) -> String {
     let own = snake_case_names([name]).concat();
-    let own = own.trim_start_matches('_');
-    if !own.starts_with(|first: char| first.is_ascii_alphabetic()) {
-        let is_numbered_alone = !name.contains(|one: char| one.is_ascii_alphanumeric());
-        return if is_numbered_alone { "step".to_owned() } else { format!("step {name}") };
-    }
-    let lower = name.to_lowercase();
-    if TAKEN.contains(&lower.as_str()) || TAKEN.contains(&own) {
+    if !name.contains(|one: char| one.is_ascii_alphanumeric()) {
+        "step".to_owned()
+    } else if own.starts_with('_') {
+        format!("step {name}")
+    } else if TAKEN.contains(&own.as_str()) || TAKEN.contains(&name) {
         format!("{name} step")
     } else {
         name.to_owned()

@@ -45,7 +45,8 @@ impl fmt::Display for NoTemplate {
             ),
             Self::SameName { step, one, other } => write!(
                 f,
-                "both {one} and {other} would run step `{step}`; name one of them, and the template has it alone"
+                "both {one} and {other} would run step `{step}`; name one of them, and the template has \
+                 it alone"
             ),
         }
     }

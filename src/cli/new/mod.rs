@@ -60,7 +60,8 @@ pub(super) fn run(options: &Options, program: &Program) -> ExitCode {
                 print(&format!("Added to the workspace of {}.", workspace.display()));
             }
             print(&format!(
-                "Made {}. What to do next:\n\n  cd {}\n  cargo run -- run {} --context '{CONTEXT}'\n  cargo test\n",
+                "Made {}. What to do next:\n\n  cd {}\n  cargo run -- run {} --context '{CONTEXT}'\n  \
+                 cargo test\n",
                 directory.display(),
                 directory.display(),
                 template_path(name)
