@@ -39,7 +39,6 @@ const TAKEN: [&str; 32] = [
     "crate",
     "tokio",
     "test",
-    "",
 ];
 
 /// Names for functions and parameters, all different: one for each step.
