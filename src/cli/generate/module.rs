@@ -59,7 +59,7 @@ pub(super) fn module(template: &TaskTemplate, path: &str) -> Module {
         .map(|name| format!("no type `{name}` could be made of its schema; its values are `{ANY}`"))
         .collect();
     if can_run {
-        code.push_str(&test(template, path, &input, &handlers, &results, &mut notes));
+        code.push_str(&test(template, path, &input, &handlers, &results, &types, &mut notes));
     } else {
         notes.push(
             "no `workflow!` and no test: this version does not run steps of all the template's types"
@@ -206,6 +206,7 @@ fn test(
     input: &str,
     handlers: &[Handler<'_>],
     results: &[String],
+    types: &Types,
     notes: &mut Vec<String>,
 ) -> String {
     let mut constants = Constants::default();
@@ -247,11 +248,12 @@ fn test(
             }",
         ),
     };
+    let own_types = if types.are_in(&format!("{returned}{context}")) { "use super::*;" } else { "" };
     let constants = constants.code;
     let inner = format!(
         "{import}
         use tasker::testing::TestEngine;
-        use super::*;
+        {own_types}
         const TEMPLATE: &str = {path:?};
         {constants}
         /// Runs the whole template in virtual time, with these results in the place of handlers. Remove the line

@@ -60,6 +60,12 @@ impl Types {
 }
 
 impl Types {
+    /// Whether this code names one of the types.
+    pub(super) fn are_in(&self, code: &str) -> bool {
+        let is_part = |one: char| one.is_alphanumeric() || one == '_';
+        code.split(|one| !is_part(one)).any(|name| self.names.contains(name))
+    }
+
     /// Has the type derive `WorkflowInput`, and says whether it can: it is a struct with fields.
     pub(super) fn is_workflow_input(&mut self, name: &str) -> bool {
         let Some(Item::Struct(own)) =
