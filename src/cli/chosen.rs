@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use tasker_runtime::Builder;
 use tasker_template::{Diagnostics, LoadedTemplate, TemplateDraft, compare_versions, load_file, nearest};
 
-use crate::cli::output::{CANNOT_START, USAGE, cannot_start, fail};
+use crate::cli::output::{CANNOT_START, FAILED, USAGE, cannot_start, fail, tell};
 use crate::cli::program::Program;
 
 /// The version that stands for the latest.
@@ -19,6 +19,19 @@ pub(super) struct Chosen {
     pub(super) builder: Builder,
     /// The template, or what is wrong with it.
     pub(super) template: Result<LoadedTemplate, Diagnostics>,
+}
+
+impl Chosen {
+    /// The builder, and the template when nothing is wrong with it; else tells what is.
+    pub(super) fn faultless(self) -> Result<(Builder, LoadedTemplate), ExitCode> {
+        match self.template {
+            Ok(loaded) => Ok((self.builder, loaded)),
+            Err(faults) => {
+                tell(&faults);
+                Err(ExitCode::from(FAILED))
+            }
+        }
+    }
 }
 
 /// Whether the file is called as templates are.
@@ -110,6 +123,9 @@ impl fmt::Display for Unclear<'_> {
         match (wanted, !fitting.is_empty()) {
             (Some(wanted), true) => {
                 return write!(f, "{program} has several templates `{wanted}`: name the file of one");
+            }
+            (Some(wanted), false) if Path::new(wanted).is_dir() => {
+                return write!(f, "`{wanted}` is a directory: name one of its files");
             }
             (Some(wanted), false) => {
                 write!(f, "there is no file `{wanted}`, and {program} has no template of this name")?;

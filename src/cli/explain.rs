@@ -24,12 +24,17 @@ pub(super) fn run(options: &Options) -> ExitCode {
         }
         return ExitCode::SUCCESS;
     };
-    let found: Vec<_> = FaultKind::called(wanted).map(plain).collect();
+    let found: Vec<_> = FaultKind::called(bare(wanted)).map(plain).collect();
     if found.is_empty() {
         return fail(USAGE, unknown(wanted));
     }
     print(found.join("\n\n").as_str());
     ExitCode::SUCCESS
+}
+
+/// What stands in the brackets of `error[TSK111]`, as a terminal shows a fault.
+fn bare(wanted: &str) -> &str {
+    wanted.split_once('[').and_then(|(_, rest)| rest.split(']').next()).unwrap_or(wanted).trim()
 }
 
 fn unknown(wanted: &str) -> String {
@@ -60,10 +65,24 @@ pub(super) fn plain(kind: &FaultKind) -> String {
         } else if is_code && !line.is_empty() {
             lines.push(format!("    {line}"));
         } else {
-            lines.push(line.to_owned());
+            lines.push(without_links(line));
         }
     }
     lines.join("\n")
+}
+
+/// The line with the path of a page in the place of a link to it, which would lead nowhere.
+fn without_links(line: &str) -> String {
+    let mut text = String::new();
+    let mut rest = line;
+    while let Some((before, link)) = rest.split_once("](") {
+        let (Some((before, _)), Some((page, after))) = (before.rsplit_once('['), link.split_once(')')) else {
+            break;
+        };
+        text.push_str(&format!("{before}docs/{page}"));
+        rest = after;
+    }
+    text + rest
 }
 
 #[cfg(test)]
@@ -76,8 +95,14 @@ mod tests {
             let section = section(kind);
             assert!(section.starts_with(&format!("{}: {}\n", kind.number(), kind.title())), "{section}");
             assert_eq!(section.matches("\nWay out: ").count(), 1, "{section}");
-            assert!(!plain(kind).contains("```"), "{section}");
+            assert!(!plain(kind).contains("```") && !plain(kind).contains("]("), "{section}");
         }
+    }
+
+    #[test]
+    fn a_fault_is_found_as_it_is_printed() {
+        assert_eq!(["error[TSK111]", "[TSK111]", " TSK111"].map(bare), ["TSK111"; 3]);
+        assert_eq!(without_links("See [a.md](a.md), and [b.md](b.md#c)."), "See docs/a.md, and docs/b.md#c.");
     }
 
     #[test]

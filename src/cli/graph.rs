@@ -7,8 +7,8 @@ use clap::{Args, ValueEnum};
 use tasker_runtime::Builder;
 use tasker_template::{dot, mermaid, text};
 
-use crate::cli::chosen::choose;
-use crate::cli::output::{FAILED, print, say};
+use crate::cli::chosen::{Chosen, choose};
+use crate::cli::output::print;
 use crate::cli::program::Program;
 
 #[derive(Debug, Args)]
@@ -34,21 +34,10 @@ enum Format {
 }
 
 pub(super) fn run(builder: Builder, options: &Options, program: &Program) -> ExitCode {
-    let chosen = match choose(builder, options.template.as_deref(), program) {
-        Ok(chosen) => chosen,
+    let chosen = choose(builder, options.template.as_deref(), program).and_then(Chosen::faultless);
+    let loaded = match chosen {
+        Ok((_, loaded)) => loaded,
         Err(code) => return code,
-    };
-    let loaded = match chosen.template {
-        Ok(loaded) => loaded,
-        Err(faults) => {
-            for one in faults.iter() {
-                say(&format!("{}\n", one.render(console::colors_enabled_stderr())));
-            }
-            if let Some(rest) = faults.rest() {
-                say(&rest);
-            }
-            return ExitCode::from(FAILED);
-        }
     };
     let draw = match options.format {
         Format::Text => text,

@@ -36,8 +36,7 @@ impl Target {
     }
 
     fn command(&self, arguments: &[OsString]) -> Command {
-        // Under `cargo run`, the same cargo.
-        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut command = own_cargo();
         command.arg("run").arg("--quiet").arg("--manifest-path").arg(&self.manifest);
         if let Some(example) = &self.example {
             command.arg("--example").arg(example);
@@ -45,6 +44,11 @@ impl Target {
         command.arg("--").args(arguments);
         command
     }
+}
+
+/// Cargo: under `cargo run`, the same one.
+pub(super) fn own_cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
 /// Becomes the program, where the system can; else runs it and ends as it does.

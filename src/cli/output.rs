@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::{fmt, io};
 
 use serde::Serialize;
+use tasker_template::Diagnostics;
 use tracing_subscriber::EnvFilter;
 
 /// The task did not complete, or a template is wrong.
@@ -71,6 +72,16 @@ pub(super) fn fail(code: u8, message: impl fmt::Display) -> ExitCode {
 /// The one place that writes to standard error. Where that cannot be written, nobody can be told.
 pub(super) fn say(message: &str) {
     let _ = writeln!(io::stderr().lock(), "{message}");
+}
+
+/// Tells the faults of a template.
+pub(super) fn tell(faults: &Diagnostics) {
+    for one in faults.iter() {
+        say(&format!("{}\n", one.render(console::colors_enabled_stderr())));
+    }
+    if let Some(rest) = faults.rest() {
+        say(&rest);
+    }
 }
 
 /// Why standard output could not be written, once it could not. What runs goes on all the same.

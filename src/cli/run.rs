@@ -74,6 +74,11 @@ impl Options {
     pub(super) fn from_words(words: Vec<OsString>, program: &Program) -> Result<Self, String> {
         let mut words = words.into_iter();
         let path = PathBuf::from(words.next().unwrap_or_default());
+        if !path.exists() && !cfg!(feature = "generate") && path.as_os_str() == "generate" {
+            return Err(
+                "`generate` was left out of this program: add the feature `generate` of tasker".to_owned()
+            );
+        }
         if !path.exists() {
             return Err(format!(
                 "`{}` is neither a command (`{} --help` lists them) nor a path that exists here",

@@ -12,7 +12,7 @@ use crate::values::Result;
 /// Runs a statement in a transaction of the caller's. It is implemented for tokio-postgres; for another
 /// client it is a few lines. For sqlx 0.8, with the crate `async-trait`:
 ///
-/// ```ignore
+/// ```text
 #[doc = include_str!("../docs/sqlx.rs")]
 /// ```
 ///

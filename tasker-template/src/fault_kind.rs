@@ -63,6 +63,7 @@ impl FaultKind {
     pub fn called(name: &str) -> impl Iterator<Item = &'static Self> {
         KINDS.iter().filter(move |kind| {
             kind.number.to_string().eq_ignore_ascii_case(name)
+                || kind.number.0.to_string() == name
                 || kind.word.is_some_and(|word| word.eq_ignore_ascii_case(name))
         })
     }
@@ -134,15 +135,15 @@ static KINDS: &[FaultKind] = &[
     FaultKind::compiler(303, "an attribute of a parameter is unknown, or one too many"),
     FaultKind::compiler(304, "an input is not one field"),
     FaultKind::compiler(305, "a dependency is not one handler or step"),
-    FaultKind::compiler(306, "two parameters take the same"),
+    FaultKind::compiler(306, "two parameters ask for the same value"),
     FaultKind::compiler(307, "a step waits for itself"),
     FaultKind::compiler(308, "a parameter is not of an owned type that is known"),
     FaultKind::compiler(309, "a parameter comes from nowhere"),
     FaultKind::compiler(310, "a state is that of another crate"),
     FaultKind::compiler(311, "a result is not of an owned type that is known"),
-    FaultKind::compiler(312, "a result is not seen to be a `Result`"),
+    FaultKind::compiler(312, "a return type hides its `Result`"),
     FaultKind::compiler(313, "an error cannot be recorded"),
-    FaultKind::compiler(314, "what is marked is no function of its own"),
+    FaultKind::compiler(314, "`#[step_handler]` is not on a free function"),
     FaultKind::compiler(315, "a function is not one that the runtime can call"),
     FaultKind::compiler(316, "a dependency returns another type than the parameter expects"),
     FaultKind::compiler(317, "what a dependency names is no handler"),

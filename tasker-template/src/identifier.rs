@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use crate::bounds::QUEUED_NAMESPACE;
+
 /// Words that cannot be a name, not even as `r#word`.
 const RESERVED: [&str; 5] = ["self", "Self", "super", "crate", "_"];
 
@@ -35,6 +37,21 @@ pub fn snake_case_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Str
 pub fn camel_case_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let join = |words: &[String]| words.iter().map(|word| capitalized(word)).collect::<String>();
     distinct(names, join, "")
+}
+
+/// The namespace that a template of this name can have: letters, digits and `_`, not beginning with a digit, and no
+/// longer than the queues of Tasker Core allow.
+///
+/// ```
+/// use tasker_template::namespace_of;
+/// assert_eq!((namespace_of("my-shop").as_str(), namespace_of("2x").as_str()), ("my_shop", "_2x"));
+/// assert_eq!(namespace_of(&"a".repeat(40)).len(), 29);
+/// ```
+#[must_use]
+pub fn namespace_of(name: &str) -> String {
+    let name = snake_case_names([name]).concat();
+    let name = name.strip_prefix("r#").unwrap_or(&name);
+    name.chars().take(QUEUED_NAMESPACE).collect()
 }
 
 fn distinct<'a>(

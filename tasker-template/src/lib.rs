@@ -27,7 +27,7 @@ pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity, Span};
 pub use draw::{dot, mermaid, rails, text};
 pub use fault_kind::{FaultKind, FaultNumber};
 pub use graph::{Graph, StepIndex};
-pub use identifier::{camel_case_names, snake_case_names};
+pub use identifier::{camel_case_names, namespace_of, snake_case_names};
 pub use load::{
     LoadedTemplate, MAX_BYTES, TemplateDraft, load_file, load_str, read_file, read_str, template_files,
 };

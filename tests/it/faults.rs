@@ -11,15 +11,14 @@ use tasker_runtime::clock::Clock;
 use tasker_runtime::error::chain;
 use tasker_runtime::store::{MemoryStore, SqliteStore};
 use tasker_runtime::task::AttemptOutcome;
-use tasker_runtime::worker::WorkerId;
 use tasker_runtime::{NewTask, StepContext, StepResult, StepState, TaskFilter, TaskState, Tasker};
-use tasker_store::{ClaimRequest, NewTaskRecord, Store};
+use tasker_store::Store;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::log::Log;
 use crate::patience::{PATIENCE, within};
-use crate::support::{Ledger, flow, new_task, on_file, recording, template, virtual_time};
+use crate::support::{Ledger, flow, new_task, on_file, recording, template, unreadable_task, virtual_time};
 
 /// Larger than what is free in the pages that a file has.
 fn large() -> String {
@@ -161,26 +160,8 @@ async fn a_task_whose_state_cannot_be_read_is_left_out_of_lists() {
 
 #[tokio::test]
 async fn a_step_of_a_template_that_cannot_be_read_fails_and_frees_its_slot() {
-    use tasker_store::conformance::{Shape, at, new_task as new_record, template as unreadable};
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    store.put_template(unreadable()).await.unwrap();
-    let record = new_record(&Shape::new(vec![vec![]]), 0);
-    let id = record.id;
-    let nothing = ClaimRequest {
-        worker: WorkerId::random(),
-        limit: 0,
-        any: false,
-        now: at(0),
-        excluded: Arc::default(),
-        namespaces: None,
-    };
-    store
-        .create_task(
-            NewTaskRecord { created_at: Timestamp::UNIX_EPOCH, ..record },
-            ClaimRequest { now: Timestamp::UNIX_EPOCH, ..nothing },
-        )
-        .await
-        .unwrap();
+    let id = unreadable_task(&*store).await;
     let ledger = Ledger::default();
     let builder =
         Tasker::builder().only_listed_handlers().template_str("flow.yaml", template("a")).concurrency(1);

@@ -99,11 +99,11 @@ fn a_crate_that_cannot_be_made_leaves_nothing_behind() {
     refused(&new(here, &["2shop"]), 2, "begins with a letter");
     refused(&new(here, &["serde"]), 2, "is the name of something else");
     refused(&new(here, &["shop", "--path", "/"]), 2, "no checkout of Tasker");
-    refused(&new(here, &["shop", "--version", "newest"]), 3, "Nothing was made.");
+    refused(&new(here, &["shop", "--version", "newest"]), 1, "Nothing was made.");
     assert_eq!(entries(here), 0);
 
     fs::create_dir(here.join("shop")).unwrap();
-    refused(&new(here, &["shop", "--version", "newest"]), 3, "Nothing was made.");
+    refused(&new(here, &["shop", "--version", "newest"]), 1, "Nothing was made.");
     assert_eq!(entries(&here.join("shop")), 0);
     fs::write(here.join("shop/notes.txt"), "mine").unwrap();
     refused(&new(here, &["shop"]), 2, "shop is there already, and not empty");
@@ -116,7 +116,7 @@ fn a_workspace_is_as_it_was_when_its_new_crate_cannot_be_made() {
     let here = directory.path();
     let manifest = "[workspace]\nresolver = \"3\"\nmembers = []\n";
     fs::write(here.join("Cargo.toml"), manifest).unwrap();
-    refused(&new(here, &["shop", "--version", "newest"]), 3, "Nothing was made.");
+    refused(&new(here, &["shop", "--version", "newest"]), 1, "Nothing was made.");
     assert_eq!(fs::read_to_string(here.join("Cargo.toml")).unwrap(), manifest);
     assert_eq!(entries(here), 1);
     assert_eq!(new(here, &["shop"]).status.code(), Some(0));

@@ -144,7 +144,7 @@ fn a_run_goes_on_with_its_own_task_and_repeats_none() {
     let left = store.created(&["--idempotency-key", "k"]);
     let output = store.run(&["--idempotency-key", "k"]);
     let page = text(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{page}");
+    assert_eq!(output.status.code(), Some(0), "{page}{}", text(&output.stderr));
     assert!(page.starts_with("going on with 1 task that") && page.contains("Hello, Ada!"), "{page}");
     assert_eq!(store.ids(), [left.to_string()]);
 

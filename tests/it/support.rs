@@ -4,9 +4,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tasker_runtime::testing::TestEngine;
-use tasker_runtime::{Builder, Error, NewTask, StepContext, StepResult, Task, Tasker};
+use tasker_runtime::worker::WorkerId;
+use tasker_runtime::{Builder, Error, NewTask, StepContext, StepResult, Task, TaskId, Tasker};
+use tasker_store::{ClaimRequest, NewTaskRecord, Store};
 
 /// A template called `test/flow`. Each line of `steps` is `name: dependency, dependency | more YAML`;
 /// a step's callable is its name.
@@ -105,4 +108,22 @@ pub fn recording(mut builder: Builder, ledger: &Ledger, names: &[&str]) -> Build
         });
     }
     builder
+}
+
+/// A task of a template that cannot be read, in this store.
+pub async fn unreadable_task(store: &dyn Store) -> TaskId {
+    use tasker_store::conformance::{Shape, new_task, template};
+    store.put_template(template()).await.unwrap();
+    let record = new_task(&Shape::new(vec![vec![]]), 0);
+    let nothing = ClaimRequest {
+        worker: WorkerId::random(),
+        limit: 0,
+        any: false,
+        now: Timestamp::UNIX_EPOCH,
+        excluded: Arc::default(),
+        namespaces: None,
+    };
+    let id = record.id;
+    store.create_task(NewTaskRecord { created_at: Timestamp::UNIX_EPOCH, ..record }, nothing).await.unwrap();
+    id
 }

@@ -81,14 +81,13 @@ fn a_new_crate_joins_a_workspace_and_generated_handlers_compile_in_it() {
     let lints = "[workspace.lints.clippy]\nall = { level = \"deny\", priority = -1 }\n";
     let manifest = format!("[workspace]\nmembers = []\nresolver = \"3\"\n{lints}\n{patch}");
     fs::write(workspace.join("Cargo.toml"), manifest).unwrap();
-    let said = tasker(workspace, &["new", "crates/orders"]);
+    // Variables of the handlers and of their tests are called so as well.
+    let said = tasker(workspace, &["new", "crates/order", "--version", env!("CARGO_PKG_VERSION")]);
     assert!(said.contains("Added to the workspace"), "{said}");
-    let home = workspace.join("crates/orders");
+    let home = workspace.join("crates/order");
     let version = concat!("version = \"", env!("CARGO_PKG_VERSION"), "\"");
     let manifest = fs::read_to_string(home.join("Cargo.toml")).unwrap();
     assert!(manifest.contains(version), "{manifest}");
-    let manifest = manifest.replace("[dependencies]", "[dependencies]\nserde_json = \"1\"");
-    fs::write(home.join("Cargo.toml"), manifest).unwrap();
 
     let mut main = fs::read_to_string(home.join("src/main.rs")).unwrap();
     for (name, template) in COMPILED {
@@ -107,7 +106,7 @@ fn a_new_crate_joins_a_workspace_and_generated_handlers_compile_in_it() {
         cargo::run(std::process::Command::new("rustfmt").args(["--edition", "2024", "--check"]).arg(file));
     }
     let run =
-        ["run", "--", "run", "templates/orders.yaml", "--context", ORDER, "--json", "--store", "memory:"];
+        ["run", "--", "run", "templates/order.yaml", "--context", ORDER, "--json", "--store", "memory:"];
     let task: Value = serde_json::from_str(&cargo_text(&home, &run)).unwrap();
     assert_eq!(task["state"], "complete");
     // A handler that is not written says so, and is not tried again.

@@ -23,6 +23,8 @@ mod cases {
     pub(crate) mod smallest;
     #[path = "states.rs"]
     pub(crate) mod states;
+    #[path = "workflow.rs"]
+    pub(crate) mod workflow;
 }
 
 #[test]
@@ -73,4 +75,9 @@ fn smallest() {
 #[test]
 fn states() {
     cases::states::main();
+}
+
+#[test]
+fn workflow() {
+    cases::workflow::main();
 }

@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 use tasker_runtime::Builder;
-use tasker_template::load_str;
+use tasker_template::{load_str, namespace_of};
 
+use crate::cli::generate::Destination;
 use crate::cli::generate::yaml::{Heading, template};
-use crate::cli::generate::{Destination, tell};
-use crate::cli::output::{FAILED, USAGE, fail};
+use crate::cli::output::{FAILED, USAGE, fail, tell};
 use crate::cli::program::Program;
 
 #[derive(Debug, Args)]
@@ -17,10 +17,10 @@ pub(super) struct Options {
     /// when none is named
     #[arg(value_name = "HANDLER")]
     handlers: Vec<String>,
-    /// The template's name; that of this program unless it is said
+    /// The template's name; by default that of this program
     #[arg(long)]
     name: Option<String>,
-    /// The template's namespace; its name, as far as a namespace can have it, unless it is said
+    /// The template's namespace; by default its name with the letters that a namespace can have
     #[arg(long)]
     namespace: Option<String>,
     #[command(flatten)]
@@ -34,9 +34,7 @@ pub(super) fn run(builder: &Builder, options: &Options, program: &Program) -> Ex
         return fail(USAGE, format!("{} has no handlers; {hint}", program.name));
     }
     let name = options.name.clone().unwrap_or_else(|| program.name.clone());
-    let namespace = options.namespace.clone().unwrap_or_else(|| {
-        name.chars().map(|one| if one.is_ascii_alphanumeric() { one } else { '_' }).collect()
-    });
+    let namespace = options.namespace.clone().unwrap_or_else(|| namespace_of(&name));
     let heading = Heading { name: &name, namespace: &namespace };
     let yaml = match template(&heading, &handlers, &options.handlers) {
         Ok(yaml) => yaml,

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use clap::Args;
 use tasker_runtime::Builder;
 
-use crate::cli::chosen::choose;
+use crate::cli::chosen::{Chosen, choose};
+use crate::cli::generate::Destination;
 use crate::cli::generate::format::formatted;
 use crate::cli::generate::module::module;
-use crate::cli::generate::{Destination, tell};
-use crate::cli::output::{FAILED, say};
+use crate::cli::output::{FAILED, say, tell};
 use crate::cli::paths::relative;
 use crate::cli::program::Program;
 
@@ -26,19 +26,13 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(builder: Builder, options: &Options, program: &Program) -> ExitCode {
-    let chosen = match choose(builder, options.template.as_deref(), program) {
+    let chosen = choose(builder, options.template.as_deref(), program).and_then(Chosen::faultless);
+    let (builder, loaded) = match chosen {
         Ok(chosen) => chosen,
         Err(code) => return code,
     };
-    let loaded = match chosen.template {
-        Ok(loaded) => loaded,
-        Err(faults) => {
-            tell(&faults);
-            return ExitCode::from(FAILED);
-        }
-    };
     tell(loaded.warnings());
-    let faults = chosen.builder.check_schemas(&loaded);
+    let faults = builder.check_schemas(&loaded);
     tell(&faults);
     if faults.has_errors() {
         return ExitCode::from(FAILED);
@@ -48,7 +42,15 @@ pub(super) fn run(builder: Builder, options: &Options, program: &Program) -> Exi
     for note in &module.notes {
         say(&format!("note: {note}"));
     }
-    options.destination.write(&formatted(module.code))
+    let code = options.destination.write(&formatted(module.code));
+    if let Some(out) = options.destination.out.as_ref().filter(|_| code == ExitCode::SUCCESS) {
+        let module = out.file_stem().unwrap_or_default().display();
+        say(&format!(
+            "Declare it with `mod {module};`. It needs the crates tasker (for its test with the feature `testing`), serde \
+             with `derive`, and serde_json."
+        ));
+    }
+    code
 }
 
 /// The path of the template from the directory of the package that the module belongs to, in which its tests

@@ -18,9 +18,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use tasker_runtime::Builder;
-use tasker_template::Diagnostics;
 
-use crate::cli::output::{CANNOT_START, USAGE, fail, print, say};
+use crate::cli::output::{FAILED, USAGE, fail, print};
 use crate::cli::program::Program;
 
 #[derive(Debug, Args)]
@@ -68,7 +67,7 @@ impl Destination {
                 let hint = "remove it, or name another file with `--out`";
                 fail(USAGE, format!("{} is there already: {hint}", path.display()))
             }
-            Err(error) => fail(CANNOT_START, format!("cannot write {}: {error}", path.display())),
+            Err(error) => fail(FAILED, format!("cannot write {}: {error}", path.display())),
         }
     }
 }
@@ -81,14 +80,4 @@ fn create(path: &Path, text: &str) -> std::io::Result<()> {
         let _ = std::fs::remove_file(path);
     }
     written
-}
-
-/// Tells the faults of a template.
-fn tell(faults: &Diagnostics) {
-    for one in faults.iter() {
-        say(&format!("{}\n", one.render(console::colors_enabled_stderr())));
-    }
-    if let Some(rest) = faults.rest() {
-        say(&rest);
-    }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use tasker_template::snake_case_names;
 
 use crate::cli::generate::names::camel;
 
@@ -140,6 +141,12 @@ impl Reducing<'_> {
             .collect();
         for name in required.iter().filter_map(Value::as_str) {
             properties.entry(name).or_insert_with(|| json!({}));
+        }
+        let fields = snake_case_names(properties.keys().map(String::as_str));
+        let alone = properties.keys().map(|name| snake_case_names([name.as_str()]).concat());
+        if !alone.eq(fields) {
+            // Two of them would be one field.
+            return json!({});
         }
         let mut own = json!({ "type": "object" });
         if !properties.is_empty() {

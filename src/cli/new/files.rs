@@ -1,12 +1,9 @@
 //! The files of a new crate, beside its manifest.
 
-use tasker_template::{camel_case_names, snake_case_names};
+use tasker_template::{camel_case_names, namespace_of, snake_case_names};
 
 /// The context that the first command runs a task with.
 pub(super) const CONTEXT: &str = r#"{"item": "book", "quantity": 2}"#;
-
-/// The longest namespace that other Taskers take.
-const LONGEST_NAMESPACE: usize = 29;
 
 /// The path of the template in the crate.
 pub(super) fn template_path(crate_name: &str) -> String {
@@ -18,8 +15,9 @@ pub(super) fn files(crate_name: &str) -> [(String, String); 5] {
     let template = template_name(crate_name);
     let filled = |text: &str| {
         text.replace("__NAME__", crate_name)
+            .replace("__CONTEXT__", CONTEXT)
             .replace("__TEMPLATE__", &template)
-            .replace("__NAMESPACE__", template.get(..LONGEST_NAMESPACE).unwrap_or(&template))
+            .replace("__NAMESPACE__", &namespace_of(crate_name))
             .replace("__TYPE__", &camel_case_names([crate_name]).concat())
     };
     [

@@ -14,6 +14,21 @@ pub(super) enum Source {
 }
 
 impl Source {
+    /// The wanted version, or else the checkout that this program was built from, if it is still there, or the
+    /// program's version.
+    pub(super) fn or_own(version: Option<String>) -> Self {
+        let own = || {
+            let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+            // Cargo leaves this file in what it takes from a registry.
+            let is_packaged = home.join(".cargo_vcs_info.json").exists();
+            Self::checkout(home).ok().filter(|_| !is_packaged)
+        };
+        match version {
+            Some(version) => Self::Version(version),
+            None => own().unwrap_or_else(|| Self::Version(env!("CARGO_PKG_VERSION").to_owned())),
+        }
+    }
+
     /// A checkout in this directory.
     pub(super) fn checkout(directory: &Path) -> Result<Self, String> {
         let cannot = |error: std::io::Error| format!("cannot read {}: {error}", directory.display());
@@ -52,6 +67,7 @@ pub(super) fn with_dependencies(manifest: &str, source: &Source, directory: &Pat
     let (before, after) = manifest.split_once(TABLE)?;
     Some(format!(
         "{before}{TABLE}serde = {{ version = \"1\", features = [\"derive\"] }}
+serde_json = \"1\"
 tasker = {{ {tasker} }}
 tokio = {{ version = \"1\", features = [\"macros\", \"rt-multi-thread\"] }}
 

@@ -6,25 +6,27 @@ mod manifest;
 mod undo;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::cli::launch::own_cargo;
 use crate::cli::new::files::{CONTEXT, files, template_path};
 use crate::cli::new::manifest::{Source, with_dependencies};
 use crate::cli::new::undo::Undo;
-use crate::cli::output::{CANNOT_START, USAGE, fail, print};
+use crate::cli::output::{FAILED, USAGE, fail, print};
 use crate::cli::program::Program;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// The crate's name, or the path of a new directory that ends in it
+    /// Where to make the crate; the last part of the path is its name
     #[arg(value_name = "NAME")]
     directory: PathBuf,
     /// Depend on the crate `tasker` in this directory, a checkout
     #[arg(long, value_name = "DIRECTORY", conflicts_with = "release")]
     path: Option<PathBuf>,
-    /// Depend on this version of `tasker`; the version of this program unless it is said
+    /// Depend on this version of `tasker` in the registry; by default on the checkout that this program was built
+    /// from, or on its version when there is none
     // Not called `version`, which every command has for the program's own.
     #[arg(id = "release", long = "version", value_name = "VERSION")]
     release: Option<String>,
@@ -33,25 +35,24 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options, program: &Program) -> ExitCode {
     let directory = &options.directory;
     let Some(name) = directory.file_name().and_then(|name| name.to_str()) else {
-        return fail(USAGE, format!("`{}` ends in no name of a crate", directory.display()));
+        let hint = "name a new directory, as in `tasker new shop`";
+        return fail(USAGE, format!("`{}` has no name that a crate could have; {hint}", directory.display()));
     };
     if let Some(fault) = crate_name::fault(name) {
-        return fail(USAGE, format!("there can be no crate `{name}`: {fault}"));
+        return fail(USAGE, format!("there can be no crate `{name}`: {fault}; choose another name"));
     }
     match directory.read_dir().map(|mut entries| entries.next().is_none()) {
         Ok(true) => {}
         Ok(false) => return fail(USAGE, format!("{} is there already, and not empty", directory.display())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return fail(USAGE, format!("{} is there already: {error}", directory.display())),
+        Err(error) => return fail(USAGE, format!("cannot make {}: {error}", directory.display())),
     }
     let source = match &options.path {
         Some(path) => match Source::checkout(path) {
             Ok(source) => source,
             Err(message) => return fail(USAGE, message),
         },
-        None => {
-            Source::Version(options.release.clone().unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()))
-        }
+        None => Source::or_own(options.release.clone()),
     };
     let undo = Undo::prepare(directory);
     match make(directory, name, &source) {
@@ -66,15 +67,17 @@ pub(super) fn run(options: &Options, program: &Program) -> ExitCode {
                 directory.display(),
                 template_path(name)
             ));
-            print(&format!(
-                "`{} generate handlers TEMPLATE` writes the handlers of your own template.",
-                program.name
-            ));
+            if cfg!(feature = "generate") {
+                print(&format!(
+                    "`{} generate handlers TEMPLATE` writes the handlers of your own template.",
+                    program.name
+                ));
+            }
             ExitCode::SUCCESS
         }
         Err(message) => {
-            undo.undo();
-            fail(CANNOT_START, format!("{message}\nNothing was made."))
+            let what = if undo.undo() { "Nothing was made." } else { "What was made could not be removed." };
+            fail(FAILED, format!("{message}\n{what}"))
         }
     }
 }
@@ -101,9 +104,7 @@ fn make(directory: &Path, name: &str, source: &Source) -> Result<(), String> {
 
 /// Runs Cargo with these arguments and a path.
 fn cargo<const N: usize>(arguments: [&str; N], path: &Path) -> Result<(), String> {
-    // Under `cargo run`, the same cargo.
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    let output = cargo.args(arguments).arg(path).output();
+    let output = own_cargo().args(arguments).arg(path).output();
     let output = output.map_err(|error| format!("cannot run cargo: {error}; is it installed?"))?;
     if output.status.success() {
         return Ok(());

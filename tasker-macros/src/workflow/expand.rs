@@ -15,13 +15,13 @@ use crate::workflow::template::Template;
 
 /// The module, the value of the same name, and the checks.
 pub(super) fn workflow(invocation: &Invocation, template: &Template, listed: &[Listed]) -> TokenStream {
-    let Invocation { attributes, visibility, name, krate, input, .. } = invocation;
+    let Invocation { attributes, visibility, name, krate, .. } = invocation;
     let facts = facts(template, &name.to_string());
     let module = written(&facts.module);
     let beside = written(&facts.beside);
     let outputs = outputs(invocation, template);
     let client = client(invocation);
-    let handlers = handlers(invocation, listed);
+    let (named, handlers) = (named(invocation), handlers(invocation, listed));
     let checks = checks(invocation, listed);
     let path = template.path.display().to_string();
     let template = template.loaded.template();
@@ -29,15 +29,7 @@ pub(super) fn workflow(invocation: &Invocation, template: &Template, listed: &[L
     let file = invocation.file.value();
     let registrations = invocation.entries.iter().enumerate().map(|(index, entry)| {
         let shown = entry.shown();
-        quote!(__w::Registration::of::<<#name::Handlers as __w::Nth<#index>>::Handler>(#shown))
-    });
-    // Not of the public trait, for then the input's type would have to be as public as the workflow.
-    let input = input.as_ref().map(|ty| {
-        quote_spanned! {ty.span()=>
-            impl __w::InputOf for #name::Handlers {
-                type Input = #ty;
-            }
-        }
+        quote!(__w::Registration::of::<<__TaskerHandlers as __w::Nth<#index>>::Handler>(#shown))
     });
     let about = format!("The workflow `{namespace}/{title}`, version {version}: `{file}`.");
     let test = test(invocation);
@@ -56,20 +48,24 @@ pub(super) fn workflow(invocation: &Invocation, template: &Template, listed: &[L
             #test
         }
 
+        // A function, for a variable may have its name: a constant would be taken for a pattern.
         #[doc(hidden)]
-        #[allow(non_upper_case_globals, dead_code)]
-        #visibility const #name: #name::Workflow = #name::Workflow;
+        #[allow(dead_code)]
+        #visibility const fn #name() -> #name::Workflow {
+            #name::Workflow
+        }
 
         #[allow(unused_qualifications, long_running_const_eval, clippy::all, clippy::pedantic)]
         const _: () = {
             use #krate::__private::workflow as __w;
             // So that the template's file is looked at again when it has changed.
             const TEXT: &str = ::core::include_str!(#path);
+            type __TaskerHandlers = #name::Handlers;
+            #named
             #handlers
             #beside
             #outputs
             #checks
-            #input
 
             impl __w::Workflow for #name::Workflow {
                 const FILE: &'static str = #file;
@@ -127,7 +123,7 @@ fn client(invocation: &Invocation) -> TokenStream {
         #[doc(hidden)]
         pub(super) struct Handlers;
 
-        /// The workflow as a value, for `Builder::workflow`.
+        /// The workflow as a type.
         #[derive(Clone, Copy, Debug)]
         pub struct Workflow;
 
@@ -179,33 +175,49 @@ fn client(invocation: &Invocation) -> TokenStream {
     }
 }
 
-/// The listed handlers: as types, and what each declares.
-fn handlers(invocation: &Invocation, listed: &[Listed]) -> TokenStream {
-    let name = &invocation.name;
-    let types = invocation.entries.iter().enumerate().map(|(index, entry)| {
+/// What the user names: the listed handlers and the input, as types.
+fn named(invocation: &Invocation) -> TokenStream {
+    let handlers = invocation.entries.iter().enumerate().map(|(index, entry)| {
+        let span = located(entry.span());
         // The path is used once, as a type, so that the compiler reports a wrong one once.
-        let (path, listed) = (&entry.path, format_ident!("Listed{index}", span = located(entry.span())));
-        quote_spanned! {entry.span()=>
+        let (path, listed) = (&entry.path, format_ident!("__TaskerListed{index}", span = span));
+        quote_spanned! {span=>
             type #listed = #path;
-            impl __w::Nth<#index> for #name::Handlers {
+            impl __w::Nth<#index> for __TaskerHandlers {
                 type Handler = <__w::Choose<#listed, { __w::Probe::<#listed>::IS_HANDLER }> as
                     __w::Choice>::Handler;
             }
             const _: () = __w::is_handler::<#listed>();
         }
     });
+    // Not of the public trait, for then the input's type would have to be as public as the workflow.
+    let input = invocation.input.as_ref().map(|ty| {
+        quote_spanned! {ty.span()=>
+            impl __w::InputOf for __TaskerHandlers {
+                type Input = #ty;
+            }
+        }
+    });
+    quote! {
+        #[allow(unused_imports)]
+        use __w::AnyType as _;
+        #(#handlers)*
+        #input
+    }
+}
+
+/// What each listed handler declares.
+fn handlers(invocation: &Invocation, listed: &[Listed]) -> TokenStream {
+    let name = &invocation.name;
     let entries = listed.iter().map(|Listed { entry, step }| {
         let shown = invocation.entries[*entry].shown();
         let step = match step {
             Some(step) => quote!(::core::option::Option::Some(#step)),
             None => quote!(::core::option::Option::None),
         };
-        quote!(__w::ListedHandler::of::<<#name::Handlers as __w::Nth<#entry>>::Handler>(#shown, #step))
+        quote!(__w::ListedHandler::of::<<__TaskerHandlers as __w::Nth<#entry>>::Handler>(#shown, #step))
     });
     quote! {
-        #[allow(unused_imports)]
-        use __w::AnyType as _;
-        #(#types)*
         const HANDLERS: &[__w::ListedHandler] = &[#(#entries),*];
         const FACTS: &__w::TemplateFacts = &#name::TEMPLATE;
     }
@@ -225,9 +237,9 @@ fn outputs(invocation: &Invocation, template: &Template) -> TokenStream {
         quote_spanned! {span=>
             #[allow(non_upper_case_globals)]
             const #handler: usize = __w::bind(FACTS, HANDLERS, #index);
-            impl __w::StepOutput<#hash> for #name::Handlers {
-                type Step = steps::#field;
-                type Output = <<#name::Handlers as __w::Nth<{ #handler }>>::Handler as __w::StepHandler>::Output;
+            impl __w::StepOutput<#hash> for __TaskerHandlers {
+                type Step = #name::steps::#field;
+                type Output = <<__TaskerHandlers as __w::Nth<{ #handler }>>::Handler as __w::StepHandler>::Output;
             }
         }
     });
@@ -236,7 +248,6 @@ fn outputs(invocation: &Invocation, template: &Template) -> TokenStream {
 
 /// What is checked of each handler. Errors point to its path.
 fn checks(invocation: &Invocation, listed: &[Listed]) -> TokenStream {
-    let name = &invocation.name;
     let checks = listed.iter().enumerate().map(|(index, Listed { entry, .. })| {
         let span = located(invocation.entries[*entry].span());
         let fields = invocation.input.as_ref().map(|ty| {
@@ -244,13 +255,13 @@ fn checks(invocation: &Invocation, listed: &[Listed]) -> TokenStream {
             quote_spanned! {span=>
                 const _: () = __w::check_fields(&HANDLERS[#index], <#ty as __w::WorkflowInput>::NAME, #fields);
                 const _: () = <__w::Compared<{ __w::has_fields(&HANDLERS[#index], #fields) }> as
-                    __w::ComparedInput<<#name::Handlers as __w::Nth<#entry>>::Handler, #ty>>::HOLDS;
+                    __w::ComparedInput<<__TaskerHandlers as __w::Nth<#entry>>::Handler, #ty>>::HOLDS;
             }
         });
         quote_spanned! {span=>
             const _: () = __w::check(FACTS, HANDLERS, #index);
             const _: () = <__w::Compared<{ __w::is_sound(FACTS, HANDLERS, #index) }> as
-                __w::ComparedSteps<<#name::Handlers as __w::Nth<#entry>>::Handler, #name::Handlers>>::HOLDS;
+                __w::ComparedSteps<<__TaskerHandlers as __w::Nth<#entry>>::Handler, __TaskerHandlers>>::HOLDS;
             #fields
         }
     });
@@ -265,7 +276,7 @@ fn test(invocation: &Invocation) -> TokenStream {
         #[cfg(test)]
         #[test]
         fn #test() {
-            __w::check_values(Workflow);
+            __w::check_values::<Workflow>();
         }
     }
 }

@@ -53,8 +53,8 @@ pub(super) fn facts(template: &Template, module: &str) -> Facts {
         let _ = write!(from_name, "{name:?} => {module}::Step::{variant},");
         let _ = write!(
             read,
-            "{field}: <<{module}::Handlers as __w::StepOutput<{hash}>>::Output as \
-             __w::ReadBack<steps::{field}>>::read_back(&task, {name:?})?,"
+            "{field}: <<__TaskerHandlers as __w::StepOutput<{hash}>>::Output as \
+             __w::ReadBack<<__TaskerHandlers as __w::StepOutput<{hash}>>::Step>>::read_back(&task, {name:?})?,"
         );
     }
     let ancestors: String = ancestors(loaded.plan()).iter().fold(String::new(), |mut text, byte| {
@@ -64,7 +64,8 @@ pub(super) fn facts(template: &Template, module: &str) -> Facts {
     let file = loaded.source().name();
     let _ = write!(
         facts.module,
-        "#[doc(hidden)] pub(super) const TEMPLATE: __w::TemplateFacts = __w::TemplateFacts {{
+        "#[doc(hidden)] pub(super) mod steps {{ {types} }}
+        #[doc(hidden)] pub(super) const TEMPLATE: __w::TemplateFacts = __w::TemplateFacts {{
             file: {file:?}, steps: &[{plans}], ancestors: b\"{ancestors}\" }};
         /// The results of a task that is complete.
         pub struct Completed {{ {results} pub(super) __task: __w::Task }}
@@ -78,8 +79,7 @@ pub(super) fn facts(template: &Template, module: &str) -> Facts {
     );
     let _ = write!(
         facts.beside,
-        "#[allow(non_camel_case_types, dead_code)] mod steps {{ {types} }}
-        fn step(name: &str) -> ::core::option::Option<{module}::Step> {{
+        "fn step(name: &str) -> ::core::option::Option<{module}::Step> {{
             ::core::option::Option::Some(match name {{ {from_name} _ => return ::core::option::Option::None }})
         }}
         fn completed(task: __w::Task) -> ::core::result::Result<{module}::Completed, __w::OutputError> {{

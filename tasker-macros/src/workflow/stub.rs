@@ -64,7 +64,9 @@ pub(super) fn workflow(invocation: &Invocation, messages: Vec<TokenStream>) -> T
         }
 
         #[doc(hidden)]
-        #[allow(non_upper_case_globals, dead_code)]
-        #visibility const #name: #name::Workflow = #name::Workflow;
+        #[allow(dead_code)]
+        #visibility const fn #name() -> #name::Workflow {
+            #name::Workflow
+        }
     }
 }

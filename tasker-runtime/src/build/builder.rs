@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tasker_store::{DEEPEST, LARGEST, LimitScope, Store};
-use tasker_template::{Diagnostics, Lifecycle, LoadedTemplate};
+use tasker_template::Lifecycle;
 
-use crate::build::bind;
 use crate::build::fault::BuildFault;
 use crate::build::range::INTERVAL;
 use crate::build::registry::{DEFAULT_METHOD, Handler, Key, Registry, erased};
@@ -155,10 +154,15 @@ impl Builder {
     /// let builder = Tasker::builder().workflow(greeting);
     /// ```
     #[must_use]
-    pub fn workflow<W: Workflow>(mut self, _: W) -> Self {
+    pub fn workflow<W: Workflow>(mut self, _: impl FnOnce() -> W) -> Self {
+        self.add_workflow::<W>();
+        self
+    }
+
+    /// As [`workflow`](Self::workflow), by the type.
+    pub(crate) fn add_workflow<W: Workflow>(&mut self) {
         self.listed.extend(W::handlers().iter().map(listed));
         self.templates.push(TemplateSource::Workflow(W::FILE.to_owned(), W::TEMPLATE.to_owned()));
-        self
     }
 
     /// Registers a closure, which may read the results of all ancestors of its step.
@@ -446,37 +450,6 @@ impl Builder {
     #[must_use]
     pub fn has_handlers(&self) -> bool {
         !self.listed.is_empty() || (self.collected && inventory::iter::<Registration>().next().is_some())
-    }
-
-    /// The faults of a template's schemas. Needs no handlers.
-    ///
-    /// ```
-    /// let yaml = "
-    /// name: a
-    /// namespace_name: b
-    /// version: 1
-    /// input_schema: {properties: {age: {type: integr}}}
-    /// steps: [{name: s, handler: {callable: C}}]
-    /// ";
-    /// let loaded = tasker::template::load_str("demo.yaml", yaml).unwrap();
-    /// let faults = tasker::Tasker::builder().check_schemas(&loaded);
-    /// let fault = faults.iter().next().unwrap();
-    /// assert_eq!((fault.line, fault.column), (5, 41));
-    /// assert_eq!(fault.suggestion.as_deref(), Some("did you mean `integer`?"));
-    /// ```
-    #[must_use]
-    pub fn check_schemas(&self, loaded: &LoadedTemplate) -> Diagnostics {
-        let mut diagnostics = Diagnostics::default();
-        bind::check_schemas(loaded, &mut diagnostics);
-        diagnostics
-    }
-
-    /// The faults that prevent the handlers from running a template, those of its schemas included.
-    #[must_use]
-    pub fn check(&self, loaded: &LoadedTemplate) -> Diagnostics {
-        let mut diagnostics = Diagnostics::default();
-        bind::check(loaded, &self.registry(&mut Vec::new()), &mut diagnostics);
-        diagnostics
     }
 
     pub(super) fn registry(&self, faults: &mut Vec<BuildFault>) -> Registry {

@@ -85,6 +85,37 @@ impl Builder {
         validation
     }
 
+    /// The faults of a template's schemas. Needs no handlers.
+    ///
+    /// ```
+    /// let yaml = "
+    /// name: a
+    /// namespace_name: b
+    /// version: 1
+    /// input_schema: {properties: {age: {type: integr}}}
+    /// steps: [{name: s, handler: {callable: C}}]
+    /// ";
+    /// let loaded = tasker::template::load_str("demo.yaml", yaml).unwrap();
+    /// let faults = tasker::Tasker::builder().check_schemas(&loaded);
+    /// let fault = faults.iter().next().unwrap();
+    /// assert_eq!((fault.line, fault.column), (5, 41));
+    /// assert_eq!(fault.suggestion.as_deref(), Some("did you mean `integer`?"));
+    /// ```
+    #[must_use]
+    pub fn check_schemas(&self, loaded: &LoadedTemplate) -> Diagnostics {
+        let mut diagnostics = Diagnostics::default();
+        bind::check_schemas(loaded, &mut diagnostics);
+        diagnostics
+    }
+
+    /// The faults that prevent the handlers from running a template, those of its schemas included.
+    #[must_use]
+    pub fn check(&self, loaded: &LoadedTemplate) -> Diagnostics {
+        let mut diagnostics = Diagnostics::default();
+        bind::check(loaded, &self.registry(&mut Vec::new()), &mut diagnostics);
+        diagnostics
+    }
+
     /// Sets the builder's templates aside, so that others are checked in their stead.
     #[doc(hidden)]
     #[must_use]

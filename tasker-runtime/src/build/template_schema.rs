@@ -72,17 +72,7 @@ fn elsewhere(
 }
 
 fn entry(callable: &str, method: &str, handler: &Handler) -> HandlerEntry {
-    let entry = HandlerEntry::new(callable).method(method).description(about(handler));
-    match config_schema(handler) {
-        Some(schema) => entry.config_schema(schema),
-        None => entry,
-    }
-}
-
-/// The JSON schema of what the handler reads from its `initialization`: none is known, since no registration
-/// has one.
-fn config_schema(_: &Handler) -> Option<Value> {
-    None
+    HandlerEntry::new(callable).method(method).description(about(handler))
 }
 
 /// What an editor says of a handler. Without its line, which changes with every edit of the file.

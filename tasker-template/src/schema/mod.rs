@@ -2,8 +2,8 @@
 //!
 //! It is of draft 7, which every editor knows. It accepts each file that loads, but for those with an
 //! unknown key: the reader warns of such a key, and a schema has no warnings. Keys of other Taskers that
-//! are read over are accepted, and marked by editors that know `deprecationMessage`. What concerns several places of a
-//! file is left to the reader: names of steps, cycles, and delays that exceed their cap.
+//! are read over are accepted, and marked by editors that know `deprecationMessage`. What concerns several places
+//! of a file is left to the reader: names of steps, cycles, and delays that exceed their cap.
 
 mod json_schema;
 mod keys;

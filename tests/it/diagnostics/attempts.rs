@@ -3,19 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use tasker_runtime::operate::Operator;
 use tasker_runtime::testing::{CrashPoint, TestEngine};
-use tasker_runtime::worker::WorkerId;
 use tasker_runtime::{StepContext, StepResult, Tasker};
-use tasker_store::conformance::{Shape, at, new_task as new_record, template as unreadable};
-use tasker_store::{ClaimRequest, MemoryStore, NewTaskRecord, Store};
+use tasker_store::{MemoryStore, Store};
 use tokio::sync::Notify;
 
 use crate::diagnostics::page::{self, Section};
 use crate::postgres::database::Database;
-use crate::support::{ended, new_task, on_store, virtual_time};
+use crate::support::{ended, new_task, on_store, unreadable_task, virtual_time};
 
 /// What these tests find; each asks for the sections that it produces.
 const BY_HANDLERS: [&str; 10] =
@@ -114,18 +111,7 @@ async fn what_a_database_cannot_hold_is_told_as_on_the_page() {
 #[tokio::test]
 async fn a_template_that_cannot_be_read_is_told_as_on_the_page() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
-    store.put_template(unreadable()).await.unwrap();
-    let record = new_record(&Shape::new(vec![vec![]]), 0);
-    let nothing = ClaimRequest {
-        worker: WorkerId::random(),
-        limit: 0,
-        any: false,
-        now: at(0),
-        excluded: Arc::default(),
-        namespaces: None,
-    };
-    let id = record.id;
-    store.create_task(NewTaskRecord { created_at: Timestamp::UNIX_EPOCH, ..record }, nothing).await.unwrap();
+    let id = unreadable_task(&*store).await;
     let tasker = Tasker::builder().only_listed_handlers().shared_store(Arc::clone(&store));
     let tasker = tasker.build().await.unwrap();
     let task = ended(tasker.wait(id).await);
