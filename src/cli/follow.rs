@@ -57,14 +57,18 @@ pub async fn run_task(
 /// # }
 /// ```
 pub async fn run_workflow<W: Workflow>(create: Create<'_, W>, display: Display) -> ExitCode {
-    match create.request() {
-        Ok((tasker, context)) => {
+    let tasker = create.tasker();
+    match create.context() {
+        Ok(context) => {
             let (context, creation, version) = (&context, &Creation::default(), Some(W::VERSION));
             let requested =
                 RequestedTask { namespace: W::NAMESPACE, name: W::NAME, version, context, creation };
             run(tasker, &requested, display, &Program::started()).await
         }
-        Err(error) => refused(&error, display == Display::Json),
+        Err(error) => {
+            tasker.shutdown().await;
+            refused(&error, display == Display::Json)
+        }
     }
 }
 

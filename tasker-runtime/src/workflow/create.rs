@@ -127,17 +127,23 @@ impl<'t, W: Workflow> Create<'t, W> {
         self.with(|task| task.reason(reason))
     }
 
-    /// The runtime, and the context that the task would have; for the command line.
+    /// The runtime, for the command line.
+    #[doc(hidden)]
+    pub fn tasker(&self) -> &'t Tasker {
+        self.tasker
+    }
+
+    /// The context that the task would have, for the command line.
     ///
     /// # Errors
     ///
     /// When the input is refused.
     #[doc(hidden)]
-    pub fn request(&self) -> Result<(&'t Tasker, Json), Error> {
-        if let Some(error) = &self.refused {
-            return Err(ContextError::invalid(error).into());
+    pub fn context(&self) -> Result<Json, Error> {
+        match &self.refused {
+            Some(error) => Err(ContextError::invalid(error).into()),
+            None => Ok(self.task.written_context()?),
         }
-        Ok((self.tasker, self.task.written_context()?))
     }
 
     async fn create(self) -> Result<Handle<W>, Error> {
