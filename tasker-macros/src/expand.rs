@@ -7,10 +7,10 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Ident, LitStr, Path, Type};
+use syn::{Ident, Path, Type};
+use tasker_template::name_hash;
 
 use crate::args::Args;
-use crate::hash::hash;
 use crate::model::{Handler, Output, Parameter, Source, Validation, arguments, is_named, option_of, unraw};
 
 /// The user's function, the type that stands for it, and its registration.
@@ -48,7 +48,7 @@ pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
                 const CALLABLE: &'static str = #callable;
                 const METHOD: &'static str = #method;
                 const DEPENDS_ON: &'static [__tasker::Dependency] = &[#(#dependencies),*];
-                const INPUT_FIELDS: &'static [&'static str] = &[#(#input_fields),*];
+                const INPUT_FIELDS: &'static [__tasker::InputParameter] = &[#(#input_fields),*];
                 const LOCATION: __tasker::CodeLocation =
                     __tasker::CodeLocation { file: ::core::file!(), line: ::core::line!() };
                 type Output = #output;
@@ -75,17 +75,16 @@ pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
 }
 
 /// The field of the context that a parameter takes.
-fn input_field(parameter: &Parameter) -> Option<&LitStr> {
-    match &parameter.source {
-        Source::Input { field, .. } => field.as_ref(),
-        _ => None,
-    }
+fn input_field(parameter: &Parameter) -> Option<TokenStream> {
+    let Source::Input { field: Some(name), .. } = &parameter.source else { return None };
+    let optional = option_of(parameter.owned()).is_some();
+    Some(quote!(__tasker::InputParameter { name: #name, optional: #optional }))
 }
 
 /// What `workflow!` compares of the types that the handler reads by name: bounds on any workflow and any input.
 fn fits(handler: &Handler) -> TokenStream {
+    let (mut steps, mut fields) = (Bounds::default(), Bounds::default());
     let name = handler.name();
-    let (mut steps, mut fields) = (Vec::new(), Vec::new());
     for parameter in &handler.parameters {
         let ty = parameter.owned();
         // A type that can be any value is a view of each.
@@ -95,31 +94,61 @@ fn fits(handler: &Handler) -> TokenStream {
         let is_optional = option_of(ty).is_some();
         match &parameter.source {
             Source::Step { step, view: false } => {
-                let hash = hash(&[&step.value()]);
+                let hash = name_hash(&[&step.value()]);
                 let rule = if is_optional { quote!(OptionalStepView) } else { quote!(StepView) };
-                let step = quote!(<__TaskerW as __tasker::workflow::StepOutput<#hash>>);
-                steps.push(quote!(__TaskerW: __tasker::workflow::StepOutput<#hash>));
-                steps.push(quote_spanned! {ty.span()=>
-                    #ty: __tasker::workflow::#rule<#name, #step::Step, #step::Output>
-                });
+                let step = quote!(<__TaskerOf as __tasker::workflow::StepOutput<#hash>>);
+                let bounds = quote_spanned! {ty.span()=>
+                    __TaskerOf: __tasker::workflow::StepOutput<#hash>,
+                    #ty: __tasker::workflow::#rule<#name, #step::Step, #step::Output>,
+                };
+                steps.add(is_optional, bounds);
             }
             Source::Input { field: Some(field), view: false, .. } => {
-                let hash = hash(&[&field.value()]);
+                let hash = name_hash(&[&field.value()]);
                 let rule = if is_optional { quote!(OptionalFieldView) } else { quote!(FieldView) };
-                let field = quote!(<__TaskerI as __tasker::workflow::InputField<#hash>>);
-                fields.push(quote!(__TaskerI: __tasker::workflow::InputField<#hash>));
-                fields.push(quote_spanned! {ty.span()=>
-                    #ty: __tasker::workflow::#rule<#name, __TaskerI, #field::Name, #field::Type>
-                });
+                let field = quote!(<__TaskerOf as __tasker::workflow::InputField<#hash>>);
+                let bounds = quote_spanned! {ty.span()=>
+                    __TaskerOf: __tasker::workflow::InputField<#hash>,
+                    #ty: __tasker::workflow::#rule<#name, __TaskerOf, #field::Name, #field::Type>,
+                };
+                fields.add(is_optional, bounds);
             }
             _ => {}
         }
     }
-    quote! {
-        #[automatically_derived]
-        impl<__TaskerW> __tasker::workflow::FitsSteps<__TaskerW> for #name where #(#steps),* {}
-        #[automatically_derived]
-        impl<__TaskerI> __tasker::workflow::FitsInput<__TaskerI> for #name where #(#fields),* {}
+    let (steps, fields) = (steps.of(&quote!(FitsSteps), name), fields.of(&quote!(FitsInput), name));
+    quote!(#steps #fields)
+}
+
+/// The bounds of a rule: those of what a handler must have, and those of what it may do without.
+#[derive(Default)]
+struct Bounds {
+    required: TokenStream,
+    optional: TokenStream,
+}
+
+impl Bounds {
+    fn add(&mut self, is_optional: bool, bounds: TokenStream) {
+        if is_optional { self.optional.extend(bounds) } else { self.required.extend(bounds) }
+    }
+
+    /// The rule for a handler: for nothing, for what it must have, and for all.
+    fn of(&self, rule: &TokenStream, name: &Ident) -> TokenStream {
+        let Self { required, optional } = self;
+        if required.is_empty() && optional.is_empty() {
+            return quote! {
+                #[automatically_derived]
+                impl<__TaskerOf, const COMPARED: u8> __tasker::workflow::#rule<__TaskerOf, COMPARED> for #name {}
+            };
+        }
+        quote! {
+            #[automatically_derived]
+            impl<__TaskerOf> __tasker::workflow::#rule<__TaskerOf, 0> for #name {}
+            #[automatically_derived]
+            impl<__TaskerOf> __tasker::workflow::#rule<__TaskerOf, 1> for #name where #required {}
+            #[automatically_derived]
+            impl<__TaskerOf> __tasker::workflow::#rule<__TaskerOf, 2> for #name where #required #optional {}
+        }
     }
 }
 

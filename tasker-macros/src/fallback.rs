@@ -41,8 +41,8 @@ pub(crate) fn handler(args: &Args, handler: &Handler, messages: Vec<TokenStream>
         #(#conditions)*
         const _: () = {
             use #krate::__private as __tasker;
-            impl<W> __tasker::workflow::FitsSteps<W> for #name {}
-            impl<I> __tasker::workflow::FitsInput<I> for #name {}
+            impl<W, const COMPARED: u8> __tasker::workflow::FitsSteps<W, COMPARED> for #name {}
+            impl<I, const COMPARED: u8> __tasker::workflow::FitsInput<I, COMPARED> for #name {}
             impl __tasker::StepHandler for #name {
                 const CALLABLE: &'static str = #callable;
                 const METHOD: &'static str = #method;

@@ -1,12 +1,12 @@
 //! `#[derive(WorkflowInput)]`: the fields of a workflow's input, by the names that serde writes them with.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Attribute, Data, DeriveInput, Fields, Ident, LitStr, Path, Token, Type};
+use tasker_template::name_hash;
 
 use crate::errors::Errors;
-use crate::hash::hash;
 use crate::model::unraw;
 
 pub(crate) fn workflow_input(item: TokenStream, krate: Path) -> TokenStream {
@@ -157,18 +157,20 @@ fn expand(item: &DeriveInput, fields: &[Field<'_>], krate: &Path) -> TokenStream
     let text = ident.to_string();
     let names = fields.iter().map(|field| &field.name);
     let implementations = fields.iter().map(|Field { name, ident: field, ty }| {
-        let hash = hash(&[name]);
+        let hash = name_hash(&[name]);
         // A type that is called as the field is known in JSON, for messages.
-        let marker = syn::parse_str::<Ident>(name)
-            .unwrap_or_else(|_| format_ident!("{}", unraw(field), span = field.span()));
+        let marker = syn::parse_str::<Ident>(name).unwrap_or_else(|_| (*field).clone());
         quote_spanned! {ty.span()=>
             const _: () = {
+                // In a module, so that it hides no type of the user's.
                 #[allow(non_camel_case_types, dead_code, missing_debug_implementations, missing_docs)]
-                #[allow(unnameable_types, unreachable_pub, clippy::exhaustive_structs)]
-                pub struct #marker;
+                #[allow(missing_copy_implementations, unnameable_types, unreachable_pub, clippy::all)]
+                mod __tasker_field {
+                    pub struct #marker;
+                }
                 #[automatically_derived]
                 impl __w::InputField<#hash> for #ident {
-                    type Name = #marker;
+                    type Name = __tasker_field::#marker;
                     type Type = #ty;
                 }
             };

@@ -1,11 +1,10 @@
-//! `#[step_handler]`; use it through `tasker` or `tasker-runtime`.
+//! `#[step_handler]`, `workflow!` and `#[derive(WorkflowInput)]`; use them through `tasker` or `tasker-runtime`.
 
 mod args;
 mod check;
 mod errors;
 mod expand;
 mod fallback;
-mod hash;
 mod input;
 mod model;
 mod validators;

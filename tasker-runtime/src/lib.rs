@@ -110,7 +110,7 @@ pub mod json {
 pub mod __private {
     pub use crate::handler::private::*;
     pub use crate::handler::{
-        CodeLocation, Dependency, Registration, StateRequirement, StepFuture, StepOutcome,
+        CodeLocation, Dependency, InputParameter, Registration, StateRequirement, StepFuture, StepOutcome,
     };
     /// What `workflow!` writes refers to.
     pub mod workflow {

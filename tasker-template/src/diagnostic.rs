@@ -136,12 +136,6 @@ impl Span {
     pub fn column(&self) -> usize {
         self.column
     }
-
-    /// Its length in bytes; 0 when it is not known.
-    #[must_use]
-    pub fn length(&self) -> usize {
-        self.len
-    }
 }
 
 /// One fault of a template: what is wrong, where, and what to write instead.

@@ -13,6 +13,7 @@ mod fields;
 mod graph;
 mod identifier;
 mod load;
+mod name_hash;
 mod node;
 mod number;
 mod plan;
@@ -31,6 +32,7 @@ pub use identifier::{camel_case_names, namespace_of, snake_case_names};
 pub use load::{
     LoadedTemplate, MAX_BYTES, TemplateDraft, load_file, load_str, read_file, read_str, template_files,
 };
+pub use name_hash::name_hash;
 pub use plan::{Plan, PlanError};
 pub use schema::{HandlerEntry, TemplateSchema};
 pub use source::Source;

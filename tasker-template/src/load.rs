@@ -12,7 +12,7 @@ use crate::node::Node;
 use crate::plan::Plan;
 use crate::read::{self, Places};
 use crate::source::Source;
-use crate::template::TaskTemplate;
+use crate::template::{StepType, TaskTemplate};
 
 /// The largest size of a file, in bytes; a larger one is refused unread.
 pub const MAX_BYTES: u64 = 8 * 1024 * 1024;
@@ -50,6 +50,36 @@ impl LoadedTemplate {
     #[must_use]
     pub fn warnings(&self) -> &Diagnostics {
         &self.warnings
+    }
+
+    /// The steps of types that this version does not run, each as an error.
+    ///
+    /// ```
+    /// let yaml = "
+    /// name: a
+    /// namespace_name: b
+    /// version: 1
+    /// steps:
+    ///   - {name: s, handler: {callable: C}}
+    ///   - {name: t, type: decision, handler: {callable: D}, dependencies: [s]}
+    /// ";
+    /// let loaded = tasker_template::load_str("demo.yaml", yaml).unwrap();
+    /// assert_eq!(loaded.steps_not_run().iter().next().unwrap().line, 7);
+    /// ```
+    #[must_use]
+    pub fn steps_not_run(&self) -> Diagnostics {
+        let mut faults = Diagnostics::default();
+        for (index, step) in self.template.steps.iter().enumerate() {
+            if step.step_type != StepType::Standard {
+                let message = format!(
+                    "step `{}` is of type `{}`, and this version runs steps of type `standard` only",
+                    step.name,
+                    serde_json::to_value(step.step_type).unwrap_or_default().as_str().unwrap_or_default()
+                );
+                faults.push(self.source.error(self.step_span(index), Code::Unsupported, message, None));
+            }
+        }
+        faults
     }
 
     /// Where the step's name stands.

@@ -81,7 +81,7 @@ impl Source {
         message: String,
         suggestion: Option<String>,
     ) -> Diagnostic {
-        let (source_line, marked) = self.cut_out(span);
+        let (source_line, marked) = self.excerpt(span);
         Diagnostic {
             severity,
             code,
@@ -96,8 +96,16 @@ impl Source {
         }
     }
 
-    /// The text around a place, at most its line, and the range of the place in that text.
-    fn cut_out(&self, span: Span) -> (String, Range<usize>) {
+    /// The text around a place, at most its line and some hundred bytes of it, and the range of the place in that text.
+    ///
+    /// ```
+    /// let yaml = "{name: a, namespace_name: b, version: 1, steps: [{name: s, handler: {callable: C}}]}";
+    /// let loaded = tasker_template::load_str("demo.yaml", yaml).unwrap();
+    /// let (text, range) = loaded.source().excerpt(loaded.callable_span(0));
+    /// assert_eq!((text.as_str(), &text[range]), (yaml, "C"));
+    /// ```
+    #[must_use]
+    pub fn excerpt(&self, span: Span) -> (String, Range<usize>) {
         let Some(index) = span.line.checked_sub(1) else { return (String::new(), 0..0) };
         let Some(begin) = self.lines.get(index).copied() else { return (String::new(), 0..0) };
         let line = self.line(span.line);

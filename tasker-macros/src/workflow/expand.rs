@@ -1,13 +1,14 @@
 //! The code of a workflow without mistakes of its own: its module, and the checks for the compiler.
 
+use std::collections::HashSet;
+
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::Ident;
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
-use tasker_template::snake_case_names;
+use tasker_template::{name_hash, snake_case_names};
 
-use crate::hash::hash;
 use crate::workflow::facts::facts;
 use crate::workflow::listed::Listed;
 use crate::workflow::parse::Invocation;
@@ -33,12 +34,15 @@ pub(super) fn workflow(invocation: &Invocation, template: &Template, listed: &[L
     });
     let about = format!("The workflow `{namespace}/{title}`, version {version}: `{file}`.");
     let test = test(invocation);
+    let conditions: Vec<_> = invocation.conditions().collect();
     quote! {
         #(#attributes)*
         #[doc = ""]
         #[doc = #about]
         #[allow(
-            dead_code, missing_docs, non_camel_case_types, private_interfaces, unnameable_types, unreachable_pub,
+            dead_code, missing_debug_implementations, missing_docs, non_camel_case_types, private_interfaces,
+            unnameable_types, unreachable_pub, missing_copy_implementations,
+            rustdoc::all,
             clippy::all, clippy::pedantic, clippy::exhaustive_enums, clippy::exhaustive_structs
         )]
         #visibility mod #name {
@@ -49,12 +53,14 @@ pub(super) fn workflow(invocation: &Invocation, template: &Template, listed: &[L
         }
 
         // A function, for a variable may have its name: a constant would be taken for a pattern.
+        #(#conditions)*
         #[doc(hidden)]
         #[allow(dead_code)]
         #visibility const fn #name() -> #name::Workflow {
             #name::Workflow
         }
 
+        #(#conditions)*
         #[allow(unused_qualifications, long_running_const_eval, clippy::all, clippy::pedantic)]
         const _: () = {
             use #krate::__private::workflow as __w;
@@ -230,7 +236,7 @@ fn outputs(invocation: &Invocation, template: &Template) -> TokenStream {
     let steps = &template.loaded.template().steps;
     let fields = snake_case_names(steps.iter().map(|step| step.name.as_str()));
     let outputs = steps.iter().zip(fields).enumerate().map(|(index, (step, field))| {
-        let hash = hash(&[&step.name]);
+        let hash = name_hash(&[&step.name]);
         let field: Ident = syn::parse_str(&field).expect("the names of fields are identifiers");
         // The constant has a name, for the compiler shows that of one which cannot be evaluated.
         let handler = format_ident!("handler_of_{}", field.unraw());
@@ -248,24 +254,37 @@ fn outputs(invocation: &Invocation, template: &Template) -> TokenStream {
 
 /// What is checked of each handler. Errors point to its path.
 fn checks(invocation: &Invocation, listed: &[Listed]) -> TokenStream {
+    let mut compared = HashSet::new();
     let checks = listed.iter().enumerate().map(|(index, Listed { entry, .. })| {
-        let span = located(invocation.entries[*entry].span());
-        let fields = invocation.input.as_ref().map(|ty| {
-            let fields = quote!(<#ty as __w::WorkflowInput>::FIELDS);
-            quote_spanned! {span=>
-                const _: () = __w::check_fields(&HANDLERS[#index], <#ty as __w::WorkflowInput>::NAME, #fields);
-                const _: () = <__w::Compared<{ __w::has_fields(&HANDLERS[#index], #fields) }> as
-                    __w::ComparedInput<<__TaskerHandlers as __w::Nth<#entry>>::Handler, #ty>>::HOLDS;
-            }
-        });
+        let listed = &invocation.entries[*entry];
+        let span = located(listed.span());
+        // Types are those of the handler, for however many steps it is listed.
+        let types = compared.insert(listed.shown()).then(|| types(invocation, index, *entry, span));
         quote_spanned! {span=>
             const _: () = __w::check(FACTS, HANDLERS, #index);
-            const _: () = <__w::Compared<{ __w::is_sound(FACTS, HANDLERS, #index) }> as
-                __w::ComparedSteps<<__TaskerHandlers as __w::Nth<#entry>>::Handler, __TaskerHandlers>>::HOLDS;
-            #fields
+            #types
         }
     });
     checks.collect()
+}
+
+/// What is compared of the types of a handler.
+fn types(invocation: &Invocation, index: usize, entry: usize, span: Span) -> TokenStream {
+    let handler = quote_spanned!(span=> <__TaskerHandlers as __w::Nth<#entry>>::Handler);
+    let fields = invocation.input.as_ref().map(|ty| {
+        let (name, fields) =
+            (quote!(<#ty as __w::WorkflowInput>::NAME), quote!(<#ty as __w::WorkflowInput>::FIELDS));
+        quote_spanned! {span=>
+            const _: () = __w::check_fields(&HANDLERS[#index], #name, #fields);
+            const _: () = <#handler as
+                __w::ComparedInput<#ty, { __w::fields_to_compare(&HANDLERS[#index], #fields) }>>::HOLDS;
+        }
+    });
+    quote_spanned! {span=>
+        const _: () = <#handler as
+            __w::ComparedSteps<__TaskerHandlers, { __w::steps_to_compare(FACTS, HANDLERS, #index) }>>::HOLDS;
+        #fields
+    }
 }
 
 /// The test that checks what only values can tell.

@@ -5,9 +5,8 @@
 
 use std::fmt::Write as _;
 
-use tasker_template::{Plan, StepIndex, camel_case_names, snake_case_names};
+use tasker_template::{Plan, StepIndex, camel_case_names, name_hash, snake_case_names};
 
-use crate::hash::hash;
 use crate::workflow::template::Template;
 
 /// The code of a workflow's module that depends on the template alone, as Rust.
@@ -31,23 +30,26 @@ pub(super) fn facts(template: &Template, module: &str) -> Facts {
     for (index, step) in steps.iter().enumerate() {
         let (name, field, variant) = (&step.name, &fields[index], &variants[index]);
         let method = step.handler.method.as_deref().unwrap_or("call");
-        let (key, hash) = (hash(&[&step.handler.callable, method]), hash(&[name]));
+        let (key, hash) = (name_hash(&[&step.handler.callable, method]), name_hash(&[name]));
         let (place, line) = (loaded.callable_span(index), loaded.step_span(index).line());
-        let length = place.length().max(1);
+        let (source, mark) = loaded.source().excerpt(place);
+        let (before, marked) = (source[..mark.start].chars().count(), source[mark].chars().count().max(1));
         let _ = write!(
             plans,
             "__w::StepPlan {{ name: {name:?}, line: {line}, callable: {:?}, method: {method:?}, key: {key}, \
-             place: ({}, {}, {length}), source: {:?} }},",
+             place: ({}, {}), source: {source:?}, mark: ({before}, {marked}) }},",
             step.handler.callable,
             place.line(),
             place.column(),
-            loaded.source().line(place.line()),
         );
         let _ = write!(types, "pub struct {field};");
         let about = format!("The result of step `{name}`.");
         let _ =
             write!(results, "#[doc = {about:?}] pub {field}: <Handlers as __w::StepOutput<{hash}>>::Output,");
-        let about = step.description.clone().unwrap_or_else(|| format!("Step `{name}`."));
+        // In one line, so that nothing in it is code to rustdoc.
+        let about =
+            step.description.as_deref().map(|about| about.split_whitespace().collect::<Vec<_>>().join(" "));
+        let about = about.unwrap_or_else(|| format!("Step `{name}`."));
         let _ = write!(list, "#[doc = {about:?}] {variant},");
         let _ = write!(to_name, "Self::{variant} => {name:?},");
         let _ = write!(from_name, "{name:?} => {module}::Step::{variant},");

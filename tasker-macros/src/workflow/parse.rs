@@ -43,6 +43,11 @@ impl Entry {
 }
 
 impl Invocation {
+    /// The `cfg` attributes, which apply to all that is made.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = &Attribute> {
+        self.attributes.iter().filter(|attribute| attribute.path().is_ident("cfg"))
+    }
+
     /// Parses the macro's tokens. `None` when not even the name and the file could be read.
     pub(crate) fn parse(tokens: TokenStream, krate: Path, errors: &mut Errors) -> Option<Self> {
         let parse = |input: ParseStream<'_>| Self::parse_from(input, krate, errors);
@@ -68,7 +73,7 @@ impl Invocation {
         let attributes = input.call(Attribute::parse_outer)?;
         let visibility = input.parse()?;
         let name = input.call(Ident::parse_any).map_err(|error| expected(&error, "the workflow's name"))?;
-        let name = snake_case(name, errors);
+        let name = no_keyword(name, errors);
         let mut ty = None;
         if input.peek(syn::token::Paren) {
             let content;
@@ -88,6 +93,10 @@ impl Invocation {
         }
         braced!(content in input);
         let entries = entries(&content, errors)?;
+        if let Some(same) = entries.iter().find(|entry| entry.path.is_ident(&name)) {
+            let message = format!("[TSK201] a workflow and its handler cannot both be `{name}`: rename one");
+            errors.on(&same.path, message);
+        }
         if !input.is_empty() {
             errors.push(input.error("[TSK201] one `workflow!` has one workflow: write a second `workflow!`"));
             input.parse::<TokenStream>()?;
@@ -96,8 +105,8 @@ impl Invocation {
     }
 }
 
-/// The module and its value have one name, by which the value is not a constant in capitals.
-fn snake_case(name: Ident, errors: &mut Errors) -> Ident {
+/// Refuses a keyword, which a module cannot have as its name.
+fn no_keyword(name: Ident, errors: &mut Errors) -> Ident {
     let text = name.unraw().to_string();
     if syn::parse_str::<Ident>(&text).is_err() && !name.to_string().starts_with("r#") {
         errors.on(&name, format!("[TSK201] `{text}` is a keyword: call the workflow by another name"));

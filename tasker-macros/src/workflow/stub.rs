@@ -11,8 +11,11 @@ pub(super) fn workflow(invocation: &Invocation, messages: Vec<TokenStream>) -> T
     let Invocation { visibility, name, krate, .. } = invocation;
     let mut messages = messages.into_iter();
     let first = messages.next();
+    let conditions: Vec<_> = invocation.conditions().collect();
     quote! {
-        #(#messages)*
+        #(#conditions)*
+        const _: () = { #(#messages)* };
+        #(#conditions)*
         #[allow(dead_code, missing_docs, unused_variables, unreachable_pub, clippy::all, clippy::pedantic)]
         #visibility mod #name {
             use #krate::__private::workflow as __w;
@@ -63,6 +66,7 @@ pub(super) fn workflow(invocation: &Invocation, messages: Vec<TokenStream>) -> T
             }
         }
 
+        #(#conditions)*
         #[doc(hidden)]
         #[allow(dead_code)]
         #visibility const fn #name() -> #name::Workflow {

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tasker_template::{Code, Diagnostic, Diagnostics, LoadedTemplate, Severity};
+use tasker_template::{Code, Diagnostic, Diagnostics, LoadedTemplate, Severity, name_hash};
 
 use crate::errors::Errors;
-use crate::hash::hash;
 use crate::workflow::file;
 use crate::workflow::parse::Invocation;
 
@@ -34,7 +33,9 @@ pub(super) fn read(invocation: &Invocation, errors: &mut Errors) -> Option<Templ
         Err(faults) => faults,
     };
     report(faults, invocation, errors);
-    let is_usable = !faults.iter().any(is_mistake);
+    let not_run = loaded.as_ref().map(|loaded| loaded.steps_not_run()).unwrap_or_default();
+    report(&not_run, invocation, errors);
+    let is_usable = not_run.is_empty() && !faults.iter().any(is_mistake);
     Some(Template { path: file.path, loaded: loaded.ok()? }).filter(|_| is_usable)
 }
 
@@ -71,7 +72,7 @@ const KEPT: usize = 256;
 static CACHE: Mutex<Option<Cache>> = Mutex::new(None);
 
 fn cached(name: &str, text: &str) -> Result<Arc<LoadedTemplate>, Diagnostics> {
-    let key = (name.to_owned(), hash(&[text]));
+    let key = (name.to_owned(), name_hash(&[text]));
     let mut guard = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
     let cache = guard.get_or_insert_default();
     if let Some(known) = cache.get(&key) {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tasker_store::{IdMap, Json, Store, StoreError, TemplateId, TemplateRecord};
 use tasker_template::{
     Code, Diagnostic, Diagnostics, HandlerTemplate, LoadedTemplate, Plan, Source, Span, StepIndex,
-    StepTemplate, StepType, TaskTemplate, TemplateDraft, nearest,
+    StepTemplate, TaskTemplate, TemplateDraft, nearest,
 };
 
 use crate::build::payload_limits::{PayloadLimits, result_refused};
@@ -170,16 +170,9 @@ fn schema_faults(loaded: &LoadedTemplate, checks_schemas: bool, faults: &mut Dia
 /// Reports every way in which the handlers do not fit the template, and every schema that is invalid.
 pub(crate) fn check(loaded: &LoadedTemplate, registry: &Registry, faults: &mut Diagnostics) {
     check_schemas(loaded, faults);
+    faults.extend(loaded.steps_not_run());
     let template = loaded.template();
     for (index, step) in template.steps.iter().enumerate() {
-        if step.step_type != StepType::Standard {
-            let message = format!(
-                "step `{}` is of type `{}`, and this version runs steps of type `standard` only",
-                step.name,
-                serde_json::to_value(step.step_type).unwrap_or_default().as_str().unwrap_or_default()
-            );
-            faults.push(loaded.source().error(loaded.step_span(index), Code::Unsupported, message, None));
-        }
         match registry.get(&step.handler.callable, step.handler.method.as_deref()) {
             None => {
                 let span = loaded.callable_span(index);

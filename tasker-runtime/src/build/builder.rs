@@ -452,7 +452,7 @@ impl Builder {
         !self.listed.is_empty() || (self.collected && inventory::iter::<Registration>().next().is_some())
     }
 
-    pub(super) fn registry(&self, faults: &mut Vec<BuildFault>) -> Registry {
+    pub(crate) fn registry(&self, faults: &mut Vec<BuildFault>) -> Registry {
         let collected = inventory::iter::<Registration>().filter(|_| self.collected).map(listed);
         let registry = Registry::collect(collected.chain(self.listed.iter().cloned()), faults);
         #[cfg(feature = "testing")]

@@ -58,7 +58,7 @@ pub trait StepHandler: 'static {
     /// The steps whose results it reads.
     const DEPENDS_ON: &'static [Dependency];
     /// The fields of the task's context that it takes one by one.
-    const INPUT_FIELDS: &'static [&'static str] = &[];
+    const INPUT_FIELDS: &'static [InputParameter] = &[];
     /// The place of its source code.
     const LOCATION: CodeLocation;
     /// The type of its result.
@@ -95,4 +95,13 @@ pub struct Dependency {
     pub optional: bool,
     /// The parameter that takes it, for messages.
     pub parameter: &'static str,
+}
+
+/// A field of the task's context that a handler takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InputParameter {
+    /// The field's name.
+    pub name: &'static str,
+    /// Whether it may be missing.
+    pub optional: bool,
 }

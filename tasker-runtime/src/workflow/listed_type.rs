@@ -75,5 +75,5 @@ impl StepHandler for NoHandler {
     }
 }
 
-impl<W> FitsSteps<W> for NoHandler {}
-impl<I> FitsInput<I> for NoHandler {}
+impl<W, const COMPARED: u8> FitsSteps<W, COMPARED> for NoHandler {}
+impl<I, const COMPARED: u8> FitsInput<I, COMPARED> for NoHandler {}

@@ -92,13 +92,12 @@ pub(crate) mod private {
         AnyType, Choice, Choose, IsHandler, NoHandler, Probe, is_handler,
     };
     pub use crate::workflow::plan::{ListedHandler, StepPlan, TemplateFacts};
-    pub use crate::workflow::text::hash;
     pub use crate::workflow::types::{
-        AnyInput, Compared, ComparedInput, ComparedSteps, FieldView, FitsInput, FitsSteps, InputField,
-        InputOf, Nth, OptionalFieldView, OptionalStepView, ReadBack, StepOutput, StepView, WorkflowInput,
+        AnyInput, ComparedInput, ComparedSteps, FieldView, FitsInput, FitsSteps, InputField, InputOf, Nth,
+        OptionalFieldView, OptionalStepView, ReadBack, StepOutput, StepView, WorkflowInput,
     };
     pub use crate::workflow::values::check_values;
-    pub use crate::workflow::verify::{bind, check, check_fields, has_fields, is_sound};
+    pub use crate::workflow::verify::{bind, check, check_fields, fields_to_compare, steps_to_compare};
     pub use crate::workflow::{Create, Handle, Workflow, WorkflowError, WorkflowFailure};
     pub use tasker_store::TaskId;
 

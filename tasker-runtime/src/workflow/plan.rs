@@ -1,7 +1,9 @@
 //! What `workflow!` knows of its template and of the listed handlers while it compiles.
 
-use crate::handler::{CodeLocation, Dependency, StepHandler};
-use crate::workflow::text::{hash, is_same};
+use tasker_template::name_hash;
+
+use crate::handler::{CodeLocation, Dependency, InputParameter, StepHandler};
+use crate::workflow::text::is_same;
 
 /// The template of a workflow.
 #[derive(Debug)]
@@ -27,10 +29,12 @@ pub struct StepPlan {
     pub method: &'static str,
     /// The hash of callable and method.
     pub key: u64,
-    /// The line, column and length of the callable in the file, counted from 1.
-    pub place: (u32, u32, u32),
-    /// The text of that line.
+    /// The line and column of the callable in the file, counted from 1.
+    pub place: (u32, u32),
+    /// The text around it, at most its line.
     pub source: &'static str,
+    /// The callable in that text: the characters before it, and its own.
+    pub mark: (u32, u32),
 }
 
 /// A handler that `workflow!` lists.
@@ -44,7 +48,7 @@ pub struct ListedHandler {
     pub(super) method: &'static str,
     pub(super) key: u64,
     pub(super) depends_on: &'static [Dependency],
-    pub(super) input_fields: &'static [&'static str],
+    pub(super) input_fields: &'static [InputParameter],
     pub(super) location: CodeLocation,
 }
 
@@ -57,7 +61,7 @@ impl ListedHandler {
             step,
             callable: H::CALLABLE,
             method: H::METHOD,
-            key: hash(&[H::CALLABLE, H::METHOD]),
+            key: name_hash(&[H::CALLABLE, H::METHOD]),
             depends_on: H::DEPENDS_ON,
             input_fields: H::INPUT_FIELDS,
             location: H::LOCATION,

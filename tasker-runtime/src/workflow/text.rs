@@ -141,25 +141,6 @@ const fn folded(byte: u8) -> u8 {
     }
 }
 
-/// The hash by which names are compared while compiling: 64-bit FNV-1a of the parts, with a zero after each.
-/// `tasker-macros` computes the same one.
-#[must_use]
-pub const fn hash(parts: &[&str]) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325;
-    let mut part = 0;
-    while part < parts.len() {
-        let bytes = parts[part].as_bytes();
-        let mut index = 0;
-        while index <= bytes.len() {
-            let byte = if index < bytes.len() { bytes[index] } else { 0 };
-            hash = (hash ^ byte as u64).wrapping_mul(0x0100_0000_01b3);
-            index += 1;
-        }
-        part += 1;
-    }
-    hash
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::client::task::{OutputError, Task};
 use crate::handler::StepHandler;
+use crate::workflow::verify::compared::ALL;
 
 /// The handler at a place of the list.
 pub trait Nth<const INDEX: usize> {
@@ -24,24 +25,19 @@ pub trait StepOutput<const NAME: u64> {
 /// Holds when the types of the steps that a handler reads by name are those that their handlers return.
 ///
 /// `#[step_handler]` implements it. For a handler that was written by hand write
-/// `impl<W> tasker::workflow::FitsSteps<W> for MyHandler {}`.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say which steps it reads by name",
-    note = "`#[step_handler]` says so; for a handler that was written by hand write \
-            `impl<W> tasker::workflow::FitsSteps<W> for {Self} {{}}`"
-)]
-pub trait FitsSteps<W> {}
+/// `impl<W, const C: u8> tasker::workflow::FitsSteps<W, C> for MyHandler {}`.
+///
+/// `COMPARED` is 2 for all such steps, 1 for those that the handler must have where another one is not there, and 0
+/// for none.
+pub trait FitsSteps<W, const COMPARED: u8 = ALL> {}
 
 /// Holds when the types of the fields that a handler takes are those of the workflow's input.
 ///
 /// `#[step_handler]` implements it. For a handler that was written by hand write
-/// `impl<I> tasker::workflow::FitsInput<I> for MyHandler {}`.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` does not say which fields of the input it takes",
-    note = "`#[step_handler]` says so; for a handler that was written by hand write \
-            `impl<I> tasker::workflow::FitsInput<I> for {Self} {{}}`"
-)]
-pub trait FitsInput<I> {}
+/// `impl<I, const C: u8> tasker::workflow::FitsInput<I, C> for MyHandler {}`.
+///
+/// `COMPARED` is 2 for all such fields, 1 for those that the handler must have, and 0 for none.
+pub trait FitsInput<I, const COMPARED: u8 = ALL> {}
 
 /// Holds when a parameter of this type accepts the output `O` of the step `S`.
 #[diagnostic::on_unimplemented(
@@ -79,7 +75,7 @@ impl<H, S, T> OptionalStepView<H, S, Option<T>> for Option<T> {}
 /// assert_eq!(Signup::FIELDS, ["email", "plan"]);
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "the fields of `{Self}` are not known to `workflow!`",
+    message = "[TSK216] the fields of `{Self}` are not known to `workflow!`",
     label = "this type does not say its fields",
     note = "write `#[derive(tasker::WorkflowInput)]` on it"
 )]
@@ -131,27 +127,31 @@ pub trait AnyInput: Serialize {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize> AnyInput for T {}
 
-/// Compares types only if `WANTED`: what has been reported already has no types to compare.
-#[derive(Debug)]
-pub struct Compared<const WANTED: bool>;
-
-/// Holds when the handler's types fit, or are not to be compared.
-pub trait ComparedSteps<H, W> {
+/// [`FitsSteps`] for `workflow!`: with one implementation, the compiler has no others to list in its errors.
+#[diagnostic::on_unimplemented(
+    message = "[TSK217] `{Self}` does not say which steps it reads by name",
+    note = "`#[step_handler]` says so; for a handler that was written by hand write \
+            `impl<W, const C: u8> tasker::workflow::FitsSteps<W, C> for {Self} {{}}`"
+)]
+pub trait ComparedSteps<W, const COMPARED: u8> {
     /// Naming this constant makes the compiler check that the trait holds.
     const HOLDS: () = ();
 }
 
-impl<H, W> ComparedSteps<H, W> for Compared<false> {}
-impl<H: FitsSteps<W>, W> ComparedSteps<H, W> for Compared<true> {}
+impl<H: FitsSteps<W, COMPARED>, W, const COMPARED: u8> ComparedSteps<W, COMPARED> for H {}
 
-/// Holds when the handler's fields fit the input, or are not to be compared.
-pub trait ComparedInput<H, I> {
+/// [`FitsInput`] for `workflow!`: with one implementation, the compiler has no others to list in its errors.
+#[diagnostic::on_unimplemented(
+    message = "[TSK217] `{Self}` does not say which fields of the input it takes",
+    note = "`#[step_handler]` says so; for a handler that was written by hand write \
+            `impl<I, const C: u8> tasker::workflow::FitsInput<I, C> for {Self} {{}}`"
+)]
+pub trait ComparedInput<I, const COMPARED: u8> {
     /// Naming this constant makes the compiler check that the trait holds.
     const HOLDS: () = ();
 }
 
-impl<H, I> ComparedInput<H, I> for Compared<false> {}
-impl<H: FitsInput<I>, I> ComparedInput<H, I> for Compared<true> {}
+impl<H: FitsInput<I, COMPARED>, I, const COMPARED: u8> ComparedInput<I, COMPARED> for H {}
 
 /// Holds when the result of the step `S` can be read back from the store.
 #[diagnostic::on_unimplemented(

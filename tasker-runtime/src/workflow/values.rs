@@ -1,6 +1,7 @@
 //! What only values can tell of a workflow: the test that `workflow!` writes.
 
 use crate::build::builder::Builder;
+use crate::build::fault::BuildError;
 use crate::workflow::Workflow;
 
 /// Checks the schemas of a workflow's template.
@@ -11,6 +12,9 @@ use crate::workflow::Workflow;
 pub fn check_values<W: Workflow>() {
     let mut builder = Builder::default().only_listed_handlers();
     builder.add_workflow::<W>();
+    let mut faults = Vec::new();
+    builder.registry(&mut faults);
+    assert!(faults.is_empty(), "\n{}", BuildError::new(faults));
     match tasker_template::load_str(W::FILE, W::TEMPLATE) {
         Err(faults) => panic!("\n{faults}"),
         Ok(loaded) => {

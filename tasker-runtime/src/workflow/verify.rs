@@ -40,44 +40,45 @@ pub const fn bind(template: &TemplateFacts, handlers: &[ListedHandler], step: us
 pub const fn check(template: &TemplateFacts, handlers: &[ListedHandler], handler: usize) {
     let mut text = Text::new();
     listing(template, handlers, handler, &mut text);
-    let mut step = 0;
-    while step < template.steps.len() {
-        if text.is_empty() && runs(&handlers[handler], &template.steps[step]) {
-            let mut dependency = 0;
-            while dependency < handlers[handler].depends_on.len() {
-                reads(template, handlers, handler, step, dependency, &mut text);
-                dependency += 1;
-            }
-        }
-        step += 1;
+    if text.is_empty() {
+        all_reads(template, handlers, handler, &mut text);
     }
     report(&text);
 }
 
-/// Whether the types that a handler reads can be compared: everything about its names is right.
-#[must_use]
-pub const fn is_sound(template: &TemplateFacts, handlers: &[ListedHandler], handler: usize) -> bool {
-    let mut text = Text::new();
-    let depends_on = handlers[handler].depends_on;
-    let mut step = 0;
-    while step < template.steps.len() {
-        if runs(&handlers[handler], &template.steps[step]) {
-            let mut dependency = 0;
-            while dependency < depends_on.len() {
-                reads(template, handlers, handler, step, dependency, &mut text);
-                match template.index(depends_on[dependency].step) {
-                    Some(found) if handler_of(template, handlers, found).is_some() => {}
-                    _ => return false,
-                }
-                dependency += 1;
-            }
-        }
-        step += 1;
-    }
-    text.is_empty()
+/// What of the types that a handler takes can be compared: nothing is, where a name is wrong already.
+pub(super) mod compared {
+    /// Nothing.
+    pub(crate) const NONE: u8 = 0;
+    /// What it must have; something that it may do without is not there.
+    pub(crate) const REQUIRED: u8 = 1;
+    /// All.
+    pub(crate) const ALL: u8 = 2;
 }
 
-/// Checks that the workflow's input has the fields that a handler takes.
+/// What of the types of the steps that a handler reads by name can be compared.
+#[must_use]
+pub const fn steps_to_compare(template: &TemplateFacts, handlers: &[ListedHandler], handler: usize) -> u8 {
+    let mut text = Text::new();
+    all_reads(template, handlers, handler, &mut text);
+    if !text.is_empty() {
+        return compared::NONE;
+    }
+    let depends_on = handlers[handler].depends_on;
+    let (mut index, mut all) = (0, compared::ALL);
+    while index < depends_on.len() {
+        match template.index(depends_on[index].step) {
+            Some(found) if handler_of(template, handlers, found).is_none() => return compared::NONE,
+            // The handler of a path has been compared where the parameter is.
+            None if depends_on[index].handler.is_none() => all = compared::REQUIRED,
+            _ => {}
+        }
+        index += 1;
+    }
+    all
+}
+
+/// Checks that the workflow's input has the fields that a handler takes, but for those that it may do without.
 ///
 /// # Panics
 ///
@@ -88,39 +89,47 @@ pub const fn check_fields(handler: &ListedHandler, input: &str, fields: &[&str])
     let mut index = 0;
     while index < handler.input_fields.len() {
         let wanted = handler.input_fields[index];
-        if !contains(fields, wanted) {
+        if !contains(fields, wanted.name) && !wanted.optional {
             separate(&mut text);
             text.push("[TSK211] handler ");
             text.quote(handler.path);
             text.push(" takes the field ");
-            text.quote(wanted);
+            text.quote(wanted.name);
             text.push(" of the task's context, which ");
             text.quote(input);
             text.push(" does not have");
-            let mut best = (usize::MAX, "");
+            let mut best = NOBODY;
             let mut field = 0;
             while field < fields.len() {
-                consider(&mut best, wanted, fields[field]);
+                consider(&mut best, wanted.name, fields[field]);
                 field += 1;
             }
-            did_you_mean(best, &mut text);
+            if best.0 < NOBODY.0 {
+                text.push("; did you mean ");
+                text.quote(best.1);
+                text.push("?");
+            }
         }
         index += 1;
     }
     report(&text);
 }
 
-/// Whether the input has all fields that a handler takes, so that their types can be compared.
+/// What of the types of the fields that a handler takes can be compared.
 #[must_use]
-pub const fn has_fields(handler: &ListedHandler, fields: &[&str]) -> bool {
-    let mut index = 0;
+pub const fn fields_to_compare(handler: &ListedHandler, fields: &[&str]) -> u8 {
+    let (mut index, mut all) = (0, compared::ALL);
     while index < handler.input_fields.len() {
-        if !contains(fields, handler.input_fields[index]) {
-            return false;
+        let wanted = handler.input_fields[index];
+        if !contains(fields, wanted.name) {
+            if !wanted.optional {
+                return compared::NONE;
+            }
+            all = compared::REQUIRED;
         }
         index += 1;
     }
-    true
+    all
 }
 
 #[track_caller]
@@ -147,19 +156,15 @@ const fn contains(names: &[&str], wanted: &str) -> bool {
     false
 }
 
+/// No name is like the wanted one.
+const NOBODY: (usize, &str) = (usize::MAX, "");
+
+/// Remembers the name if it is more like the wanted one.
 const fn consider<'a>(best: &mut (usize, &'a str), wanted: &str, name: &'a str) {
     if let Some(slips) = slips(wanted, name)
         && slips < best.0
     {
         *best = (slips, name);
-    }
-}
-
-const fn did_you_mean(best: (usize, &str), text: &mut Text) {
-    if best.0 < usize::MAX {
-        text.push("; did you mean ");
-        text.quote(best.1);
-        text.push("?");
     }
 }
 
@@ -171,7 +176,7 @@ const fn unbound(template: &TemplateFacts, handlers: &[ListedHandler], step: usi
     text.push(" runs the callable ");
     key(wanted.callable, wanted.method, text);
     text.push(", which no listed handler has");
-    let (mut best, mut nearest) = ((usize::MAX, ""), 0);
+    let (mut best, mut nearest) = (NOBODY, 0);
     let mut index = 0;
     while index < handlers.len() {
         let slips = best.0;
@@ -185,7 +190,7 @@ const fn unbound(template: &TemplateFacts, handlers: &[ListedHandler], step: usi
         }
         index += 1;
     }
-    if best.0 < usize::MAX {
+    if best.0 < NOBODY.0 {
         text.push("; did you mean ");
         key(handlers[nearest].callable, handlers[nearest].method, text);
         text.push(", which ");
@@ -208,7 +213,7 @@ const fn key(callable: &str, method: &str, text: &mut Text) {
 
 /// The callable's line of the template, as the compiler draws lines.
 const fn draw(template: &TemplateFacts, step: &StepPlan, text: &mut Text) {
-    let (line, column, length) = step.place;
+    let (line, column) = step.place;
     let width = line.ilog10() + 1;
     text.push("\n");
     text.spaces(width);
@@ -227,8 +232,8 @@ const fn draw(template: &TemplateFacts, step: &StepPlan, text: &mut Text) {
     text.push("\n");
     text.spaces(width);
     text.push(" | ");
-    text.spaces(column - 1);
-    let mut left = length;
+    text.spaces(step.mark.0);
+    let mut left = step.mark.1;
     while left > 0 {
         text.push("^");
         left -= 1;
@@ -250,6 +255,20 @@ const fn listing(template: &TemplateFacts, handlers: &[ListedHandler], handler: 
     if listed.is_broken() {
         return;
     }
+    let mut other = 0;
+    while other < handler {
+        if is_rival(listed, &handlers[other]) {
+            text.push("[TSK205] two listed handlers have the callable ");
+            key(listed.callable, listed.method, text);
+            text.push(": ");
+            text.quote(handlers[other].path);
+            text.push(" and ");
+            text.quote(listed.path);
+            text.push("; list one of them, or give one another callable");
+            return;
+        }
+        other += 1;
+    }
     if let Some(step) = listed.step {
         let named = &template.steps[step];
         if !runs(listed, named) {
@@ -266,20 +285,6 @@ const fn listing(template: &TemplateFacts, handlers: &[ListedHandler], handler: 
         }
         return;
     }
-    let mut other = 0;
-    while other < handler {
-        if listed.key == handlers[other].key && is_same(listed.callable, handlers[other].callable) {
-            text.push("[TSK205] two listed handlers have the callable ");
-            key(listed.callable, listed.method, text);
-            text.push(": ");
-            text.quote(handlers[other].path);
-            text.push(" and ");
-            text.quote(listed.path);
-            text.push("; list one of them, or give one another callable");
-            return;
-        }
-        other += 1;
-    }
     let mut step = 0;
     while step < template.steps.len() {
         // A callable without a handler may be a misspelling of this one's; one error is enough.
@@ -295,6 +300,32 @@ const fn listing(template: &TemplateFacts, handlers: &[ListedHandler], handler: 
     text.push(" of ");
     text.quote(listed.path);
     text.push(": add a step with it, or remove the handler from the list");
+}
+
+/// Whether the two have one callable, and are not one handler that is listed for each of several steps.
+const fn is_rival(one: &ListedHandler, other: &ListedHandler) -> bool {
+    let is_same_key =
+        one.key == other.key && is_same(one.callable, other.callable) && is_same(one.method, other.method);
+    let is_same_place =
+        one.location.line == other.location.line && is_same(one.location.file, other.location.file);
+    is_same_key && !(is_same_place && one.step.is_some() && other.step.is_some())
+}
+
+/// What is wrong with the steps that a handler reads, in each step that it is listed for.
+const fn all_reads(template: &TemplateFacts, handlers: &[ListedHandler], handler: usize, text: &mut Text) {
+    let listed = &handlers[handler];
+    let mut step = 0;
+    while step < template.steps.len() {
+        let is_for_another = matches!(listed.step, Some(own) if own != step);
+        if !is_for_another && runs(listed, &template.steps[step]) {
+            let mut dependency = 0;
+            while dependency < listed.depends_on.len() {
+                reads(template, handlers, handler, step, dependency, text);
+                dependency += 1;
+            }
+        }
+        step += 1;
+    }
 }
 
 /// Whether a step whose result a handler reads is complete before the handler's step, and runs the handler that
@@ -417,13 +448,13 @@ const fn missing(template: &TemplateFacts, read: &Dependency, text: &mut Text) {
         text.push("\"` behind its path");
         return;
     }
-    let mut best = (usize::MAX, "");
+    let mut best = NOBODY;
     let mut index = 0;
     while index < template.steps.len() {
         consider(&mut best, read.step, template.steps[index].name);
         index += 1;
     }
-    if best.0 < usize::MAX {
+    if best.0 < NOBODY.0 {
         help("did you mean ", text);
         text.quote(best.1);
         text.push("?");
