@@ -193,6 +193,35 @@ pub(crate) fn input(attribute: &syn::Attribute, errors: &mut Errors) -> Input {
     input
 }
 
+/// The key in `#[config("key")]`; `None` for the whole configuration.
+pub(crate) fn config(attribute: &syn::Attribute, errors: &mut Errors) -> Option<LitStr> {
+    let list = attribute_list(attribute, "`#[config]` or `#[config(\"key\")]`", errors)?;
+    let mut list = list.into_iter();
+    let key = match list.next()? {
+        Arg::Text(text) if text.value().is_empty() => {
+            errors.on(text, "[TSK319] the key is empty; for the whole configuration write `#[config]`");
+            None
+        }
+        Arg::Text(text) => Some(text),
+        Arg::Path(path) => {
+            let key = spelled(&path);
+            errors.on(path, format!("[TSK319] the key is written in quotes: `#[config(\"{key}\")]`"));
+            None
+        }
+        other => {
+            errors.on(other.tokens(), "[TSK319] a configuration is one key, in quotes: `#[config(\"url\")]`");
+            None
+        }
+    };
+    for other in list {
+        errors.on(
+            other.tokens(),
+            "[TSK319] a parameter takes one key: take further ones as further parameters",
+        );
+    }
+    key
+}
+
 /// The arguments of `#[depends_on(…)]`.
 pub(crate) struct DependsOn {
     pub(crate) target: Target,

@@ -175,14 +175,18 @@ fn itself(handler: &Handler, errors: &mut Errors) {
 
 /// Reports a result or a field that two parameters take: one of them was probably meant to be another.
 fn duplicates(handler: &Handler, errors: &mut Errors) {
-    let (mut steps, mut fields) = (HashMap::new(), HashMap::new());
+    let (mut steps, mut fields, mut keys) = (HashMap::new(), HashMap::new(), HashMap::new());
     for parameter in &handler.parameters {
         let (seen, name, what) = match &parameter.source {
             Source::Step { step, .. } | Source::Handler { step, .. } => {
                 (&mut steps, step, "the result of step")
             }
             Source::Input { field: Some(field), .. } => (&mut fields, field, "the field"),
-            Source::Input { field: None, .. } | Source::Extracted | Source::Unknown => continue,
+            Source::Config { key: Some(key) } => (&mut keys, key, "the configuration"),
+            Source::Input { field: None, .. }
+            | Source::Config { key: None }
+            | Source::Extracted
+            | Source::Unknown => continue,
         };
         if seen.insert(name.value(), ()).is_some() {
             errors.on(

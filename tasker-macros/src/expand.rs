@@ -8,10 +8,11 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Ident, Path, Type};
-use tasker_template::name_hash;
 
 use crate::args::Args;
-use crate::model::{Handler, Output, Parameter, Source, Validation, arguments, is_named, option_of, unraw};
+use crate::config::{config_parameter, config_title, read_config};
+use crate::fits::fits;
+use crate::model::{Handler, Output, Parameter, Source, Validation, arguments, option_of, unraw};
 
 /// The user's function, the type that stands for it, and its registration.
 pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
@@ -28,6 +29,8 @@ pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
     let conditions = handler.conditions();
     let output = output(&handler.result);
     let input_fields = handler.parameters.iter().filter_map(input_field);
+    let configs = handler.parameters.iter().filter_map(config_parameter);
+    let reads_other_configs = handler.parameters.iter().any(may_read_configs);
     let fits = fits(handler);
     let body = body(handler);
     let name_text = name.to_string();
@@ -49,6 +52,8 @@ pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
                 const METHOD: &'static str = #method;
                 const DEPENDS_ON: &'static [__tasker::Dependency] = &[#(#dependencies),*];
                 const INPUT_FIELDS: &'static [__tasker::InputParameter] = &[#(#input_fields),*];
+                const CONFIGS: &'static [__tasker::ConfigParameter] = &[#(#configs),*];
+                const READS_OTHER_CONFIGS: bool = #reads_other_configs;
                 const LOCATION: __tasker::CodeLocation =
                     __tasker::CodeLocation { file: ::core::file!(), line: ::core::line!() };
                 type Output = #output;
@@ -81,75 +86,9 @@ fn input_field(parameter: &Parameter) -> Option<TokenStream> {
     Some(quote!(__tasker::InputParameter { name: #name, optional: #optional }))
 }
 
-/// What `workflow!` compares of the types that the handler reads by name: bounds on any workflow and any input.
-fn fits(handler: &Handler) -> TokenStream {
-    let (mut steps, mut fields) = (Bounds::default(), Bounds::default());
-    let name = handler.name();
-    for parameter in &handler.parameters {
-        let ty = parameter.owned();
-        // A type that can be any value is a view of each.
-        if is_named(option_of(ty).unwrap_or(ty), &["Value", "Json"]) {
-            continue;
-        }
-        let is_optional = option_of(ty).is_some();
-        match &parameter.source {
-            Source::Step { step, view: false } => {
-                let hash = name_hash(&[&step.value()]);
-                let rule = if is_optional { quote!(OptionalStepView) } else { quote!(StepView) };
-                let step = quote!(<__TaskerOf as __tasker::workflow::StepOutput<#hash>>);
-                let bounds = quote_spanned! {ty.span()=>
-                    __TaskerOf: __tasker::workflow::StepOutput<#hash>,
-                    #ty: __tasker::workflow::#rule<#name, #step::Step, #step::Output>,
-                };
-                steps.add(is_optional, bounds);
-            }
-            Source::Input { field: Some(field), view: false, .. } => {
-                let hash = name_hash(&[&field.value()]);
-                let rule = if is_optional { quote!(OptionalFieldView) } else { quote!(FieldView) };
-                let field = quote!(<__TaskerOf as __tasker::workflow::InputField<#hash>>);
-                let bounds = quote_spanned! {ty.span()=>
-                    __TaskerOf: __tasker::workflow::InputField<#hash>,
-                    #ty: __tasker::workflow::#rule<#name, __TaskerOf, #field::Name, #field::Type>,
-                };
-                fields.add(is_optional, bounds);
-            }
-            _ => {}
-        }
-    }
-    let (steps, fields) = (steps.of(&quote!(FitsSteps), name), fields.of(&quote!(FitsInput), name));
-    quote!(#steps #fields)
-}
-
-/// The bounds of a rule: those of what a handler must have, and those of what it may do without.
-#[derive(Default)]
-struct Bounds {
-    required: TokenStream,
-    optional: TokenStream,
-}
-
-impl Bounds {
-    fn add(&mut self, is_optional: bool, bounds: TokenStream) {
-        if is_optional { self.optional.extend(bounds) } else { self.required.extend(bounds) }
-    }
-
-    /// The rule for a handler: for nothing, for what it must have, and for all.
-    fn of(&self, rule: &TokenStream, name: &Ident) -> TokenStream {
-        let Self { required, optional } = self;
-        if required.is_empty() && optional.is_empty() {
-            return quote! {
-                #[automatically_derived]
-                impl<__TaskerOf, const COMPARED: u8> __tasker::workflow::#rule<__TaskerOf, COMPARED> for #name {}
-            };
-        }
-        quote! {
-            #[automatically_derived]
-            impl<__TaskerOf> __tasker::workflow::#rule<__TaskerOf, 0> for #name {}
-            #[automatically_derived]
-            impl<__TaskerOf> __tasker::workflow::#rule<__TaskerOf, 1> for #name where #required {}
-            #[automatically_derived]
-            impl<__TaskerOf> __tasker::workflow::#rule<__TaskerOf, 2> for #name where #required #optional {}
-        }
-    }
+/// Whether a parameter gets its value by itself, perhaps from the configuration.
+fn may_read_configs(parameter: &Parameter) -> bool {
+    matches!(parameter.source, Source::Extracted) && !is_called_state(parameter.owned())
 }
 
 /// The type that stands for the function: same name, other namespace.
@@ -180,7 +119,7 @@ fn dependency(parameter: &Parameter) -> Option<TokenStream> {
             };
             (step, quote!({ #check #handler }))
         }
-        Source::Input { .. } | Source::Extracted | Source::Unknown => return None,
+        Source::Input { .. } | Source::Config { .. } | Source::Extracted | Source::Unknown => return None,
     };
     let optional = option_of(ty).is_some();
     let name = &parameter.name;
@@ -311,13 +250,22 @@ fn extraction(parameter: &Parameter, value: &Ident) -> TokenStream {
             let field = field.iter();
             let read = quote_spanned!(ty.span()=> #read::<#ty>);
             let extracted = extract(value, &quote!(__tasker::#read(&#context #(, #field)*)));
-            let validated = validation_of(ty, value, *validation, &what);
+            let fail = quote!(__tasker::StepOutcome::Fail(__tasker_error));
+            let validated = validation_of(ty, value, *validation, &what, &fail);
             return quote!(#extracted #validated);
         }
         Source::Step { step, .. } | Source::Handler { step, .. } => match option_of(ty) {
             Some(inner) => (quote_spanned!(ty.span()=> optional_dependency::<#inner>), step),
             None => (quote_spanned!(ty.span()=> dependency::<#ty>), step),
         },
+        Source::Config { key } => {
+            let read = read_config(ty, key.as_ref(), &quote!(__tasker::configuration(&#context)));
+            let extracted = extract(value, &read);
+            let title = config_title(key.as_ref());
+            let fail = quote!(__tasker::StepOutcome::Fail(__tasker::refused_config(__tasker_error)));
+            let validated = validation_of(ty, value, Validation::IfPossible, &title, &fail);
+            return quote!(#extracted #validated);
+        }
         Source::Extracted if is_called_state(ty) => {
             let source = state_source(ty);
             return extract(value, &quote!((#source.from_step)(&#context)));
@@ -331,8 +279,14 @@ fn extraction(parameter: &Parameter, value: &Ident) -> TokenStream {
     extract(value, &quote!(__tasker::#read(&#context, #name)))
 }
 
-/// Fails the attempt when the input is not valid.
-fn validation_of(ty: &Type, value: &Ident, validation: Validation, what: &str) -> TokenStream {
+/// Returns `fail`, which may use `__tasker_error`, when a value is not valid.
+pub(crate) fn validation_of(
+    ty: &Type,
+    value: &Ident,
+    validation: Validation,
+    what: &str,
+    fail: &TokenStream,
+) -> TokenStream {
     let (inner, is_optional) = option_of(ty).map_or((ty, false), |inner| (inner, true));
     let input = format_ident!("__tasker_input");
     let (check, otherwise) = match validation {
@@ -360,7 +314,7 @@ fn validation_of(ty: &Type, value: &Ident, validation: Validation, what: &str) -
                 use __tasker::#otherwise as _;
             )*
             if let ::core::result::Result::Err(__tasker_error) = #check {
-                return __tasker::StepOutcome::Fail(__tasker_error);
+                return #fail;
             }
         }
     }

@@ -2,9 +2,11 @@
 
 mod args;
 mod check;
+mod config;
 mod errors;
 mod expand;
 mod fallback;
+mod fits;
 mod input;
 mod model;
 mod validators;

@@ -62,6 +62,8 @@ pub(crate) enum Source {
     Step { step: LitStr, view: bool },
     /// A step that runs this handler.
     Handler { path: Path, step: LitStr },
+    /// A value of `handler.initialization`, or all of it.
+    Config { key: Option<LitStr> },
     /// A type with `FromStep`, which gets its value by itself.
     Extracted,
     /// Unknown: the attributes were wrong, which has been reported.
@@ -179,7 +181,7 @@ fn parameter(argument: &mut FnArg, errors: &mut Errors) -> Parameter {
     Parameter { source, name, written: bare(&argument.ty).clone(), attributes: others }
 }
 
-const OURS: [&str; 2] = ["input", "depends_on"];
+const OURS: [&str; 3] = ["input", "depends_on", "config"];
 
 /// The attribute of ours that was probably meant.
 fn meant(attribute: &Attribute) -> Option<&'static str> {
@@ -198,6 +200,9 @@ fn source(attributes: &[Attribute], errors: &mut Errors) -> Source {
     if attribute.path().is_ident("input") {
         let args::Input { field, validate, view } = args::input(attribute, errors);
         return Source::Input { field, validation: Validation::of(validate), view };
+    }
+    if attribute.path().is_ident("config") {
+        return Source::Config { key: args::config(attribute, errors) };
     }
     let Some(dependency) = args::depends_on(attribute, errors) else { return Source::Unknown };
     match dependency.target {

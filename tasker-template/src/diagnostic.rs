@@ -87,6 +87,10 @@ pub enum Code {
     OutOfRange = 411,
     /// The store cannot be used.
     UnusableStore = 412,
+    /// The configuration of a handler is not what it takes.
+    InvalidConfig = 413,
+    /// No parameter of a handler takes a value of its configuration.
+    UnusedConfig = 414,
 }
 
 impl Code {

@@ -131,6 +131,7 @@ static KINDS: &[FaultKind] = &[
     FaultKind::compiler(215, "what a workflow lists is no handler"),
     FaultKind::compiler(216, "the fields of a workflow's input are not known"),
     FaultKind::compiler(217, "a handler written by hand does not say what it reads"),
+    FaultKind::compiler(218, "a step does not give its handler a value that it takes"),
 
     FaultKind::compiler(301, "the callable is missing, or is not one text in quotes"),
     FaultKind::compiler(302, "an argument is unknown, given twice, or not of its form"),
@@ -145,11 +146,13 @@ static KINDS: &[FaultKind] = &[
     FaultKind::compiler(311, "a result is not of an owned type that is known"),
     FaultKind::compiler(312, "a return type hides its `Result`"),
     FaultKind::compiler(313, "an error cannot be recorded"),
-    FaultKind::compiler(314, "`#[step_handler]` is not on a free function"),
+    FaultKind::compiler(314, "`#[step_handler]` is not on a function or an `impl` block"),
     FaultKind::compiler(315, "a function is not one that the runtime can call"),
     FaultKind::compiler(316, "a dependency returns another type than the parameter expects"),
     FaultKind::compiler(317, "what a dependency names is no handler"),
     FaultKind::compiler(318, "an input cannot be validated"),
+    FaultKind::compiler(319, "a configuration is not one key"),
+    FaultKind::compiler(320, "an entry point is not a method with `&self`"),
 
     FaultKind::new(401, "UNKNOWN_CALLABLE", "no handler is registered for a callable"),
     FaultKind::new(402, "NOT_AN_ANCESTOR", "a handler reads a step that may not be complete by then"),
@@ -163,6 +166,8 @@ static KINDS: &[FaultKind] = &[
     FaultKind::new(410, "UNKNOWN_ENVIRONMENT", "no template has an environment"),
     FaultKind::new(411, "OUT_OF_RANGE", "a setting of the builder is out of range"),
     FaultKind::new(412, "UNUSABLE_STORE", "the store cannot be used"),
+    FaultKind::new(413, "INVALID_CONFIG", "the configuration of a handler is not what it takes"),
+    FaultKind::new(414, "UNUSED_CONFIG", "a handler does not take a value of its configuration"),
 
     FaultKind::new(501, "INVALID_INPUT", "the task's context is not what the handler takes"),
     FaultKind::new(502, "MISSING_DEPENDENCY", "a step that the handler reads has no result"),
@@ -178,6 +183,7 @@ static KINDS: &[FaultKind] = &[
     FaultKind::new(512, "TRANSACTION", "a statement of the handler's failed"),
     FaultKind::new(513, "RECORD_REFUSED", "the store could not hold what came of an attempt"),
     FaultKind::new(514, "UNREADABLE", "the store holds something that this program cannot read"),
+    FaultKind::new(515, "INVALID_CONFIG", "the configuration of a handler is not what it takes"),
 ];
 
 #[cfg(test)]

@@ -73,7 +73,17 @@ impl Source {
     }
 
     /// A fault at a place of this source.
-    pub(crate) fn diagnostic(
+    ///
+    /// ```
+    /// use tasker_template::{Code, Severity, load_str};
+    /// let yaml = "{name: a, namespace_name: b, version: 1, steps: [{name: s, handler: {callable: C}}]}";
+    /// let loaded = load_str("demo.yaml", yaml).unwrap();
+    /// let (span, message) = (loaded.step_span(0), "looks odd".to_owned());
+    /// let fault = loaded.source().diagnostic(Severity::Warning, span, Code::StepType, message, None);
+    /// assert_eq!(fault.severity, Severity::Warning);
+    /// ```
+    #[must_use]
+    pub fn diagnostic(
         &self,
         severity: Severity,
         span: Span,

@@ -7,6 +7,7 @@ mod branches;
 mod build;
 mod cli;
 mod clocks;
+mod configs;
 mod crash;
 mod diagnostics;
 mod digits;

@@ -10,6 +10,7 @@ use tasker_template::{
     StepTemplate, TaskTemplate, TemplateDraft, nearest,
 };
 
+use crate::build::configs::StepConfig;
 use crate::build::payload_limits::{PayloadLimits, result_refused};
 use crate::build::registry::{DEFAULT_METHOD, Handler, Registry};
 use crate::build::schema::Schema;
@@ -168,10 +169,18 @@ fn schema_faults(loaded: &LoadedTemplate, checks_schemas: bool, faults: &mut Dia
 }
 
 /// Reports every way in which the handlers do not fit the template, and every schema that is invalid.
-pub(crate) fn check(loaded: &LoadedTemplate, registry: &Registry, faults: &mut Diagnostics) {
+/// The configurations are those of the environment, or of the steps themselves.
+pub(crate) fn check(
+    loaded: &LoadedTemplate,
+    registry: &Registry,
+    environment: Option<&str>,
+    faults: &mut Diagnostics,
+) {
     check_schemas(loaded, faults);
     faults.extend(loaded.steps_not_run());
     let template = loaded.template();
+    let changed = environment.map(|environment| template.for_environment(environment));
+    let configured = changed.as_ref().unwrap_or(template);
     for (index, step) in template.steps.iter().enumerate() {
         match registry.get(&step.handler.callable, step.handler.method.as_deref()) {
             None => {
@@ -182,6 +191,7 @@ pub(crate) fn check(loaded: &LoadedTemplate, registry: &Registry, faults: &mut D
                 for dependency in handler.depends_on.unwrap_or_default() {
                     check_dependency(loaded, index, handler, dependency, registry, faults);
                 }
+                StepConfig { loaded, template: configured, step: index }.check(handler, faults);
             }
         }
     }

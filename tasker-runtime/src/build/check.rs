@@ -108,11 +108,13 @@ impl Builder {
         diagnostics
     }
 
-    /// The faults that prevent the handlers from running a template, those of its schemas included.
+    /// The faults that prevent the handlers from running a template, those of its schemas and of the handlers'
+    /// configurations included, and warnings.
     #[must_use]
     pub fn check(&self, loaded: &LoadedTemplate) -> Diagnostics {
         let mut diagnostics = Diagnostics::default();
-        bind::check(loaded, &self.registry(&mut Vec::new()), &mut diagnostics);
+        let registry = self.registry(&mut Vec::new());
+        bind::check(loaded, &registry, self.environment.as_deref(), &mut diagnostics);
         diagnostics
     }
 
@@ -146,7 +148,7 @@ impl Builder {
         let checked = loaded.into_iter().map(|one| {
             let mut faults = Diagnostics::default();
             if runs(&one.template().namespace) {
-                bind::check(&one, &registry, &mut faults);
+                bind::check(&one, &registry, self.environment.as_deref(), &mut faults);
             } else {
                 // Contexts are checked when a task is created.
                 bind::check_schemas(&one, &mut faults);

@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use crate::build::fault::BuildFault;
 use crate::handler::step_error::StepError;
-use crate::handler::{CodeLocation, Registration, StateRequirement, StepContext, StepFuture, StepOutcome};
+use crate::handler::{
+    CodeLocation, ConfigParameter, Registration, StateRequirement, StepContext, StepFuture, StepOutcome,
+};
 
 /// A registered handler.
 #[derive(Clone)]
@@ -18,6 +20,10 @@ pub(crate) struct Handler {
     pub(crate) location: Option<CodeLocation>,
     /// The steps whose results it reads; `None` for a closure, which may read those of all ancestors.
     pub(crate) depends_on: Option<&'static [crate::handler::Dependency]>,
+    /// What it takes of `handler.initialization`.
+    pub(crate) configs: &'static [ConfigParameter],
+    /// Whether it may read other values of `handler.initialization`.
+    pub(crate) reads_other_configs: bool,
     pub(crate) requires: Vec<StateRequirement>,
     call: Arc<dyn Fn(StepContext) -> StepFuture + Send + Sync>,
 }
@@ -28,7 +34,15 @@ impl Handler {
         call: impl Fn(StepContext) -> StepFuture + Send + Sync + 'static,
     ) -> Self {
         let name = callable.to_owned();
-        Self { name, location: None, depends_on: None, requires: Vec::new(), call: Arc::new(call) }
+        Self {
+            name,
+            location: None,
+            depends_on: None,
+            configs: &[],
+            reads_other_configs: true,
+            requires: Vec::new(),
+            call: Arc::new(call),
+        }
     }
 
     pub(crate) fn call(&self, context: StepContext) -> StepFuture {
@@ -76,6 +90,8 @@ impl From<&Registration> for Handler {
             name: one.name.to_owned(),
             location: Some(one.location),
             depends_on: Some(one.depends_on),
+            configs: one.configs,
+            reads_other_configs: one.reads_other_configs,
             requires: (one.requires)(),
             call: Arc::new(one.call),
         }

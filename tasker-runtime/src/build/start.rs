@@ -34,11 +34,11 @@ impl Builder {
         let Checked { registry, templates, mut faults } = self.check_all();
         let mut diagnostics = Diagnostics::default();
         for (one, own) in &templates {
-            if self.deny_warnings || !own.is_empty() {
-                // A misspelt key may be the cause of the handlers' faults.
+            // A misspelt key may be the cause of the handlers' faults.
+            if self.deny_warnings || own.has_errors() {
                 diagnostics.extend(one.warnings().clone());
+                diagnostics.extend(own.clone());
             }
-            diagnostics.extend(own.clone());
         }
         if !diagnostics.is_empty() {
             faults.push(BuildFault::Templates(diagnostics));
@@ -47,8 +47,8 @@ impl Builder {
             return Err(BuildError::new(faults));
         }
         let mut current = Vec::new();
-        for (one, _) in templates {
-            for warning in one.warnings().iter() {
+        for (one, own) in templates {
+            for warning in one.warnings().iter().chain(own.iter()) {
                 tracing::warn!("\n{warning}");
             }
             if let Some(rest) = one.warnings().rest() {

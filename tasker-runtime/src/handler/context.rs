@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::build::payload_limits::{PayloadLimits, result_refused};
 use crate::handler::StepOutcome;
 use crate::handler::cancelled::Cancelled;
+use crate::handler::config::{self, Config};
 use crate::handler::extract::States;
 use crate::handler::result_writes::ResultWrites;
 use crate::handler::step_error::StepError;
@@ -174,11 +175,15 @@ impl StepContext {
     ///
     /// # Errors
     ///
-    /// When there is no value of this name, or it is not a `T`. The error is permanent.
+    /// When there is no value of this name, or it is not a `T`. The error is permanent, with the code
+    /// `INVALID_CONFIG`.
     pub fn config<T: DeserializeOwned>(&self, key: &str) -> Result<T, StepError> {
-        let value = self.step().handler.initialization.get(key).cloned().unwrap_or_default();
-        let what = || format!("`{key}` of the handler's initialization");
-        serde_json::from_value(value).map_err(|error| StepError::permanent(format!("{}: {error}", what())))
+        config::read(self.configuration(), Some(key))
+    }
+
+    /// The values that the template gives to the step's handler.
+    pub(crate) fn configuration(&self) -> &Config {
+        &self.step().handler.initialization
     }
 
     /// The task's context as a `T`.

@@ -67,6 +67,7 @@ pub(crate) mod private {
     pub use inventory;
     pub use tasker_macros::{FacadeWorkflowInput, facade_step_handler, facade_workflow};
 
+    pub use crate::handler::config::private::*;
     pub use crate::handler::validation::private::*;
     pub use crate::handler::{DependencyOutput, OptionalDependencyOutput};
 

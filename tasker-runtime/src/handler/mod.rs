@@ -2,6 +2,7 @@
 //! handlers, and their registrations without types.
 
 mod cancelled;
+pub(crate) mod config;
 mod context;
 mod convert;
 mod extract;
@@ -18,6 +19,7 @@ use std::pin::Pin;
 use tasker_store::Json;
 
 pub use cancelled::Cancelled;
+pub use config::{Config, ConfigParameter};
 pub(crate) use context::INCOMPATIBLE_RESULT;
 #[cfg(feature = "testing")]
 pub(crate) use context::Runtime;
@@ -59,6 +61,11 @@ pub trait StepHandler: 'static {
     const DEPENDS_ON: &'static [Dependency];
     /// The fields of the task's context that it takes one by one.
     const INPUT_FIELDS: &'static [InputParameter] = &[];
+    /// What it takes of `handler.initialization`.
+    const CONFIGS: &'static [ConfigParameter] = &[];
+    /// Whether it may read values of `handler.initialization` that are not among `CONFIGS`, as one that takes a
+    /// [`StepContext`] may.
+    const READS_OTHER_CONFIGS: bool = true;
     /// The place of its source code.
     const LOCATION: CodeLocation;
     /// The type of its result.

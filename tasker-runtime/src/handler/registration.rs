@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::handler::{Dependency, StateRequirement, StepContext, StepFuture, StepHandler};
+use crate::handler::{ConfigParameter, Dependency, StateRequirement, StepContext, StepFuture, StepHandler};
 
 /// A place in source code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +26,8 @@ pub struct Registration {
     pub(crate) method: &'static str,
     pub(crate) name: &'static str,
     pub(crate) depends_on: &'static [Dependency],
+    pub(crate) configs: &'static [ConfigParameter],
+    pub(crate) reads_other_configs: bool,
     pub(crate) location: CodeLocation,
     pub(crate) requires: fn() -> Vec<StateRequirement>,
     pub(crate) call: fn(StepContext) -> StepFuture,
@@ -47,6 +49,8 @@ impl Registration {
             method: H::METHOD,
             name,
             depends_on: H::DEPENDS_ON,
+            configs: H::CONFIGS,
+            reads_other_configs: H::READS_OTHER_CONFIGS,
             location: H::LOCATION,
             requires: H::requires,
             call: H::call,

@@ -1,10 +1,13 @@
 //! What only values can tell of a workflow: the test that `workflow!` writes.
 
+use tasker_template::Diagnostics;
+
+use crate::build::bind;
 use crate::build::builder::Builder;
 use crate::build::fault::BuildError;
 use crate::workflow::Workflow;
 
-/// Checks the schemas of a workflow's template.
+/// Checks the schemas of a workflow's template, and the configurations of its handlers in each environment.
 ///
 /// # Panics
 ///
@@ -13,13 +16,22 @@ pub fn check_values<W: Workflow>() {
     let mut builder = Builder::default().only_listed_handlers();
     builder.add_workflow::<W>();
     let mut faults = Vec::new();
-    builder.registry(&mut faults);
+    let registry = builder.registry(&mut faults);
     assert!(faults.is_empty(), "\n{}", BuildError::new(faults));
     match tasker_template::load_str(W::FILE, W::TEMPLATE) {
         Err(faults) => panic!("\n{faults}"),
         Ok(loaded) => {
-            let faults = builder.check(&loaded);
-            assert!(!faults.has_errors(), "\n{faults}");
+            let environments = loaded.template().environments.iter().map(|one| Some(one.name.clone()));
+            // Where there are environments, what steps say by themselves need not be complete.
+            let mut environments: Vec<_> = environments.collect();
+            if environments.is_empty() {
+                environments.push(None);
+            }
+            for environment in environments {
+                let mut faults = Diagnostics::default();
+                bind::check(&loaded, &registry, environment.as_deref(), &mut faults);
+                assert!(!faults.has_errors(), "\n{faults}");
+            }
         }
     }
 }
