@@ -165,7 +165,7 @@ fn find(tokens: TokenStream, is_it: &dyn Fn(&[TokenTree]) -> bool) -> Option<Tok
 fn itself(handler: &Handler, errors: &mut Errors) {
     for parameter in &handler.parameters {
         if let Source::Handler { path, step } = &parameter.source
-            && path.is_ident(handler.name())
+            && path.to_token_stream().to_string() == handler.path().to_string()
             && step.value() == unraw(handler.name())
         {
             errors.on(path, "[TSK307] a step cannot wait for itself: name the handler whose result this is");

@@ -4,26 +4,37 @@
 //! Variables do not: in a handler that a `macro_rules!` wrote, variables of one name with different spans
 //! would be different variables.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Ident, Path, Type};
+use syn::{Ident, Path, Type, Visibility};
 
 use crate::args::Args;
 use crate::config::{config_parameter, config_title, read_config};
 use crate::fits::fits;
-use crate::model::{Handler, Output, Parameter, Source, Validation, arguments, option_of, unraw};
+use crate::model::{Handler, Output, Owner, Parameter, Source, Validation, arguments, option_of, unraw};
 
 /// The user's function, the type that stands for it, and its registration.
-pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
-    let (function, name) = (&handler.function, handler.name());
-    let krate = &args.krate;
-    let marker = marker(handler);
-    let callable = &args.callable;
+pub(crate) fn function(args: &Args, handler: &Handler) -> TokenStream {
+    let (function, visibility) = (&handler.function, &handler.function.vis);
+    let marker = marker(handler, visibility);
     let method = match &args.method {
         Some(method) => quote!(#method),
         None => quote!("call"),
     };
+    let registration = registration(args, handler, &method);
+    quote! {
+        #function
+
+        #marker
+
+        #registration
+    }
+}
+
+/// What makes the type of a handler one, and registers it.
+pub(crate) fn registration(args: &Args, handler: &Handler, method: &TokenStream) -> TokenStream {
+    let (name, callable, krate) = (handler.path(), &args.callable, &args.krate);
     let dependencies = handler.parameters.iter().filter_map(dependency);
     let requires = handler.parameters.iter().filter_map(requirement);
     let conditions = handler.conditions();
@@ -33,12 +44,19 @@ pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
     let reads_other_configs = handler.parameters.iter().any(may_read_configs);
     let fits = fits(handler);
     let body = body(handler);
-    let name_text = name.to_string();
+    let title = handler.title();
+    let (object, at) = match &handler.owner {
+        // That of the attribute.
+        None => (None, Span::call_site()),
+        Some(Owner { ty, .. }) => (
+            Some(quote_spanned!(ty.span()=> __tasker_requires.push(__tasker::object_required::<#ty>());)),
+            handler.name().span(),
+        ),
+    };
+    let location = quote_spanned! {at=>
+        __tasker::CodeLocation { file: ::core::file!(), line: ::core::line!() }
+    };
     quote! {
-        #function
-
-        #marker
-
         // Generated code may use a deprecated function without a warning; and lints take code with the span
         // of the user's types for the user's own qualified paths.
         #(#conditions)*
@@ -54,13 +72,13 @@ pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
                 const INPUT_FIELDS: &'static [__tasker::InputParameter] = &[#(#input_fields),*];
                 const CONFIGS: &'static [__tasker::ConfigParameter] = &[#(#configs),*];
                 const READS_OTHER_CONFIGS: bool = #reads_other_configs;
-                const LOCATION: __tasker::CodeLocation =
-                    __tasker::CodeLocation { file: ::core::file!(), line: ::core::line!() };
+                const LOCATION: __tasker::CodeLocation = #location;
                 type Output = #output;
 
                 fn requires() -> ::std::vec::Vec<__tasker::StateRequirement> {
                     #[allow(unused_mut)]
                     let mut __tasker_requires = ::std::vec::Vec::new();
+                    #object
                     #(#requires)*
                     __tasker_requires
                 }
@@ -73,7 +91,7 @@ pub(crate) fn handler(args: &Args, handler: &Handler) -> TokenStream {
             #fits
 
             __tasker::inventory::submit! {
-                __tasker::Registration::of::<#name>(#name_text)
+                __tasker::Registration::of::<#name>(#title)
             }
         };
     }
@@ -92,9 +110,12 @@ fn may_read_configs(parameter: &Parameter) -> bool {
 }
 
 /// The type that stands for the function: same name, other namespace.
-pub(crate) fn marker(handler: &Handler) -> TokenStream {
-    let (name, visibility, conditions) = (handler.name(), &handler.function.vis, handler.conditions());
-    let text = format!("The step handler [`{name}`](fn@{}) as a type.", unraw(name));
+pub(crate) fn marker(handler: &Handler, visibility: &Visibility) -> TokenStream {
+    let (name, conditions) = (handler.name(), handler.conditions());
+    let text = match &handler.owner {
+        None => format!("The step handler [`{name}`](fn@{}) as a type.", unraw(name)),
+        Some(_) => format!("The step handler `{}` as a type.", handler.title()),
+    };
     // Messages about this type, as that it is private, point to the function's name.
     quote_spanned! {name.span()=>
         #(#conditions)*
@@ -190,7 +211,15 @@ fn body(handler: &Handler) -> TokenStream {
         handler.parameters.iter().zip(&values).map(|(parameter, value)| {
             if parameter.is_by_reference() { quote!(&#value) } else { quote!(#value) }
         });
-    let call = quote_spanned!(name.span()=> #name(#(#arguments),*));
+    let (object, function) = match &handler.owner {
+        None => (None, quote!(#name)),
+        Some(Owner { ty, .. }) => {
+            let read = quote_spanned!(ty.span()=> __tasker::object::<#ty>(&__tasker_context));
+            (Some(extract(&format_ident!("__tasker_self"), &read)), quote!(#ty::#name))
+        }
+    };
+    let this = object.as_ref().map(|_| quote!(&__tasker_self,));
+    let call = quote_spanned!(name.span()=> #function(#this #(#arguments),*));
     let call = if handler.function.sig.asyncness.is_some() {
         quote_spanned!(name.span()=> #call.await)
     } else {
@@ -202,6 +231,7 @@ fn body(handler: &Handler) -> TokenStream {
     // The compiler reports a future that is not `Send` at the box, which has the span of the function's name.
     quote_spanned! {name.span()=>
         ::std::boxed::Box::pin(async move {
+            #object
             #(#extractions)*
             let #returned: #ty = #call;
             #outcome

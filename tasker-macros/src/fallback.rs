@@ -11,8 +11,8 @@ use crate::errors::Errors;
 use crate::expand;
 use crate::model::{Handler, Output};
 
-pub(crate) fn handler(args: &Args, handler: &Handler, messages: Vec<TokenStream>) -> TokenStream {
-    let (name, krate) = (handler.name(), &args.krate);
+/// The code for a function with mistakes.
+pub(crate) fn function(args: &Args, handler: &Handler, messages: Vec<TokenStream>) -> TokenStream {
     let mut function = handler.function.clone();
     // A second `#[step_handler]` would report all mistakes again.
     function.attrs.retain(|attribute| !check::is_step_handler(attribute));
@@ -21,6 +21,26 @@ pub(crate) fn handler(args: &Args, handler: &Handler, messages: Vec<TokenStream>
         return quote!(#(#messages)* #function);
     }
     let mut messages = messages.into_iter();
+    let marker = expand::marker(handler, &function.vis);
+    let method = args.method.as_ref().map_or_else(|| "call".to_owned(), syn::LitStr::value);
+    let stub = stub(args, handler, &method, &mut messages);
+    quote! {
+        #(#messages)*
+        #[allow(dead_code, unused_variables)]
+        #function
+        #marker
+        #stub
+    }
+}
+
+/// Makes the type of a handler one that is never called. A message may take the place of its result.
+pub(crate) fn stub(
+    args: &Args,
+    handler: &Handler,
+    method: &str,
+    messages: &mut impl Iterator<Item = TokenStream>,
+) -> TokenStream {
+    let (name, krate, conditions) = (handler.path(), &args.krate, handler.conditions());
     let output = match &handler.result {
         // The compiler reports nothing else about a type that contains an error.
         _ if !check::is_nameable(handler) => {
@@ -31,13 +51,7 @@ pub(crate) fn handler(args: &Args, handler: &Handler, messages: Vec<TokenStream>
         Output::Plain(ty) => quote!(#ty),
     };
     let callable = args.callable.as_ref().map(syn::LitStr::value).unwrap_or_default();
-    let method = args.method.as_ref().map_or_else(|| "call".to_owned(), syn::LitStr::value);
-    let (marker, conditions) = (expand::marker(handler), handler.conditions());
     quote! {
-        #(#messages)*
-        #[allow(dead_code, unused_variables)]
-        #function
-        #marker
         #(#conditions)*
         const _: () = {
             use #krate::__private as __tasker;

@@ -2,7 +2,6 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::Ident;
 use syn::spanned::Spanned as _;
 use tasker_template::name_hash;
 
@@ -11,7 +10,7 @@ use crate::model::{Handler, Source, is_named, option_of};
 /// What `workflow!` compares of the types that the handler reads by name: bounds on any workflow and any input.
 pub(crate) fn fits(handler: &Handler) -> TokenStream {
     let (mut steps, mut fields) = (Bounds::default(), Bounds::default());
-    let name = handler.name();
+    let name = handler.path();
     for parameter in &handler.parameters {
         let ty = parameter.owned();
         // A type that can be any value is a view of each.
@@ -43,7 +42,7 @@ pub(crate) fn fits(handler: &Handler) -> TokenStream {
             _ => {}
         }
     }
-    let (steps, fields) = (steps.of(&quote!(FitsSteps), name), fields.of(&quote!(FitsInput), name));
+    let (steps, fields) = (steps.of(&quote!(FitsSteps), &name), fields.of(&quote!(FitsInput), &name));
     quote!(#steps #fields)
 }
 
@@ -60,7 +59,7 @@ impl Bounds {
     }
 
     /// The rule for a handler: for nothing, for what it must have, and for all.
-    fn of(&self, rule: &TokenStream, name: &Ident) -> TokenStream {
+    fn of(&self, rule: &TokenStream, name: &TokenStream) -> TokenStream {
         let Self { required, optional } = self;
         if required.is_empty() && optional.is_empty() {
             return quote! {

@@ -8,6 +8,7 @@ mod expand;
 mod fallback;
 mod fits;
 mod input;
+mod methods;
 mod model;
 mod validators;
 mod workflow;
@@ -17,7 +18,7 @@ use syn::Path;
 
 use args::Args;
 use errors::Errors;
-use model::Handler;
+use model::Item;
 
 #[doc = include_str!("step_handler.md")]
 #[proc_macro_attribute]
@@ -41,15 +42,16 @@ pub fn facade_step_handler(args: TokenStream, item: TokenStream) -> TokenStream 
 fn handler(args: TokenStream, item: TokenStream, krate: Path) -> TokenStream {
     let mut errors = Errors::default();
     let args = Args::parse(args.into(), krate, &mut errors);
-    match Handler::parse(item.into(), &mut errors) {
-        Ok(handler) => {
+    match Item::parse(item.into(), &mut errors) {
+        Item::Function(handler) => {
             check::rules(&handler, &mut errors);
             match errors.into_messages() {
-                None => expand::handler(&args, &handler),
-                Some(messages) => fallback::handler(&args, &handler, messages),
+                None => expand::function(&args, &handler),
+                Some(messages) => fallback::function(&args, &handler, messages),
             }
         }
-        Err(item) => fallback::item(item, errors),
+        Item::Block(block) => methods::block(&args, block, errors),
+        Item::Other(item) => fallback::item(item, errors),
     }
     .into()
 }

@@ -14,6 +14,25 @@ pub(crate) struct Handler {
     pub(crate) function: ItemFn,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) result: Output,
+    /// The `impl` block that the function is a method of.
+    pub(crate) owner: Option<Owner>,
+}
+
+/// The `impl` block of a struct whose methods are handlers.
+#[derive(Clone)]
+pub(crate) struct Owner {
+    /// The struct.
+    pub(crate) ty: Path,
+    /// The module that has the types of its handlers.
+    pub(crate) module: Ident,
+}
+
+/// What `#[step_handler]` is on.
+pub(crate) enum Item {
+    Function(Box<Handler>),
+    Block(syn::ItemImpl),
+    /// Something else, which has been reported.
+    Other(TokenStream),
 }
 
 /// The return type of the function.
@@ -94,16 +113,25 @@ impl Validation {
     }
 }
 
+impl Item {
+    /// Parses the item. Reports one that is neither a function nor an `impl` block.
+    pub(crate) fn parse(item: TokenStream, errors: &mut Errors) -> Self {
+        match syn::parse2(item.clone()) {
+            Ok(function) => Self::Function(Box::new(Handler::of(function, None, errors))),
+            Err(error) => match syn::parse2(item.clone()) {
+                Ok(block) => Self::Block(block),
+                Err(_) => {
+                    no_function(&item, error, errors);
+                    Self::Other(item)
+                }
+            },
+        }
+    }
+}
+
 impl Handler {
-    /// Parses the function. Returns the item itself when it is not a function.
-    pub(crate) fn parse(item: TokenStream, errors: &mut Errors) -> Result<Self, TokenStream> {
-        let mut function: ItemFn = match syn::parse2(item.clone()) {
-            Ok(function) => function,
-            Err(error) => {
-                no_function(&item, error, errors);
-                return Err(item);
-            }
-        };
+    /// The handler of a function, or of a method without its `&self`.
+    pub(crate) fn of(mut function: ItemFn, owner: Option<Owner>, errors: &mut Errors) -> Self {
         let parameters = function.sig.inputs.iter_mut().map(|argument| parameter(argument, errors)).collect();
         let result = match &function.sig.output {
             ReturnType::Default => Output::Plain(syn::parse_quote!(())),
@@ -112,7 +140,25 @@ impl Handler {
                 ty => Output::Plain(ty),
             },
         };
-        Ok(Self { function, parameters, result })
+        Self { function, parameters, result, owner }
+    }
+
+    /// The path of the handler as a type.
+    pub(crate) fn path(&self) -> TokenStream {
+        let name = self.name();
+        match &self.owner {
+            None => name.to_token_stream(),
+            Some(Owner { module, .. }) => quote::quote!(#module::#name),
+        }
+    }
+
+    /// The handler as messages name it.
+    pub(crate) fn title(&self) -> String {
+        let name = unraw(self.name());
+        match self.owner.as_ref().and_then(|owner| owner.ty.segments.last()) {
+            Some(ty) => format!("{}::{name}", unraw(&ty.ident)),
+            None => name,
+        }
     }
 
     pub(crate) fn name(&self) -> &Ident {
@@ -127,17 +173,12 @@ impl Handler {
 
 /// Reports an item that is not a function.
 fn no_function(item: &TokenStream, error: syn::Error, errors: &mut Errors) {
-    const METHODS: &str = "[TSK314] `#[step_handler]` goes on a function of its own; for several entry \
-         points of one callable write functions with `method = \"…\"`, and take the object as `State<T>`";
+    const METHOD: &str = "[TSK314] `#[step_handler]` goes on a function of its own, or on the whole `impl` block of a \
+         struct";
     if let Ok(method) = syn::parse2::<syn::TraitItemFn>(item.clone()) {
-        return errors.on(method.sig.ident, METHODS);
+        return errors.on(method.sig.ident, METHOD);
     }
     let head = match syn::parse2::<syn::Item>(item.clone()) {
-        Ok(syn::Item::Impl(item)) => {
-            let mut head = item.impl_token.into_token_stream();
-            item.self_ty.to_tokens(&mut head);
-            return errors.on(head, METHODS);
-        }
         Ok(syn::Item::Struct(item)) => item.ident.into_token_stream(),
         Ok(syn::Item::Enum(item)) => item.ident.into_token_stream(),
         Ok(syn::Item::Trait(item)) => item.ident.into_token_stream(),
@@ -157,8 +198,8 @@ fn parameter(argument: &mut FnArg, errors: &mut Errors) -> Parameter {
         FnArg::Receiver(receiver) => {
             errors.on(
                 receiver,
-                "[TSK314] a step handler is a function of its own and has no `self`: move it out of the \
-                 `impl`, and take the object as `State<T>`",
+                "[TSK314] `#[step_handler(\"…\")]` goes on the `impl` block, all of whose methods are then \
+                 handlers; or on a function without `self`",
             );
             let (source, written) = (Source::Unknown, syn::parse_quote!(()));
             return Parameter { source, name: String::new(), written, attributes: Vec::new() };

@@ -59,6 +59,7 @@ mod steering;
 mod step_tasks;
 mod store;
 mod store_model;
+mod struct_handlers;
 mod support;
 mod tables;
 mod task_cli;

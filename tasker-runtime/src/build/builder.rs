@@ -198,9 +198,10 @@ impl Builder {
         self
     }
 
-    /// A value that handlers can take as [`State<T>`](crate::State).
+    /// A value that handlers can take as [`State<T>`](crate::State), if it is `Clone`; or the struct whose methods are
+    /// handlers, by itself or in an `Arc`.
     #[must_use]
-    pub fn state<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         if !self.states.insert(value) {
             self.faults.push(BuildFault::DuplicateState(std::any::type_name::<T>()));
         }

@@ -83,16 +83,16 @@ impl<T> Deref for State<T> {
 
 impl<T: Clone + Send + Sync + 'static> FromStep for State<T> {
     fn from_step(context: &StepContext) -> Result<Self, StepError> {
-        let missing = || {
-            StepError::permanent(format!("no state of type `{}`", type_name::<T>()))
-                .with_code("MISSING_STATE")
-        };
-        context.states().get::<T>().cloned().map(Self).ok_or_else(missing)
+        context.states().get::<T>().cloned().map(Self).ok_or_else(missing::<T>)
     }
 
     fn requires() -> Vec<StateRequirement> {
         vec![StateRequirement::of::<T>()]
     }
+}
+
+fn missing<T>() -> StepError {
+    StepError::permanent(format!("no state of type `{}`", type_name::<T>())).with_code("MISSING_STATE")
 }
 
 /// A type of which the application must give a value to the builder.
@@ -101,12 +101,15 @@ pub struct StateRequirement {
     pub(crate) id: TypeId,
     /// The type of the value behind an `Arc`.
     shared: TypeId,
+    /// Whether a value behind an `Arc` will do.
+    or_shared: bool,
     pub(crate) name: &'static str,
 }
 
 impl StateRequirement {
     fn of<T: 'static>() -> Self {
-        Self { id: TypeId::of::<T>(), shared: TypeId::of::<Arc<T>>(), name: type_name::<T>() }
+        let (id, shared) = (TypeId::of::<T>(), TypeId::of::<Arc<T>>());
+        Self { id, shared, or_shared: false, name: type_name::<T>() }
     }
 }
 
@@ -130,15 +133,22 @@ impl States {
 
     pub(crate) fn has(&self, requirement: StateRequirement) -> bool {
         self.0.contains_key(&requirement.id)
+            || (requirement.or_shared && self.0.contains_key(&requirement.shared))
     }
 
     pub(crate) fn get<T: 'static>(&self) -> Option<&T> {
         self.0.get(&TypeId::of::<T>())?.value.downcast_ref()
     }
 
+    /// A value that was given by itself or behind an `Arc`.
+    fn object<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        let own = self.0.get(&TypeId::of::<T>()).map(|given| Arc::clone(&given.value));
+        own.and_then(|value| value.downcast().ok()).or_else(|| self.get::<Arc<T>>().cloned())
+    }
+
     /// What to do about a state that is missing: another that is there may have been meant.
     pub(crate) fn instead_of(&self, missing: StateRequirement) -> String {
-        let StateRequirement { id, shared, name } = missing;
+        let StateRequirement { id, shared, name, .. } = missing;
         let given = || self.0.values().map(|given| given.meets);
         if let Some(given) = given().find(|given| given.id == shared) {
             let given = given.name;
@@ -169,5 +179,25 @@ fn short(name: &str) -> &str {
 impl fmt::Debug for States {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("States").field("types", &self.0.len()).finish()
+    }
+}
+
+/// For generated code only.
+#[doc(hidden)]
+pub(crate) mod private {
+    use std::sync::Arc;
+
+    use super::{StateRequirement, missing};
+    use crate::handler::{StepContext, StepError};
+
+    /// The struct whose method is called.
+    pub fn object<T: Send + Sync + 'static>(context: &StepContext) -> Result<Arc<T>, StepError> {
+        context.states().object().ok_or_else(missing::<T>)
+    }
+
+    /// The application gives the struct to the builder, by itself or in an `Arc`.
+    #[must_use]
+    pub fn object_required<T: Send + Sync + 'static>() -> StateRequirement {
+        StateRequirement { or_shared: true, ..StateRequirement::of::<T>() }
     }
 }

@@ -229,7 +229,7 @@ impl<H: StepHandler> Call<H> {
     ///
     /// When there is one of this type already.
     #[track_caller]
-    pub fn state<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         let is_first = self.states.insert(value);
         assert!(is_first, "the call was given two states of type `{}`", std::any::type_name::<T>());
         self
