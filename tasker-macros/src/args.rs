@@ -6,6 +6,7 @@ use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::{Ident, LitStr, Path, Token};
 
 use crate::errors::Errors;
+use crate::method_path;
 
 /// The arguments of `#[step_handler(…)]`.
 pub(crate) struct Args {
@@ -242,7 +243,14 @@ pub(crate) fn depends_on(attribute: &syn::Attribute, errors: &mut Errors) -> Opt
     let list = attribute_list(attribute, EXAMPLE, errors)?;
     let mut list = list.into_iter();
     let target = match list.next() {
-        Some(Arg::Path(path)) => Target::Handler(path),
+        Some(Arg::Path(path)) => match method_path::handler_of_method(&path) {
+            None => Target::Handler(path),
+            Some(handler) => {
+                let method = spelled(&path);
+                errors.on(path, format!("[TSK317] `{method}` is a method: name its handler, `{handler}`"));
+                return None;
+            }
+        },
         Some(Arg::Text(text)) if !text.value().trim().is_empty() => Target::Step(text),
         Some(Arg::Text(text)) => {
             errors.on(text, format!("[TSK305] the step's name is empty: write {EXAMPLE}"));

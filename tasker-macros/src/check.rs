@@ -182,7 +182,7 @@ fn duplicates(handler: &Handler, errors: &mut Errors) {
                 (&mut steps, step, "the result of step")
             }
             Source::Input { field: Some(field), .. } => (&mut fields, field, "the field"),
-            Source::Config { key: Some(key) } => (&mut keys, key, "the configuration"),
+            Source::Config { key: Some(key) } => (&mut keys, key, "the value of the configuration"),
             Source::Input { field: None, .. }
             | Source::Config { key: None }
             | Source::Extracted

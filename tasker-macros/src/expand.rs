@@ -72,6 +72,7 @@ pub(crate) fn registration(args: &Args, handler: &Handler, method: &TokenStream)
                 const INPUT_FIELDS: &'static [__tasker::InputParameter] = &[#(#input_fields),*];
                 const CONFIGS: &'static [__tasker::ConfigParameter] = &[#(#configs),*];
                 const READS_OTHER_CONFIGS: bool = #reads_other_configs;
+                const SAYS_ITS_TYPES: bool = true;
                 const LOCATION: __tasker::CodeLocation = #location;
                 type Output = #output;
 

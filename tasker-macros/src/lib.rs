@@ -8,6 +8,7 @@ mod expand;
 mod fallback;
 mod fits;
 mod input;
+mod method_path;
 mod methods;
 mod model;
 mod validators;
@@ -50,7 +51,7 @@ fn handler(args: TokenStream, item: TokenStream, krate: Path) -> TokenStream {
                 Some(messages) => fallback::function(&args, &handler, messages),
             }
         }
-        Item::Block(block) => methods::block(&args, block, errors),
+        Item::Block(block) => methods::block(&args, *block, errors),
         Item::Other(item) => fallback::item(item, errors),
     }
     .into()

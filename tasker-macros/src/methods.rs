@@ -2,10 +2,10 @@
 //! state. A module of the struct's name has the types that stand for the methods.
 
 use proc_macro2::{TokenStream, TokenTree};
-use quote::{ToTokens as _, format_ident, quote};
-use syn::ext::IdentExt as _;
+use quote::{ToTokens as _, quote};
 use syn::{
-    Attribute, FnArg, ImplItem, ImplItemFn, ItemFn, ItemImpl, Path, PathArguments, ReceiverKind, Visibility,
+    Attribute, FnArg, Ident, ImplItem, ImplItemFn, ItemFn, ItemImpl, Path, PathArguments, ReceiverKind,
+    Visibility,
 };
 use tasker_template::snake_case_names;
 
@@ -99,8 +99,8 @@ fn owner(args: &Args, block: &ItemImpl, errors: &mut Errors) -> Option<Owner> {
             let ty = ty.path.clone();
             let last = ty.segments.last()?.ident.clone();
             let module = snake_case_names([unraw(&last).as_str()]).pop()?;
-            let module = syn::parse_str(&module).unwrap_or_else(|_| format_ident!("r#{module}"));
-            let module = syn::Ident::new_raw(&syn::Ident::unraw(&module).to_string(), last.span());
+            let plain = syn::parse_str::<Ident>(&module).map(|_| Ident::new(&module, last.span()));
+            let module = plain.unwrap_or_else(|_| Ident::new_raw(&module, last.span()));
             Some(Owner { ty, module })
         }
         other => {

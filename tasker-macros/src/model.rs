@@ -30,7 +30,7 @@ pub(crate) struct Owner {
 /// What `#[step_handler]` is on.
 pub(crate) enum Item {
     Function(Box<Handler>),
-    Block(syn::ItemImpl),
+    Block(Box<syn::ItemImpl>),
     /// Something else, which has been reported.
     Other(TokenStream),
 }
@@ -119,7 +119,7 @@ impl Item {
         match syn::parse2(item.clone()) {
             Ok(function) => Self::Function(Box::new(Handler::of(function, None, errors))),
             Err(error) => match syn::parse2(item.clone()) {
-                Ok(block) => Self::Block(block),
+                Ok(block) => Self::Block(Box::new(block)),
                 Err(_) => {
                     no_function(&item, error, errors);
                     Self::Other(item)

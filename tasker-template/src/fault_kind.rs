@@ -130,8 +130,7 @@ static KINDS: &[FaultKind] = &[
     FaultKind::compiler(214, "the input of a workflow is not a plain struct"),
     FaultKind::compiler(215, "what a workflow lists is no handler"),
     FaultKind::compiler(216, "the fields of a workflow's input are not known"),
-    FaultKind::compiler(217, "a handler written by hand does not say what it reads"),
-    FaultKind::compiler(218, "a step does not give its handler a value that it takes"),
+    FaultKind::compiler(217, "a step does not give its handler a value that it takes"),
 
     FaultKind::compiler(301, "the callable is missing, or is not one text in quotes"),
     FaultKind::compiler(302, "an argument is unknown, given twice, or not of its form"),

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
+use tasker::StepHandler;
+use tasker::handler::{Dependency, StateRequirement, StepFuture};
 use tasker::prelude::*;
 
 /// Not `Clone`: it is shared by all attempts.
@@ -79,6 +81,40 @@ async fn the_methods_of_a_struct_are_handlers() {
         tasker.shutdown().await;
     }
     assert_eq!(shared.calls.load(Ordering::Relaxed), 3);
+}
+
+/// Without the macro.
+struct ByHand(u64);
+
+impl StepHandler for ByHand {
+    const CALLABLE: &'static str = "StructHandlers::ByHand";
+    const DEPENDS_ON: &'static [Dependency] = &[Dependency::of::<payments::authorize>("authorize")];
+    type Output = u64;
+
+    fn requires() -> Vec<StateRequirement> {
+        vec![StateRequirement::of::<Arc<Self>>()]
+    }
+
+    fn call(step: StepContext) -> StepFuture {
+        step.attempt_with(async |step| {
+            let own: Arc<Self> = step.state()?;
+            let authorization: Authorization = step.dependency("authorize")?;
+            StepResult::Ok(authorization.cents + own.0)
+        })
+    }
+}
+
+tasker::workflow! {
+    pub by_hand = "tests/it/by_hand.yaml" { payments::authorize, ByHand }
+}
+
+#[tokio::test]
+async fn a_handler_is_written_without_the_macro() {
+    let builder = Tasker::builder().only_listed_handlers().workflow(by_hand).store_url("memory:");
+    let tasker = builder.state(Payments::new("own")).state(Arc::new(ByHand(5))).build().await.unwrap();
+    let task = by_hand::create(&tasker, serde_json::json!({ "cents": 7 })).await.unwrap();
+    assert_eq!(task.wait().await.unwrap().add, 12);
+    tasker.shutdown().await;
 }
 
 #[tokio::test]

@@ -270,7 +270,10 @@ fn checks(invocation: &Invocation, listed: &[Listed]) -> TokenStream {
 
 /// What is compared of the types of a handler.
 fn types(invocation: &Invocation, index: usize, entry: usize, span: Span) -> TokenStream {
-    let handler = quote_spanned!(span=> <__TaskerHandlers as __w::Nth<#entry>>::Handler);
+    // One that does not say its types has none to compare.
+    let listed = quote_spanned!(span=> <__TaskerHandlers as __w::Nth<#entry>>::Handler);
+    let says = quote_spanned!(span=> <#listed as __w::StepHandler>::SAYS_ITS_TYPES);
+    let handler = quote_spanned!(span=> <__w::Choose<#listed, { #says }> as __w::Choice>::Handler);
     let fields = invocation.input.as_ref().map(|ty| {
         let (name, fields) =
             (quote!(<#ty as __w::WorkflowInput>::NAME), quote!(<#ty as __w::WorkflowInput>::FIELDS));

@@ -5,7 +5,9 @@
 
 use std::fmt::Write as _;
 
-use tasker_template::{Plan, StepIndex, camel_case_names, name_hash, snake_case_names};
+use tasker_template::{
+    Plan, StepIndex, StepTemplate, TaskTemplate, camel_case_names, name_hash, snake_case_names,
+};
 
 use crate::workflow::template::Template;
 
@@ -37,10 +39,11 @@ pub(super) fn facts(template: &Template, module: &str) -> Facts {
         let _ = write!(
             plans,
             "__w::StepPlan {{ name: {name:?}, line: {line}, callable: {:?}, method: {method:?}, key: {key}, \
-             place: ({}, {}), source: {source:?}, mark: ({before}, {marked}) }},",
+             place: ({}, {}), source: {source:?}, mark: ({before}, {marked}), config: &{:?} }},",
             step.handler.callable,
             place.line(),
             place.column(),
+            keys(loaded.template(), step),
         );
         let _ = write!(types, "pub struct {field};");
         let about = format!("The result of step `{name}`.");
@@ -89,6 +92,14 @@ pub(super) fn facts(template: &Template, module: &str) -> Facts {
         }}"
     );
     facts
+}
+
+/// The keys of a step's configuration, those of all environments included.
+fn keys<'t>(template: &'t TaskTemplate, step: &'t StepTemplate) -> Vec<&'t str> {
+    let changes = template.environments.iter().flat_map(|environment| &environment.steps);
+    let own = changes.filter(|change| change.name == "ALL" || change.name == step.name);
+    let all = own.map(|change| &change.initialization).chain([&step.handler.initialization]);
+    all.flat_map(|values| values.keys().map(String::as_str)).collect()
 }
 
 /// A row of bits for each step: which steps are its ancestors.

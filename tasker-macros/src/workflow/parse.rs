@@ -7,6 +7,7 @@ use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::{Attribute, Ident, LitStr, Path, Token, Type, Visibility, braced, parenthesized};
 
 use crate::errors::Errors;
+use crate::method_path;
 
 const EXAMPLE: &str = "`pub user_registration = \"templates/user_registration.yaml\" { create_account, … }`";
 
@@ -96,6 +97,13 @@ impl Invocation {
         if let Some(same) = entries.iter().find(|entry| entry.path.is_ident(&name)) {
             let message = format!("[TSK201] a workflow and its handler cannot both be `{name}`: rename one");
             errors.on(&same.path, message);
+        }
+        for entry in &entries {
+            if let Some(handler) = method_path::handler_of_method(&entry.path) {
+                let method = entry.path.to_token_stream().to_string().replace(' ', "");
+                let message = format!("[TSK215] `{method}` is a method: list its handler, `{handler}`");
+                errors.on(&entry.path, message);
+            }
         }
         if !input.is_empty() {
             errors.push(input.error("[TSK201] one `workflow!` has one workflow: write a second `workflow!`"));

@@ -1,5 +1,6 @@
 //! All handlers of the process, by callable and method.
 
+use std::any::TypeId;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use serde::Serialize;
 use crate::build::fault::BuildFault;
 use crate::handler::step_error::StepError;
 use crate::handler::{
-    CodeLocation, ConfigParameter, Registration, StateRequirement, StepContext, StepFuture, StepOutcome,
+    CodeLocation, ConfigParameter, Registration, StateRequirement, StepContext, StepFuture,
 };
 
 /// A registered handler.
@@ -18,6 +19,8 @@ pub(crate) struct Handler {
     /// The name for messages: the function's, or the callable of a closure.
     pub(crate) name: String,
     pub(crate) location: Option<CodeLocation>,
+    /// Its type; a closure has none.
+    type_id: Option<TypeId>,
     /// The steps whose results it reads; `None` for a closure, which may read those of all ancestors.
     pub(crate) depends_on: Option<&'static [crate::handler::Dependency]>,
     /// What it takes of `handler.initialization`.
@@ -37,6 +40,7 @@ impl Handler {
         Self {
             name,
             location: None,
+            type_id: None,
             depends_on: None,
             configs: &[],
             reads_other_configs: true,
@@ -73,22 +77,15 @@ where
     T: Serialize,
     E: Into<StepError>,
 {
-    move |context| {
-        let future = handler(context.clone());
-        Box::pin(async move {
-            match future.await {
-                Ok(value) => context.outcome(&value),
-                Err(error) => StepOutcome::Fail(error.into()),
-            }
-        })
-    }
+    move |context| context.attempt_with(&handler)
 }
 
 impl From<&Registration> for Handler {
     fn from(one: &Registration) -> Self {
         Self {
             name: one.name.to_owned(),
-            location: Some(one.location),
+            location: Some(one.location).filter(CodeLocation::is_known),
+            type_id: Some((one.type_id)()),
             depends_on: Some(one.depends_on),
             configs: one.configs,
             reads_other_configs: one.reads_other_configs,
@@ -126,7 +123,7 @@ impl Registry {
                     registry.0.insert(key, Arc::new(handler));
                 }
                 // A listed handler may be self-registered as well.
-                Some(first) if first.location.is_some() && first.location == handler.location => {}
+                Some(first) if first.type_id.is_some() && first.type_id == handler.type_id => {}
                 Some(first) => faults.push(BuildFault::DuplicateHandler {
                     callable: shown(&key),
                     first: first.described(),

@@ -13,12 +13,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::build::payload_limits::{PayloadLimits, result_refused};
-use crate::handler::StepOutcome;
 use crate::handler::cancelled::Cancelled;
 use crate::handler::config::{self, Config};
 use crate::handler::extract::States;
 use crate::handler::result_writes::ResultWrites;
 use crate::handler::step_error::StepError;
+use crate::handler::{FromStep as _, State, StepFuture, StepOutcome};
 
 /// The context of an attempt: its task, its step, its number, and the data that it may read. Cheap to clone.
 ///
@@ -184,6 +184,32 @@ impl StepContext {
     /// The values that the template gives to the step's handler.
     pub(crate) fn configuration(&self) -> &Config {
         &self.step().handler.initialization
+    }
+
+    /// A value that the application gave to the builder.
+    ///
+    /// # Errors
+    ///
+    /// When it gave none of this type; the error is permanent. [`StepHandler::requires`](crate::StepHandler::requires)
+    /// has this checked at the start.
+    pub fn state<T: Clone + Send + Sync + 'static>(&self) -> Result<T, StepError> {
+        State::from_step(self).map(|State(value)| value)
+    }
+
+    /// Makes the attempt with this function, for a [`StepHandler`](crate::StepHandler) that is written by hand.
+    pub fn attempt_with<F, T, E>(self, handler: impl FnOnce(Self) -> F) -> StepFuture
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Serialize,
+        E: Into<StepError>,
+    {
+        let future = handler(self.clone());
+        Box::pin(async move {
+            match future.await {
+                Ok(value) => self.outcome(&value),
+                Err(error) => StepOutcome::Fail(error.into()),
+            }
+        })
     }
 
     /// The task's context as a `T`.

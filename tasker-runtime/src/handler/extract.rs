@@ -107,7 +107,14 @@ pub struct StateRequirement {
 }
 
 impl StateRequirement {
-    fn of<T: 'static>() -> Self {
+    /// A value of this type.
+    ///
+    /// ```
+    /// use tasker::handler::StateRequirement;
+    /// assert_eq!(StateRequirement::of::<u8>(), StateRequirement::of::<u8>());
+    /// ```
+    #[must_use]
+    pub fn of<T: 'static>() -> Self {
         let (id, shared) = (TypeId::of::<T>(), TypeId::of::<Arc<T>>());
         Self { id, shared, or_shared: false, name: type_name::<T>() }
     }
@@ -197,7 +204,7 @@ pub(crate) mod private {
 
     /// The application gives the struct to the builder, by itself or in an `Arc`.
     #[must_use]
-    pub fn object_required<T: Send + Sync + 'static>() -> StateRequirement {
+    pub fn object_required<T: 'static>() -> StateRequirement {
         StateRequirement { or_shared: true, ..StateRequirement::of::<T>() }
     }
 }

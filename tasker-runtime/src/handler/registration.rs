@@ -1,5 +1,6 @@
 //! The registration of a handler, without its type.
 
+use std::any::TypeId;
 use std::fmt;
 
 use crate::handler::{ConfigParameter, Dependency, StateRequirement, StepContext, StepFuture, StepHandler};
@@ -13,8 +14,26 @@ pub struct CodeLocation {
     pub line: u32,
 }
 
+impl CodeLocation {
+    /// A place that nobody has named.
+    ///
+    /// ```
+    /// use tasker::handler::CodeLocation;
+    /// assert_eq!(CodeLocation::UNKNOWN.to_string(), "an unknown place");
+    /// ```
+    pub const UNKNOWN: Self = Self { file: "", line: 0 };
+
+    /// Whether this is a place.
+    pub(crate) const fn is_known(&self) -> bool {
+        !self.file.is_empty()
+    }
+}
+
 impl fmt::Display for CodeLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.is_known() {
+            return f.write_str("an unknown place");
+        }
         write!(f, "{}:{}", self.file, self.line)
     }
 }
@@ -29,6 +48,8 @@ pub struct Registration {
     pub(crate) configs: &'static [ConfigParameter],
     pub(crate) reads_other_configs: bool,
     pub(crate) location: CodeLocation,
+    /// The type of the handler.
+    pub(crate) type_id: fn() -> TypeId,
     pub(crate) requires: fn() -> Vec<StateRequirement>,
     pub(crate) call: fn(StepContext) -> StepFuture,
 }
@@ -52,6 +73,7 @@ impl Registration {
             configs: H::CONFIGS,
             reads_other_configs: H::READS_OTHER_CONFIGS,
             location: H::LOCATION,
+            type_id: TypeId::of::<H>,
             requires: H::requires,
             call: H::call,
         }

@@ -30,6 +30,7 @@
 //! # }
 //! ```
 
+mod configs;
 mod create;
 mod handle;
 mod listed_type;
@@ -38,6 +39,7 @@ mod text;
 mod types;
 mod values;
 mod verify;
+mod wording;
 
 use std::fmt::Debug;
 

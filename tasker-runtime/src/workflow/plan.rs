@@ -2,7 +2,7 @@
 
 use tasker_template::name_hash;
 
-use crate::handler::{CodeLocation, Dependency, InputParameter, StepHandler};
+use crate::handler::{CodeLocation, ConfigParameter, Dependency, InputParameter, StepHandler};
 use crate::workflow::text::is_same;
 
 /// The template of a workflow.
@@ -35,6 +35,8 @@ pub struct StepPlan {
     pub source: &'static str,
     /// The callable in that text: the characters before it, and its own.
     pub mark: (u32, u32),
+    /// The keys of its handler's configuration, those of all environments included.
+    pub config: &'static [&'static str],
 }
 
 /// A handler that `workflow!` lists.
@@ -49,6 +51,7 @@ pub struct ListedHandler {
     pub(super) key: u64,
     pub(super) depends_on: &'static [Dependency],
     pub(super) input_fields: &'static [InputParameter],
+    pub(super) configs: &'static [ConfigParameter],
     pub(super) location: CodeLocation,
 }
 
@@ -64,6 +67,7 @@ impl ListedHandler {
             key: name_hash(&[H::CALLABLE, H::METHOD]),
             depends_on: H::DEPENDS_ON,
             input_fields: H::INPUT_FIELDS,
+            configs: H::CONFIGS,
             location: H::LOCATION,
         }
     }

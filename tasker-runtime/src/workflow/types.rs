@@ -24,8 +24,7 @@ pub trait StepOutput<const NAME: u64> {
 
 /// Holds when the types of the steps that a handler reads by name are those that their handlers return.
 ///
-/// `#[step_handler]` implements it. For a handler that was written by hand write
-/// `impl<W, const C: u8> tasker::workflow::FitsSteps<W, C> for MyHandler {}`.
+/// `#[step_handler]` implements it.
 ///
 /// `COMPARED` is 2 for all such steps, 1 for those that the handler must have where another one is not there, and 0
 /// for none.
@@ -33,8 +32,7 @@ pub trait FitsSteps<W, const COMPARED: u8 = ALL> {}
 
 /// Holds when the types of the fields that a handler takes are those of the workflow's input.
 ///
-/// `#[step_handler]` implements it. For a handler that was written by hand write
-/// `impl<I, const C: u8> tasker::workflow::FitsInput<I, C> for MyHandler {}`.
+/// `#[step_handler]` implements it.
 ///
 /// `COMPARED` is 2 for all such fields, 1 for those that the handler must have, and 0 for none.
 pub trait FitsInput<I, const COMPARED: u8 = ALL> {}
@@ -128,11 +126,6 @@ pub trait AnyInput: Serialize {}
 impl<T: Serialize> AnyInput for T {}
 
 /// [`FitsSteps`] for `workflow!`: with one implementation, the compiler has no others to list in its errors.
-#[diagnostic::on_unimplemented(
-    message = "[TSK217] `{Self}` does not say which steps it reads by name",
-    note = "`#[step_handler]` says so; for a handler that was written by hand write \
-            `impl<W, const C: u8> tasker::workflow::FitsSteps<W, C> for {Self} {{}}`"
-)]
 pub trait ComparedSteps<W, const COMPARED: u8> {
     /// Naming this constant makes the compiler check that the trait holds.
     const HOLDS: () = ();
@@ -141,11 +134,6 @@ pub trait ComparedSteps<W, const COMPARED: u8> {
 impl<H: FitsSteps<W, COMPARED>, W, const COMPARED: u8> ComparedSteps<W, COMPARED> for H {}
 
 /// [`FitsInput`] for `workflow!`: with one implementation, the compiler has no others to list in its errors.
-#[diagnostic::on_unimplemented(
-    message = "[TSK217] `{Self}` does not say which fields of the input it takes",
-    note = "`#[step_handler]` says so; for a handler that was written by hand write \
-            `impl<I, const C: u8> tasker::workflow::FitsInput<I, C> for {Self} {{}}`"
-)]
 pub trait ComparedInput<I, const COMPARED: u8> {
     /// Naming this constant makes the compiler check that the trait holds.
     const HOLDS: () = ();

@@ -2,8 +2,10 @@
 //! constant, whose message and place the compiler shows.
 
 use crate::handler::Dependency;
+use crate::workflow::configs;
 use crate::workflow::plan::{ListedHandler, StepPlan, TemplateFacts, handler_of, runs};
-use crate::workflow::text::{Text, is_same, slips};
+use crate::workflow::text::{Text, is_same};
+use crate::workflow::wording::{NOBODY, consider, draw, help, key, place, separate};
 
 /// The listed handler of a step.
 ///
@@ -42,6 +44,7 @@ pub const fn check(template: &TemplateFacts, handlers: &[ListedHandler], handler
     listing(template, handlers, handler, &mut text);
     if text.is_empty() {
         all_reads(template, handlers, handler, &mut text);
+        configs::missing(template, &handlers[handler], &mut text);
     }
     report(&text);
 }
@@ -139,12 +142,6 @@ const fn report(text: &Text) {
     }
 }
 
-const fn separate(text: &mut Text) {
-    if !text.is_empty() {
-        text.push("\n");
-    }
-}
-
 const fn contains(names: &[&str], wanted: &str) -> bool {
     let mut index = 0;
     while index < names.len() {
@@ -154,18 +151,6 @@ const fn contains(names: &[&str], wanted: &str) -> bool {
         index += 1;
     }
     false
-}
-
-/// No name is like the wanted one.
-const NOBODY: (usize, &str) = (usize::MAX, "");
-
-/// Remembers the name if it is more like the wanted one.
-const fn consider<'a>(best: &mut (usize, &'a str), wanted: &str, name: &'a str) {
-    if let Some(slips) = slips(wanted, name)
-        && slips < best.0
-    {
-        *best = (slips, name);
-    }
 }
 
 /// The text of a step whose callable no listed handler has.
@@ -200,53 +185,6 @@ const fn unbound(template: &TemplateFacts, handlers: &[ListedHandler], step: usi
         text.push(": list the handler that has it");
     }
     draw(template, wanted, text);
-}
-
-/// A callable, with its method unless that is the usual one.
-const fn key(callable: &str, method: &str, text: &mut Text) {
-    text.quote(callable);
-    if !is_same(method, "call") {
-        text.push(" with the method ");
-        text.quote(method);
-    }
-}
-
-/// The callable's line of the template, as the compiler draws lines.
-const fn draw(template: &TemplateFacts, step: &StepPlan, text: &mut Text) {
-    let (line, column) = step.place;
-    let width = line.ilog10() + 1;
-    text.push("\n");
-    text.spaces(width);
-    text.push("--> ");
-    text.push(template.file);
-    text.push(":");
-    text.number(line);
-    text.push(":");
-    text.number(column);
-    text.push("\n");
-    text.spaces(width);
-    text.push(" |\n");
-    text.number(line);
-    text.push(" | ");
-    text.push(step.source);
-    text.push("\n");
-    text.spaces(width);
-    text.push(" | ");
-    text.spaces(step.mark.0);
-    let mut left = step.mark.1;
-    while left > 0 {
-        text.push("^");
-        left -= 1;
-    }
-}
-
-/// The line of a step in the template, as a place.
-const fn place(template: &TemplateFacts, step: &StepPlan, text: &mut Text) {
-    text.push(" (");
-    text.push(template.file);
-    text.push(":");
-    text.number(step.line);
-    text.push(")");
 }
 
 /// Whether the handler is listed as it should be.
@@ -306,9 +244,11 @@ const fn listing(template: &TemplateFacts, handlers: &[ListedHandler], handler: 
 const fn is_rival(one: &ListedHandler, other: &ListedHandler) -> bool {
     let is_same_key =
         one.key == other.key && is_same(one.callable, other.callable) && is_same(one.method, other.method);
-    let is_same_place =
-        one.location.line == other.location.line && is_same(one.location.file, other.location.file);
-    is_same_key && !(is_same_place && one.step.is_some() && other.step.is_some())
+    let is_same_place = one.location.is_known()
+        && one.location.line == other.location.line
+        && is_same(one.location.file, other.location.file);
+    let is_one = is_same_place || is_same(one.path, other.path);
+    is_same_key && !(is_one && one.step.is_some() && other.step.is_some())
 }
 
 /// What is wrong with the steps that a handler reads, in each step that it is listed for.
@@ -424,16 +364,13 @@ const fn parameter(listed: &ListedHandler, read: &Dependency, text: &mut Text) {
     text.quote(read.parameter);
     text.push(" of ");
     text.quote(listed.path);
-    text.push(" (");
-    text.push(listed.location.file);
-    text.push(":");
-    text.number(listed.location.line);
-    text.push(")");
-}
-
-const fn help(first: &str, text: &mut Text) {
-    text.push("\n  help: ");
-    text.push(first);
+    if listed.location.is_known() {
+        text.push(" (");
+        text.push(listed.location.file);
+        text.push(":");
+        text.number(listed.location.line);
+        text.push(")");
+    }
 }
 
 /// What was probably meant by a step that the template does not have.

@@ -15,8 +15,10 @@ use crate::postgres::database::Database;
 use crate::support::{ended, new_task, on_store, unreadable_task, virtual_time};
 
 /// What these tests find; each asks for the sections that it produces.
-const BY_HANDLERS: [&str; 10] =
-    ["TSK501", "TSK502", "TSK503", "TSK504", "TSK505", "TSK506", "TSK507", "TSK508", "TSK509", "TSK512"];
+const BY_HANDLERS: [&str; 11] = [
+    "TSK501", "TSK502", "TSK503", "TSK504", "TSK505", "TSK506", "TSK507", "TSK508", "TSK509", "TSK512",
+    "TSK515",
+];
 const BY_OTHERS: [&str; 4] = ["TSK510", "TSK511", "TSK513", "TSK514"];
 
 #[test]

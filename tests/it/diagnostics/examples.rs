@@ -17,6 +17,16 @@ pub(super) async fn receipt(#[depends_on(price)] cents: u64) -> String {
     format!("{cents} cents")
 }
 
+#[step_handler("Explained::Fetch")]
+pub(super) async fn fetch(#[config("url")] url: String, #[config("tries")] tries: Option<u32>) -> String {
+    format!("{url} {tries:?}")
+}
+
+#[step_handler("Explained::Open")]
+pub(super) async fn open(step: StepContext) -> Result<String, StepError> {
+    step.config("url")
+}
+
 #[step_handler("Explained::Audit")]
 pub(super) async fn audit() {}
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tasker_runtime::{Builder, StepContext, StepResult, Tasker};
 
-use crate::diagnostics::examples::{Mailer, audit, charge, mail, price, receipt};
+use crate::diagnostics::examples::{Mailer, audit, charge, fetch, mail, price, receipt};
 use crate::diagnostics::page::{self, Section};
 
 const ORDER: &str = "{name: order, namespace_name: shop, version: 1.0.0, steps: [
@@ -30,6 +30,7 @@ fn programs() -> Vec<(&'static str, Builder)> {
         ("TSK410", Tasker::builder().template_str("order.yaml", ORDER).environment("prod")),
         ("TSK411", Tasker::builder().concurrency(0)),
         ("TSK412", Tasker::builder().store_url("mysql://localhost/shop")),
+        ("TSK413", empty().handler::<fetch>()),
     ]
 }
 
@@ -44,7 +45,11 @@ async fn each_example_of_a_start_is_refused_as_on_the_page() {
         assert_eq!(error.to_string().matches("[TSK").count(), 1, "{error}");
         numbers.insert(number.to_owned());
     }
-    // It is a warning, and keeps nothing from starting.
+    // These are warnings, and keep nothing from starting.
+    numbers.insert("TSK414".to_owned());
+    let section = page::of("TSK414");
+    let program = Tasker::builder().only_listed_handlers().handler::<fetch>();
+    section.assert_printed(&with_templates(program, &section).validate().diagnostics.to_string());
     numbers.insert("TSK406".to_owned());
     let validation = Tasker::builder().only_listed_handlers().handler::<audit>().validate();
     page::of("TSK406").assert_printed(&validation.diagnostics.to_string());

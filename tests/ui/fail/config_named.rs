@@ -1,0 +1,8 @@
+use tasker::step_handler;
+
+#[step_handler("Fetch")]
+async fn fetch(#[config(key = "url")] url: String) -> String {
+    url
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use tasker::step_handler;
+
+#[step_handler("Fetch")]
+async fn fetch(#[config("host", "port")] url: String) -> String {
+    url
+}
+
+fn main() {}

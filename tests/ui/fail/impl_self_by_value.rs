@@ -1,0 +1,10 @@
+use tasker::step_handler;
+
+struct Payments;
+
+#[step_handler("Payments")]
+impl Payments {
+    async fn charge(self) {}
+}
+
+fn main() {}
