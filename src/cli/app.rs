@@ -9,14 +9,14 @@ use tasker_runtime::Builder;
 use crate::cli::commands::{Command, Commands};
 use crate::cli::output::{USAGE, ended, fail, log_to_stderr, note};
 use crate::cli::program::Program;
-use crate::cli::{doctor, explain, graph, limit, migrate, new, run, schema, task, validate, worker};
+use crate::cli::{diff, doctor, explain, graph, limit, migrate, new, run, schema, task, validate, worker};
 
 /// Runs workflows that YAML task templates declare.
 ///
 /// A path in the place of a command is short for `run PATH`.
 ///
-/// Exit codes: 0 all went well, 1 a task did not complete or a template is wrong, 2 wrong arguments,
-/// 3 the runtime cannot start, 130 interrupted.
+/// Exit codes: 0 all went well, 1 a task did not complete, a template is wrong or a change is breaking, 2 wrong
+/// arguments, 3 the runtime cannot start, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(arg_required_else_help = true)]
 struct Cli {
@@ -105,6 +105,7 @@ impl App {
             Command::New(options) => new::run(&options, &program),
             Command::Validate(options) => validate::run(builder, &options, &program),
             Command::Explain(options) => explain::run(&options),
+            Command::Diff(options) => diff::run(builder, options, &program).await,
             Command::Graph(options) => graph::run(builder, &options, &program),
             #[cfg(feature = "generate")]
             Command::Generate(options) => crate::cli::generate::run(builder, &options, &program),

@@ -19,6 +19,11 @@ pub(super) struct AtStore {
 }
 
 impl AtStore {
+    /// Whether the arguments name a store.
+    pub(super) fn names_a_store(&self) -> bool {
+        self.store.is_given()
+    }
+
     /// The builder with the store that the command is about.
     pub(super) fn prepare(&self, builder: Builder) -> Builder {
         self.store.apply(builder.without_worker())

@@ -43,9 +43,41 @@ pub(super) fn is_template_file(path: &Path) -> bool {
 /// version after an `@` where it has several. Where they name none, it is the only one that the program has.
 /// Otherwise says what there is.
 pub(super) fn choose(builder: Builder, wanted: Option<&Path>, program: &Program) -> Result<Chosen, ExitCode> {
-    if let Some(path) = wanted.filter(|path| path.is_file() || is_template_file(path)) {
+    if let Some(path) = wanted.filter(|path| is_file_of_one(path)) {
         return Ok(Chosen { builder: builder.preferred_template_file(path), template: load_file(path) });
     }
+    let template = choose_own(&builder, wanted, program)?;
+    Ok(Chosen { builder, template })
+}
+
+/// As [`choose`], without the builder.
+pub(super) fn choose_one(
+    builder: &Builder,
+    wanted: &Path,
+    program: &Program,
+) -> Result<LoadedTemplate, ExitCode> {
+    let chosen = if is_file_of_one(wanted) {
+        Ok(load_file(wanted))
+    } else {
+        choose_own(builder, Some(wanted), program)
+    };
+    chosen?.map_err(|faults| {
+        tell(&faults);
+        ExitCode::from(FAILED)
+    })
+}
+
+/// Whether this is the path of a template's file, and no name.
+pub(super) fn is_file_of_one(path: &Path) -> bool {
+    path.is_file() || is_template_file(path)
+}
+
+/// One of the program's own templates, or what is wrong with it.
+fn choose_own(
+    builder: &Builder,
+    wanted: Option<&Path>,
+    program: &Program,
+) -> Result<Result<LoadedTemplate, Diagnostics>, ExitCode> {
     let own = builder.read_templates().map_err(|error| cannot_start(&error))?;
     let own: Result<Vec<_>, _> = own.into_iter().collect();
     let own = own.map_err(|faults| fail(CANNOT_START, faults))?;
@@ -60,7 +92,7 @@ pub(super) fn choose(builder: Builder, wanted: Option<&Path>, program: &Program)
         _ => None,
     };
     match found {
-        Some(draft) => Ok(Chosen { builder, template: draft.clone().finish() }),
+        Some(draft) => Ok(draft.clone().finish()),
         None => {
             Err(fail(USAGE, Unclear { wanted: wanted.as_deref(), fitting: &fitting, own: &own, program }))
         }

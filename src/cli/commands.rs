@@ -4,11 +4,11 @@ use clap::{ArgMatches, FromArgMatches, Subcommand};
 
 #[cfg(feature = "generate")]
 use crate::cli::generate;
-use crate::cli::{doctor, explain, graph, limit, migrate, new, run, schema, task, validate, worker};
+use crate::cli::{diff, doctor, explain, graph, limit, migrate, new, run, schema, task, validate, worker};
 
 /// The commands of Tasker, for an application that has commands of its own: they are flattened into its
 /// parser, and [`App::run`](crate::cli::App::run) runs the one that was given. Its own commands have other
-/// names than these: `new`, `validate`, `explain`, `graph`, `generate`, `schema`, `run`, `task`,
+/// names than these: `new`, `validate`, `diff`, `explain`, `graph`, `generate`, `schema`, `run`, `task`,
 /// `worker`, `limit`, `doctor` and `migrate`.
 ///
 /// ```no_run
@@ -57,6 +57,26 @@ pub(super) enum Command {
     /// In a program with handlers linked in, all that a worker checks when it starts, but for the store: also
     /// whether the handlers can run the templates, and have the states that they take.
     Validate(validate::Options),
+    /// Tell what changed from one template to another, and whether it breaks tasks in flight or callers
+    ///
+    /// A task in flight keeps the template that it was created with, and goes on with the handlers of the program
+    /// that runs then. It breaks where the new template runs a callable no more, where a step is renamed or waits for
+    /// another that a handler may read, and where a schema refuses what it has. Callers create tasks, read their
+    /// results and name their steps: they break where a context is refused that was accepted, or a step or its result
+    /// is not what it was. Retries, timeouts, descriptions and the like break nothing, and are listed.
+    ///
+    /// Schemas are compared as contracts: the new `input_schema` must accept what the old one accepted, and the new
+    /// `result_schema` of a step must allow nothing that the old one refused. Differences that cannot be compared,
+    /// such as those of a `pattern`, count as breaking.
+    ///
+    /// Examples:
+    ///
+    ///   git show main:templates/order.yaml | tasker diff - templates/order.yaml
+    ///   tasker diff --store sqlite://shop.db shop/order@1.0.0 templates/order.yaml
+    ///
+    /// Exit codes: 0 nothing is breaking, 1 a change is breaking or a template has faults, 2 wrong arguments.
+    #[command(verbatim_doc_comment)]
+    Diff(diff::Options),
     /// Explain a fault by its number, as in `error[TSK111]`: what it means, an example, and the way out
     Explain(explain::Options),
     /// Draw the graph of a template

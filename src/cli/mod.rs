@@ -24,6 +24,7 @@ mod app;
 mod at_store;
 mod chosen;
 mod commands;
+mod diff;
 mod doctor;
 mod explain;
 mod follow;

@@ -34,6 +34,11 @@ pub struct StoreOptions {
 }
 
 impl StoreOptions {
+    /// Whether the arguments name a store.
+    pub(super) fn is_given(&self) -> bool {
+        self.store.is_some()
+    }
+
     /// Gives the builder the store that was asked for, if one was.
     #[must_use]
     pub fn apply(&self, builder: Builder) -> Builder {

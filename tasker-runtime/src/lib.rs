@@ -48,6 +48,7 @@ pub mod task {
     pub use crate::client::look::TaskSummary;
     #[doc(no_inline)]
     pub use crate::client::new_task::{IdentityStrategy, NewTask};
+    pub use crate::client::snapshots::TemplateSnapshot;
     pub use crate::client::step_tasks::StepTasks;
     #[doc(no_inline)]
     pub use crate::client::task::Task;

@@ -6,6 +6,7 @@
 
 mod bounds;
 mod check;
+pub mod contract;
 mod diagnostic;
 mod draw;
 mod fault_kind;

@@ -114,8 +114,12 @@ impl LoadedTemplate {
     #[must_use]
     pub fn span_at(&self, pointer: &str) -> Span {
         // The text is parsed again instead of keeping the tree: this is needed for faults only.
-        let root = Node::parse(&self.source, self.source.text()).ok();
-        root.and_then(|root| root.span_at(pointer, &self.source)).unwrap_or(self.places.template)
+        self.tree().and_then(|root| root.span_at(pointer, &self.source)).unwrap_or(self.places.template)
+    }
+
+    /// The text as a tree, to ask for many places.
+    pub(crate) fn tree(&self) -> Option<Node> {
+        Node::parse(&self.source, self.source.text()).ok()
     }
 
     /// The template alone.

@@ -115,6 +115,17 @@ impl Node {
 
     /// The place of the longest prefix of a JSON pointer that exists.
     pub(crate) fn span_at(&self, pointer: &str, source: &Source) -> Option<Span> {
+        self.follow(pointer, source).0
+    }
+
+    /// The place of the value at a JSON pointer.
+    pub(crate) fn span_of(&self, pointer: &str, source: &Source) -> Option<Span> {
+        let (found, is_whole) = self.follow(pointer, source);
+        found.filter(|_| is_whole)
+    }
+
+    /// The place of the longest prefix of a JSON pointer that exists, and whether that is all of it.
+    fn follow(&self, pointer: &str, source: &Source) -> (Option<Span>, bool) {
         let (mut node, mut found) = (self, None);
         for part in pointer.split('/').skip(1) {
             let part = part.replace("~1", "/").replace("~0", "~");
@@ -124,19 +135,19 @@ impl Node {
                     let named = |(key, _): &&(Node, Node)| key.text(source).unwrap_or_default() == part;
                     match entries.iter().find(named) {
                         Some((key, value)) => (key.span, value),
-                        None => break,
+                        None => return (found, false),
                     }
                 }
                 Value::List(items) => match part.parse::<usize>().ok().and_then(|index| items.get(index)) {
                     Some(item) => (item.span, item),
-                    None => break,
+                    None => return (found, false),
                 },
-                _ => break,
+                _ => return (found, false),
             };
             // The place of a value that may span lines is that of its key.
             found = Some(if matches!(node.value, Value::List(_) | Value::Map(_)) { key } else { node.span });
         }
-        found
+        (found, true)
     }
 
     /// A scalar as it is written: `version: 1.0` is the text `1.0`.

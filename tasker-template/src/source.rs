@@ -95,8 +95,7 @@ impl Source {
         Diagnostic {
             severity,
             code,
-            // A quoted name may contain control characters, which a terminal would execute.
-            message: shorten(&message).replace(char::is_control, "\u{fffd}"),
+            message: printable(&message),
             file: self.name.to_string(),
             line: span.line,
             column: span.column,
@@ -140,6 +139,12 @@ fn line_starts(text: &str) -> Arc<[usize]> {
 
 /// A name that is quoted in a message may be megabytes long: at most this many characters of it are kept.
 const LONGEST_MESSAGE: usize = 1_000;
+
+/// A message that is not too long, without control characters: a quoted name may contain some, which a terminal would
+/// execute.
+pub(crate) fn printable(message: &str) -> String {
+    shorten(message).replace(char::is_control, "\u{fffd}")
+}
 
 fn shorten(message: &str) -> Cow<'_, str> {
     match message.char_indices().nth(LONGEST_MESSAGE) {

@@ -12,6 +12,7 @@ pub(crate) mod look;
 pub(crate) mod needs;
 pub(crate) mod new_task;
 pub(crate) mod operate;
+pub(crate) mod snapshots;
 pub(crate) mod stale;
 pub(crate) mod step_tasks;
 pub(crate) mod task;
