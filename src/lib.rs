@@ -67,6 +67,10 @@ struct Readme;
 struct FirstHourPage;
 
 #[cfg(doctest)]
+#[doc = include_str!("../docs/handlers.md")]
+struct HandlersPage;
+
+#[cfg(doctest)]
 #[doc = include_str!("../docs/testing.md")]
 struct TestingPage;
 

@@ -1,6 +1,7 @@
 //! Every fault has its number, its section in `docs/diagnostics.md`, and an example there that produces it.
 
 mod attempts;
+mod compile_time;
 mod examples;
 mod page;
 mod start;
@@ -69,12 +70,10 @@ fn each_example_for_the_compiler_is_a_case_whose_message_is_pinned() {
     let cases = ui_cases();
     for section in [page::sections("TSK2"), page::sections("TSK3")].into_iter().flatten() {
         let rust = section.block("rust");
-        let printed: Vec<&str> = section.block("text").lines().collect();
         let shows = |(source, message): &(String, String)| {
-            let lines: Vec<&str> = message.lines().collect();
             source.contains(rust)
                 && message.contains(&format!("[{}]", section.number))
-                && lines.windows(printed.len()).any(|part| page::fits(&printed.join("\n"), &part.join("\n")))
+                && page::has_part(message, section.block("text"))
         };
         let number = &section.number;
         assert!(cases.iter().any(shows), "{number}: no case of tests/ui has its example and its message");

@@ -53,16 +53,24 @@ fn section(text: &str) -> Section {
     let word = body.trim().strip_prefix('`').and_then(|body| body.split('`').next()).unwrap_or_default();
     // What the compiler reports has no word, and its section may begin with code.
     let word = if word.chars().all(|one| one.is_ascii_uppercase() || one == '_') { word } else { "" };
-    let blocks = body.split("```").skip(1).step_by(2).map(|block| {
-        let (language, text) = block.split_once('\n').unwrap();
-        (language.to_owned(), text.to_owned())
-    });
+    let blocks = blocks(body).map(|(language, text)| (language.to_owned(), text.to_owned()));
     Section {
         number: number.to_owned(),
         title: title.to_owned(),
         word: word.to_owned(),
         blocks: blocks.collect(),
     }
+}
+
+/// The blocks of code of a text, with their languages.
+pub(super) fn blocks(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split("```").skip(1).step_by(2).map(|block| block.split_once('\n').unwrap())
+}
+
+/// Whether lines of the message, one after the other, are what is expected.
+pub(super) fn has_part(message: &str, expected: &str) -> bool {
+    let (expected, lines) = (expected.trim_end(), message.lines().collect::<Vec<_>>());
+    lines.windows(expected.lines().count()).any(|part| fits(expected, &part.join("\n")))
 }
 
 /// Whether the text is what is expected, where `…` stands for any text.
