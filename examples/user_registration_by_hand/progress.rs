@@ -205,16 +205,4 @@ impl Progress {
         })
         .await
     }
-
-    /// The attempts of each step so far.
-    #[cfg(test)]
-    pub async fn attempts(&self, id: &str) -> Vec<(String, u32)> {
-        let id = id.to_owned();
-        let all = self.transaction(move |store| {
-            let sql = "SELECT name, attempts FROM step WHERE registration = ?1 ORDER BY name";
-            let mut statement = store.prepare(sql)?;
-            statement.query_map([id], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
-        });
-        all.await.unwrap()
-    }
 }

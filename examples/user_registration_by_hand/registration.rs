@@ -46,8 +46,8 @@ impl Registrations {
     pub async fn recover(self: &Arc<Self>) -> Result<Vec<Result<UpdateStatusResult, Failure>>, Failure> {
         let mut running = JoinSet::new();
         for (id, user) in self.progress.unfinished().await? {
-            let (all, user) = (Arc::clone(self), serde_json::from_str::<CreateUserAccountInput>(&user)?);
-            running.spawn(async move { all.go_on(&id, &user).await });
+            let all = Arc::clone(self);
+            running.spawn(async move { all.go_on(&id, &serde_json::from_str(&user)?).await });
         }
         Ok(running.join_all().await)
     }

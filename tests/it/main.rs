@@ -7,6 +7,7 @@ mod branches;
 mod build;
 mod cli;
 mod clocks;
+mod comparison;
 mod configs;
 mod crash;
 mod diagnostics;
