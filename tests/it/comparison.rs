@@ -27,6 +27,7 @@ fn the_comparison_tells_the_lines_of_the_files() {
 
 #[test]
 fn the_readme_tells_the_lines_of_the_example() {
-    let told = format!("are {} lines of code in\n[handlers.rs]", lines("examples/user_registration/handlers.rs"));
+    let told =
+        format!("are {} lines of code in\n[handlers.rs]", lines("examples/user_registration/handlers.rs"));
     assert!(include_str!("../../README.md").contains(&told), "{told}");
 }
