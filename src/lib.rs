@@ -106,6 +106,10 @@ pub use tasker_runtime::__private::{
 #[doc(hidden)]
 pub use tasker_runtime::__private;
 
+/// The crate by whose `JsonSchema` types describe themselves.
+#[cfg(feature = "schemars")]
+#[cfg_attr(docsrs, doc(cfg(feature = "schemars")))]
+pub use tasker_runtime::schemars;
 /// The crate whose `Validate` inputs are validated with.
 pub use tasker_runtime::validator;
 #[doc(no_inline)]

@@ -11,6 +11,7 @@ use syn::{Ident, Path, Type, Visibility};
 
 use crate::args::Args;
 use crate::config::{config_parameter, config_title, read_config};
+use crate::described::schemas;
 use crate::fits::fits;
 use crate::model::{Handler, Output, Owner, Parameter, Source, Validation, arguments, option_of, unraw};
 
@@ -42,6 +43,7 @@ pub(crate) fn registration(args: &Args, handler: &Handler, method: &TokenStream)
     let input_fields = handler.parameters.iter().filter_map(input_field);
     let configs = handler.parameters.iter().filter_map(config_parameter);
     let reads_other_configs = handler.parameters.iter().any(may_read_configs);
+    let schemas = schemas(handler, &output);
     let fits = fits(handler);
     let body = body(handler);
     let title = handler.title();
@@ -82,6 +84,10 @@ pub(crate) fn registration(args: &Args, handler: &Handler, method: &TokenStream)
                     #object
                     #(#requires)*
                     __tasker_requires
+                }
+
+                fn schemas() -> __tasker::HandlerSchemas {
+                    #schemas
                 }
 
                 fn call(__tasker_context: __tasker::StepContext) -> __tasker::StepFuture {

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod config;
+mod described;
 mod errors;
 mod expand;
 mod fallback;

@@ -25,6 +25,11 @@ pub mod store;
 pub mod testing;
 pub mod workflow;
 
+/// The crate by whose `JsonSchema` types describe themselves.
+#[cfg(feature = "schemars")]
+#[cfg_attr(docsrs, doc(cfg(feature = "schemars")))]
+pub use schemars_1 as schemars;
+
 pub use build::builder::Builder;
 pub use build::fault::BuildError;
 pub use build::report::Report;
@@ -111,7 +116,8 @@ pub mod json {
 pub mod __private {
     pub use crate::handler::private::*;
     pub use crate::handler::{
-        CodeLocation, Dependency, InputParameter, Registration, StateRequirement, StepFuture, StepOutcome,
+        CodeLocation, Dependency, HandlerSchemas, InputParameter, Registration, StateRequirement, StepFuture,
+        StepOutcome,
     };
     /// What `workflow!` writes refers to.
     pub mod workflow {

@@ -91,6 +91,8 @@ pub enum Code {
     InvalidConfig = 413,
     /// No parameter of a handler takes a value of its configuration.
     UnusedConfig = 414,
+    /// The types of a handler are others than the schemas of the template have.
+    OtherType = 415,
 }
 
 impl Code {

@@ -167,6 +167,7 @@ static KINDS: &[FaultKind] = &[
     FaultKind::new(412, "UNUSABLE_STORE", "the store cannot be used"),
     FaultKind::new(413, "INVALID_CONFIG", "the configuration of a handler is not what it takes"),
     FaultKind::new(414, "UNUSED_CONFIG", "a handler does not take a value of its configuration"),
+    FaultKind::new(415, "OTHER_TYPE", "the types of a handler are others than the schemas of its template have"),
 
     FaultKind::new(501, "INVALID_INPUT", "the task's context is not what the handler takes"),
     FaultKind::new(502, "MISSING_DEPENDENCY", "a step that the handler reads has no result"),

@@ -10,6 +10,7 @@ mod clocks;
 mod comparison;
 mod configs;
 mod crash;
+mod described;
 mod diagnostics;
 mod digits;
 mod doctor;

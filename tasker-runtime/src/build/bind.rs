@@ -11,6 +11,7 @@ use tasker_template::{
 };
 
 use crate::build::configs::StepConfig;
+use crate::build::described;
 use crate::build::payload_limits::{PayloadLimits, result_refused};
 use crate::build::registry::{DEFAULT_METHOD, Handler, Registry};
 use crate::build::schema::Schema;
@@ -192,6 +193,7 @@ pub(crate) fn check(
                     check_dependency(loaded, index, handler, dependency, registry, faults);
                 }
                 StepConfig { loaded, template: configured, step: index }.check(handler, faults);
+                described::check(loaded, index, handler, faults);
             }
         }
     }

@@ -10,7 +10,8 @@ use serde::Serialize;
 use crate::build::fault::BuildFault;
 use crate::handler::step_error::StepError;
 use crate::handler::{
-    CodeLocation, ConfigParameter, Registration, StateRequirement, StepContext, StepFuture,
+    CodeLocation, ConfigParameter, HandlerSchemas, InputParameter, Registration, StateRequirement,
+    StepContext, StepFuture,
 };
 
 /// A registered handler.
@@ -27,6 +28,8 @@ pub(crate) struct Handler {
     pub(crate) configs: &'static [ConfigParameter],
     /// Whether it may read other values of `handler.initialization`.
     pub(crate) reads_other_configs: bool,
+    pub(crate) input_fields: &'static [InputParameter],
+    pub(crate) schemas: fn() -> HandlerSchemas,
     pub(crate) requires: Vec<StateRequirement>,
     call: Arc<dyn Fn(StepContext) -> StepFuture + Send + Sync>,
 }
@@ -44,6 +47,8 @@ impl Handler {
             depends_on: None,
             configs: &[],
             reads_other_configs: true,
+            input_fields: &[],
+            schemas: HandlerSchemas::default,
             requires: Vec::new(),
             call: Arc::new(call),
         }
@@ -89,6 +94,8 @@ impl From<&Registration> for Handler {
             depends_on: Some(one.depends_on),
             configs: one.configs,
             reads_other_configs: one.reads_other_configs,
+            input_fields: one.input_fields,
+            schemas: one.schemas,
             requires: (one.requires)(),
             call: Arc::new(one.call),
         }

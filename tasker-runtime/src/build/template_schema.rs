@@ -4,13 +4,15 @@ use serde_json::Value;
 use tasker_template::{HandlerEntry, TemplateSchema};
 
 use crate::build::builder::Builder;
+use crate::build::described::config_schema;
 use crate::build::fault::BuildError;
 use crate::build::registry::{Handler, Registry};
 
 impl Builder {
     /// The JSON schema of the template files of this program, by which editors complete and check them: that
-    /// of [`TemplateSchema`], with the callables and methods of its handlers, and the namespaces of its
-    /// templates.
+    /// of [`TemplateSchema`], with the callables and methods of its handlers, the keys of their configurations, and the
+    /// namespaces of its templates. With the feature `schemars`, types that implement `JsonSchema` say what these
+    /// keys have.
     ///
     /// In namespaces that it does not [serve](Self::namespaces), other programs run the steps: the callables
     /// of its templates there are known as well. Without handlers it is the schema of any template.
@@ -72,7 +74,11 @@ fn elsewhere(
 }
 
 fn entry(callable: &str, method: &str, handler: &Handler) -> HandlerEntry {
-    HandlerEntry::new(callable).method(method).description(about(handler))
+    let entry = HandlerEntry::new(callable).method(method).description(about(handler));
+    match config_schema(handler) {
+        Some(schema) => entry.config_schema(schema),
+        None => entry,
+    }
 }
 
 /// What an editor says of a handler. Without its line, which changes with every edit of the file.

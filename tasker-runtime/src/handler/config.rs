@@ -185,7 +185,7 @@ mod tests {
             (String::new(), true)
         );
         let error = read::<u8>(&config("{}"), Some("rate")).unwrap_err();
-        assert_eq!(error.to_string(), "`rate` of the handler's initialization is missing");
+        assert_eq!(error.message(), "`rate` of the handler's initialization is missing");
         assert_eq!(read::<Option<u8>>(&config("{}"), Some("rate")).unwrap(), None);
     }
 

@@ -68,6 +68,7 @@ pub(crate) mod private {
     pub use tasker_macros::{FacadeWorkflowInput, facade_step_handler, facade_workflow};
 
     pub use crate::handler::config::private::*;
+    pub use crate::handler::described::private::*;
     pub use crate::handler::extract::private::*;
     pub use crate::handler::validation::private::*;
     pub use crate::handler::{DependencyOutput, OptionalDependencyOutput};

@@ -5,6 +5,7 @@ mod cancelled;
 pub(crate) mod config;
 mod context;
 mod convert;
+pub(crate) mod described;
 mod extract;
 mod info;
 mod registration;
@@ -27,6 +28,7 @@ pub use context::StepContext;
 pub(crate) use context::{RunFacts, StepFacts, StepInputs, TaskFacts};
 pub(crate) use convert::private;
 pub use convert::{DependencyOutput, HandlerError, OptionalDependencyOutput};
+pub use described::HandlerSchemas;
 pub(crate) use extract::States;
 pub use extract::{FromStep, State, StateRequirement};
 pub use info::HandlerInfo;
@@ -111,6 +113,12 @@ pub trait StepHandler: 'static {
     const LOCATION: CodeLocation = CodeLocation::UNKNOWN;
     /// The type of its result.
     type Output;
+
+    /// The JSON schemas of what it takes and returns, as far as its types describe themselves.
+    #[must_use]
+    fn schemas() -> HandlerSchemas {
+        HandlerSchemas::default()
+    }
 
     /// The states that it needs from the application.
     #[must_use]

@@ -3,7 +3,10 @@
 use std::any::TypeId;
 use std::fmt;
 
-use crate::handler::{ConfigParameter, Dependency, StateRequirement, StepContext, StepFuture, StepHandler};
+use crate::handler::{
+    ConfigParameter, Dependency, HandlerSchemas, InputParameter, StateRequirement, StepContext, StepFuture,
+    StepHandler,
+};
 
 /// A place in source code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +53,8 @@ pub struct Registration {
     pub(crate) location: CodeLocation,
     /// The type of the handler.
     pub(crate) type_id: fn() -> TypeId,
+    pub(crate) schemas: fn() -> HandlerSchemas,
+    pub(crate) input_fields: &'static [InputParameter],
     pub(crate) requires: fn() -> Vec<StateRequirement>,
     pub(crate) call: fn(StepContext) -> StepFuture,
 }
@@ -74,6 +79,8 @@ impl Registration {
             reads_other_configs: H::READS_OTHER_CONFIGS,
             location: H::LOCATION,
             type_id: TypeId::of::<H>,
+            schemas: H::schemas,
+            input_fields: H::INPUT_FIELDS,
             requires: H::requires,
             call: H::call,
         }

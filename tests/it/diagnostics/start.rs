@@ -50,6 +50,10 @@ async fn each_example_of_a_start_is_refused_as_on_the_page() {
     let section = page::of("TSK414");
     let program = Tasker::builder().only_listed_handlers().handler::<fetch>();
     section.assert_printed(&with_templates(program, &section).validate().diagnostics.to_string());
+    numbers.insert("TSK415".to_owned());
+    let section = page::of("TSK415");
+    let program = Tasker::builder().only_listed_handlers().handler::<price>();
+    section.assert_printed(&with_templates(program, &section).validate().diagnostics.to_string());
     numbers.insert("TSK406".to_owned());
     let validation = Tasker::builder().only_listed_handlers().handler::<audit>().validate();
     page::of("TSK406").assert_printed(&validation.diagnostics.to_string());
