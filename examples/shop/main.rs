@@ -71,7 +71,7 @@ async fn main() -> ExitCode {
     match command {
         Command::Order { item, cents } => match store.apply(builder).build().await {
             Ok(tasker) => {
-                let create = order::create(&tasker, Wanted { item, cents });
+                let create = order::create(&tasker, Wanted { item, cents }).source_system("shop");
                 cli::run_workflow(create, Display::new(false)).await
             }
             Err(error) => cli::cannot_start(&error),

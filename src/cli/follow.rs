@@ -13,13 +13,14 @@ use tasker_runtime::events::{Event, Events};
 use tasker_runtime::json::Json;
 use tasker_runtime::task::{AttemptOutcome, Step};
 use tasker_runtime::workflow::{Create, Workflow};
-use tasker_runtime::{Error, NewTask, StepState, Task, TaskFilter, TaskId, TaskState, Tasker};
+use tasker_runtime::{Error, NewTask, StepState, Task, TaskId, TaskState, Tasker};
 use tasker_template::rails;
 
-use crate::cli::new_task::{Creation, refused};
+use crate::cli::new_task::refused;
 use crate::cli::output::{CANNOT_START, Display, FAILED, INTERRUPTED, fail, print, say};
 use crate::cli::program::Program;
 use crate::cli::report::{first_line, millis, report_by};
+use crate::cli::requested::RequestedTask;
 use crate::cli::stop::{StopSignals, leave_behind_what_blocks};
 
 /// Runs a task of a template to its end, shows it meanwhile, and reports it.
@@ -42,29 +43,31 @@ pub async fn run_task(
             return fail(FAILED, format!("the context cannot be used: {error}"));
         }
     };
-    let (context, creation) = (&context, &Creation::default());
-    let requested = RequestedTask { namespace, name, version: None, context, creation };
-    run(tasker, &requested, display, &Program::started()).await
+    let task = NewTask::new(namespace, name, &context);
+    run(tasker, RequestedTask { task, another: ANOTHER }, display, &Program::started()).await
 }
 
-/// Runs a task of a workflow to its end, as [`run_task`] does; also with its own check of the input.
+/// Runs a task of a workflow to its end, as [`run_task`] does, with the options that were set; also with its own
+/// check of the input.
+///
+/// A task of `create_in` is refused, for it begins only when the caller has committed the transaction.
 ///
 /// ```no_run
 /// # use tasker::prelude::*;
 /// # async fn example<W: tasker::workflow::Workflow>(create: tasker::workflow::Create<'_, W>) {
 /// // `user_registration::create(&tasker, registration)`
+/// let create = create.idempotency_key("registration-7").tag("web");
 /// let code = tasker::cli::run_workflow(create, tasker::cli::Display::new(false)).await;
 /// # }
 /// ```
 pub async fn run_workflow<W: Workflow>(create: Create<'_, W>, display: Display) -> ExitCode {
     let tasker = create.tasker();
-    match create.context() {
-        Ok(context) => {
-            let (context, creation, version) = (&context, &Creation::default(), Some(W::VERSION));
-            let requested =
-                RequestedTask { namespace: W::NAMESPACE, name: W::NAME, version, context, creation };
-            run(tasker, &requested, display, &Program::started()).await
-        }
+    if create.is_in_transaction() {
+        tasker.shutdown().await;
+        return fail(FAILED, IN_TRANSACTION);
+    }
+    match create.into_task() {
+        Ok(task) => run(tasker, RequestedTask { task, another: ANOTHER }, display, &Program::started()).await,
         Err(error) => {
             tasker.shutdown().await;
             refused(&error, display == Display::Json)
@@ -72,20 +75,16 @@ pub async fn run_workflow<W: Workflow>(create: Create<'_, W>, display: Display) 
     }
 }
 
-/// The task that is asked for.
-pub(super) struct RequestedTask<'a> {
-    pub(super) namespace: &'a str,
-    pub(super) name: &'a str,
-    /// Needed only when several versions are loaded.
-    pub(super) version: Option<&'a str>,
-    pub(super) context: &'a Json,
-    pub(super) creation: &'a Creation,
-}
+const IN_TRANSACTION: &str = "a task of `create_in` begins when its transaction is committed, and cannot be run to its \
+    end before: await it, commit, and `wait` for its handle; or run one of `create`";
+
+/// How code asks for a task besides one with the same context.
+const ANOTHER: &str = "`.identity(IdentityStrategy::AlwaysUnique)`";
 
 /// As [`run_task`]; the report names commands of this program.
 pub(super) async fn run(
     tasker: &Tasker,
-    requested: &RequestedTask<'_>,
+    requested: RequestedTask,
     display: Display,
     program: &Program,
 ) -> ExitCode {
@@ -95,7 +94,7 @@ pub(super) async fn run(
     };
     signals.set_grace_of(tasker);
     let mut events = tasker.subscribe();
-    let tasks = match begin(tasker, requested, display).await {
+    let tasks = match requested.begin(tasker, display).await {
         Ok(tasks) => tasks,
         Err(error) => {
             tasker.shutdown().await;
@@ -157,75 +156,6 @@ pub(super) async fn run(
             ExitCode::from(code)
         }
     }
-}
-
-/// The tasks to run: what was left, and the one that was asked for.
-async fn begin(tasker: &Tasker, requested: &RequestedTask<'_>, display: Display) -> Result<Vec<Task>, Error> {
-    const PAGE: usize = 100;
-    let RequestedTask { namespace, name, version, context, creation } = *requested;
-    let unfinished = |before| {
-        let mut filter =
-            TaskFilter::new().states([TaskState::InProgress]).namespace(namespace).name(name).limit(PAGE);
-        filter.before = before;
-        filter
-    };
-    let (mut left, mut before) = (Vec::new(), None);
-    loop {
-        let page = tasker.list(unfinished(before)).await?;
-        before = page.last().map(|task| task.id);
-        let is_last = page.len() < PAGE;
-        for task in page {
-            if tasker.serves_environment_of(task.id).await? {
-                left.push(task);
-            }
-        }
-        if is_last {
-            break;
-        }
-    }
-    left.reverse();
-    let canonical = context.canonical();
-    let same = left.iter().find(|task| task.context.canonical() == canonical);
-    let task = version.into_iter().fold(NewTask::new(namespace, name, context), NewTask::version);
-    let asked_for = match same {
-        Some(same) if !creation.is_identified() => {
-            if *creation != Creation::default() {
-                say(
-                    "a task with this context was left unfinished, and keeps the options that it was created \
-                     with; `--identity always_unique` creates another one",
-                );
-            }
-            same.id
-        }
-        _ => match tasker.create_task(creation.apply(task)).await {
-            Ok(id) => id,
-            Err(Error::AlreadyExists { task: Some(existing), same_context: Some(true), .. })
-                if left.iter().any(|task| task.id == existing) =>
-            {
-                existing
-            }
-            Err(error) => return Err(error),
-        },
-    };
-    let mut tasks = Vec::new();
-    for task in &left {
-        let task = tasker.get_task(task.id).await?;
-        if task.id == asked_for || task.begins_at().is_none() {
-            tasks.push(task);
-        }
-    }
-    if display == Display::Person && !tasks.is_empty() {
-        let are_left = if tasks.len() == 1 { "task that" } else { "tasks that" };
-        print(&format!("going on with {} {are_left} an earlier run left unfinished", tasks.len()));
-    }
-    if !tasks.iter().any(|task| task.id == asked_for) {
-        tasks.push(tasker.get_task(asked_for).await?);
-    }
-    let asked_for = tasks.iter().find(|task| task.id == asked_for);
-    if let Some((task, at)) = asked_for.and_then(|task| Some((task, task.begins_at()?))) {
-        say(&format!("task {} begins at {}", task.id, at.strftime("%Y-%m-%d %H:%M:%SZ")));
-    }
-    Ok(tasks)
 }
 
 enum Shown {

@@ -40,6 +40,7 @@ mod output;
 mod paths;
 mod program;
 mod report;
+mod requested;
 mod run;
 mod schema;
 mod stop;

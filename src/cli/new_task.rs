@@ -91,11 +91,6 @@ impl TaskOptions {
 }
 
 impl Creation {
-    /// Whether it says what makes the task the same as another one.
-    pub(super) fn is_identified(&self) -> bool {
-        self.idempotency_key.is_some() || self.identity.is_some()
-    }
-
     /// The task with all that is said here.
     pub(super) fn apply(&self, task: NewTask) -> NewTask {
         fn with<T>(task: NewTask, value: Option<T>, set: impl FnOnce(NewTask, T) -> NewTask) -> NewTask {

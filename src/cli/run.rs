@@ -5,15 +5,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser};
-use tasker_runtime::Builder;
+use tasker_runtime::{Builder, NewTask};
 
 use crate::cli::chosen::{choose, is_template_file};
-use crate::cli::follow::{self, RequestedTask};
+use crate::cli::follow;
 use crate::cli::output::{CANNOT_START, Display, USAGE, cannot_start, fail, note};
 use crate::cli::program::Program;
+use crate::cli::requested::RequestedTask;
 use crate::cli::store_options::{StoreAbove, StoreOptions};
 use crate::cli::time::factor;
 use crate::cli::{launch, new_task};
+
+/// How arguments ask for a task besides one with the same context.
+const ANOTHER: &str = "`--identity always_unique`";
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -149,9 +153,9 @@ async fn run_template(
         (Ok(tasker), Ok(loaded)) => {
             let template = loaded.template();
             let new_task::TaskOptions { context, creation, .. } = &options.task;
-            let (namespace, name, version) = (&template.namespace, &template.name, Some(&*template.version));
-            let requested = RequestedTask { namespace, name, version, context, creation };
-            follow::run(&tasker, &requested, Display::new(options.json), program).await
+            let task = NewTask::new(&template.namespace, &template.name, context).version(&template.version);
+            let requested = RequestedTask { task: creation.apply(task), another: ANOTHER };
+            follow::run(&tasker, requested, Display::new(options.json), program).await
         }
         (Err(error), _) => cannot_start(&error),
         (Ok(_), Err(faults)) => fail(CANNOT_START, faults),

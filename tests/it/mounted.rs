@@ -64,7 +64,11 @@ fn its_own_command_and_ours_work_on_its_store() {
     let shop = Shop::new();
     shop.run(&["order", "book", "1250"]);
     assert!(shop.has("shop.db") && !shop.has("tasker.db"));
-    assert_eq!(listed(&shop.run(&["task", "list", "--json"])), 1);
+    let tasks = shop.run(&["task", "list", "--json"]);
+    assert_eq!(listed(&tasks), 1);
+    // What its code says of the task.
+    let id = json(&tasks)["tasks"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(json(&shop.run(&["task", "show", &id, "--json"]))["origin"]["source_system"], "shop");
     for arguments in [&["worker", "list"][..], &["limit", "list"], &["task", "stale"]] {
         shop.run(arguments);
     }

@@ -160,6 +160,15 @@ async fn a_task_is_created_in_the_callers_transaction() {
     assert!(matches!(handle.status().await, Err(Error::UnknownTask(_))), "it is not committed yet");
     transaction.commit().await.unwrap();
     assert_eq!(handle.wait().await.unwrap().r#type.title, "2 days in Turku");
+
+    // A run would wait for a task that begins only when its caller goes on.
+    let mut transaction = client.transaction().await.unwrap();
+    let create = tour::create_in(&tasker, &mut transaction, wish(3));
+    let code = tasker::cli::run_workflow(create, tasker::cli::Display::Json).await;
+    assert_eq!(code, std::process::ExitCode::FAILURE);
+    assert!(tasker.has_ended());
+    transaction.commit().await.unwrap();
+    assert_eq!(tasker.list(TaskFilter::new()).await.unwrap().len(), 1);
     drop(client);
     driver.await.unwrap().unwrap();
     tasker.shutdown().await;

@@ -18,7 +18,7 @@ pub(crate) async fn create(engine: &Arc<Engine>, task: NewTask) -> Result<TaskId
     if engine.is_stopped() {
         return Err(Error::ShutDown);
     }
-    let identity = task.identity.clone();
+    let identity = task.strategy();
     let record = record(engine, task)?;
     let (id, context) = (record.id, record.context.clone());
     let facts = TaskFacts { id, correlation_id: record.correlation_id, context: context.clone() };
@@ -34,7 +34,7 @@ pub(crate) async fn create_in(
     transaction: &mut dyn tasker_postgres::Executor,
     task: NewTask,
 ) -> Result<TaskId, Error> {
-    let strategy = task.identity.clone();
+    let strategy = task.strategy();
     let record = record(engine, task)?;
     let store = &engine.store;
     let statement = store.create_task_sql(&record)?;
@@ -81,6 +81,7 @@ pub(super) fn checked_context(
 fn record(engine: &Engine, task: NewTask) -> Result<NewTaskRecord, Error> {
     let bound = template(engine.templates.current(), &task)?;
     text::check_new_task(&task)?;
+    let strategy = task.strategy();
     let context = checked_context(engine, bound, task.context)?;
     if !(-100..=100).contains(&task.priority) {
         return Err(Error::InvalidPriority(task.priority));
@@ -91,7 +92,7 @@ fn record(engine: &Engine, task: NewTask) -> Result<NewTaskRecord, Error> {
         id,
         template: bound.id,
         correlation_id: task.correlation_id.unwrap_or(id.0),
-        identity: identity::hash(&bound.template, &task.identity, &context),
+        identity: identity::hash(&bound.template, &strategy, &context),
         context,
         created_at,
         // A task that is due already runs at once.

@@ -17,7 +17,8 @@ pub struct NewTask {
     pub(super) version: Version,
     pub(super) context: Result<Json, NoContext>,
     pub(super) correlation_id: Option<Uuid>,
-    pub(super) identity: IdentityStrategy,
+    /// `None` where nothing is said.
+    pub(super) identity: Option<IdentityStrategy>,
     pub(super) begins: Begins,
     pub(super) priority: i32,
     pub(super) origin: Origin,
@@ -106,7 +107,7 @@ impl NewTask {
             version: Version::Only,
             context,
             correlation_id: None,
-            identity: IdentityStrategy::default(),
+            identity: None,
             begins: Begins::AtOnce,
             priority: 0,
             origin: Origin::default(),
@@ -149,7 +150,7 @@ impl NewTask {
     /// What makes the task the same as an earlier one, so that it is not created.
     #[must_use]
     pub fn identity(mut self, strategy: IdentityStrategy) -> Self {
-        self.identity = strategy;
+        self.identity = Some(strategy);
         self
     }
 
@@ -224,8 +225,44 @@ impl NewTask {
         self
     }
 
-    /// The context as JSON.
-    pub(crate) fn written_context(&self) -> Result<Json, ContextError> {
+    /// What makes the task the same as an earlier one, as it was said or by default.
+    pub(super) fn strategy(&self) -> IdentityStrategy {
+        self.identity.clone().unwrap_or_default()
+    }
+
+    /// The namespace and the name of the template, for the command line.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn template(&self) -> (&str, &str) {
+        (&self.namespace, &self.name)
+    }
+
+    /// Whether it says what makes the task the same as an earlier one, for the command line.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn is_identified(&self) -> bool {
+        self.identity.is_some()
+    }
+
+    /// Whether it says anything besides the template and the context, for the command line.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn has_options(&self) -> bool {
+        let is_plain = self.correlation_id.is_none()
+            && self.identity.is_none()
+            && matches!(self.begins, Begins::AtOnce)
+            && self.priority == 0
+            && self.origin == Origin::default();
+        !is_plain
+    }
+
+    /// The context as JSON, for the command line.
+    ///
+    /// # Errors
+    ///
+    /// When it is no JSON object.
+    #[doc(hidden)]
+    pub fn written_context(&self) -> Result<Json, ContextError> {
         self.context.clone().map_err(|error| match error {
             NoContext::NotAnObject(found) => ContextError::NotAnObject(found),
             NoContext::NotWritten(error) => ContextError::Unwritable(error.to_string()),

@@ -172,6 +172,21 @@ impl Tasker {
         Ok(bound.template.runs_in(engine.settings.environment.as_deref()))
     }
 
+    /// Those of the tasks that were there before this runtime which it has claimed steps of and which have settled
+    /// since, the oldest first.
+    #[doc(hidden)]
+    pub async fn settled_earlier_tasks(&self) -> Result<Vec<Task>, Error> {
+        let engine = self.engine();
+        let mut settled = Vec::new();
+        for id in engine.earlier_tasks.candidates() {
+            let Some(record) = engine.store.task(id).await? else { continue };
+            if engine.earlier_tasks.is_earlier(record.head.created_at) && record.head.settled_at.is_some() {
+                settled.push(look::task(engine, id).await?);
+            }
+        }
+        Ok(settled)
+    }
+
     /// The workers of the store, of all processes: those that are alive, and dead ones that the store has not
     /// forgotten yet.
     ///

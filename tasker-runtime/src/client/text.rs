@@ -12,7 +12,7 @@ const MOST_TAGS: usize = 100;
 
 /// Checks what a new task is found by, and who asks for it.
 pub(super) fn check_new_task(task: &NewTask) -> Result<(), Error> {
-    if let IdentityStrategy::CallerProvided(key) = &task.identity {
+    if let Some(IdentityStrategy::CallerProvided(key)) = &task.identity {
         check_name("the idempotency key", key)?;
     }
     if task.origin.tags.len() > MOST_TAGS {

@@ -128,7 +128,7 @@ pub(super) async fn record(
                 retry_at = retry_at.map(tracing::field::display), "the attempt ended"
             );
             publish(engine, Some(bound), &attempt, settled, Some(&prepared.task));
-            engine.log_claims(&claimed);
+            engine.note_claims(&claimed);
             engine.report_left(bound, &claimed);
             if claimed.more {
                 engine.set_backlog(true);

@@ -35,7 +35,7 @@ impl Engine {
             let active = engine.tasks.insert(facts, Some(head(&task)), task.created_at);
             let created = match engine.store.create_task(task, request).await {
                 Ok(Created::New(claimed)) => {
-                    engine.log_claims(&claimed);
+                    engine.note_claims(&claimed);
                     if !claimed.left.is_empty()
                         && let Ok(bound) = engine.templates.get(template, &*engine.store).await
                     {

@@ -13,6 +13,7 @@ mod completion;
 mod create;
 mod duties;
 mod duty;
+mod earlier_tasks;
 mod fleet;
 mod job;
 mod operate;

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::engine::active_attempts::ActiveAttempts;
 use crate::engine::active_tasks::ActiveTasks;
 use crate::engine::admission::Admission;
+use crate::engine::earlier_tasks::EarlierTasks;
 use crate::engine::fleet::FleetLook;
 use crate::engine::settings::WorkerSettings;
 use crate::engine::store_retry::retry_until_ok;
@@ -52,6 +53,7 @@ pub(crate) struct Engine {
     /// Everything that runs in the background: duties, attempts, and tasks that are being created.
     pub(super) background: TaskTracker,
     pub(super) tasks: ActiveTasks,
+    pub(crate) earlier_tasks: EarlierTasks,
     pub(super) attempts: Arc<ActiveAttempts>,
     pub(super) admission: Arc<Admission>,
     events: broadcast::Sender<Event>,
@@ -76,6 +78,7 @@ impl Engine {
         let admission = Arc::new(Admission::new(&settings, Arc::clone(&wake)));
         templates.current().iter().for_each(|bound| admission.learn(bound));
         Self {
+            earlier_tasks: EarlierTasks::new(clock.now()),
             store,
             templates,
             clock,
@@ -194,8 +197,9 @@ impl Engine {
         ClaimRequest { worker: self.worker, limit, any, now, excluded, namespaces }
     }
 
-    /// Notes in the log what an operation has claimed.
-    pub(super) fn log_claims(&self, claimed: &Claimed) {
+    /// Notes what an operation has claimed, also in the log.
+    pub(super) fn note_claims(&self, claimed: &Claimed) {
+        self.earlier_tasks.note(claimed);
         for claim in &claimed.claims {
             tracing::debug!(
                 worker = %self.worker, task = %claim.task, step = %claim.key, attempt = claim.attempt,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use tasker_store::{Json, TaskId};
+use tasker_store::TaskId;
 use uuid::Uuid;
 
 use crate::client::error::{ContextError, Error};
@@ -133,28 +133,33 @@ impl<'t, W: Workflow> Create<'t, W> {
         self.tasker
     }
 
-    /// The context that the task would have, for the command line.
+    /// Whether the task is created in the caller's own transaction, for the command line.
+    #[doc(hidden)]
+    pub fn is_in_transaction(&self) -> bool {
+        self.transaction.is_some()
+    }
+
+    /// The task with all that was said of it, for the command line.
     ///
     /// # Errors
     ///
     /// When the input is refused.
     #[doc(hidden)]
-    pub fn context(&self) -> Result<Json, Error> {
-        match &self.refused {
-            Some(error) => Err(ContextError::invalid(error).into()),
-            None => Ok(self.task.written_context()?),
+    pub fn into_task(self) -> Result<NewTask, Error> {
+        match self.refused {
+            Some(error) => Err(ContextError::invalid(&error).into()),
+            None => Ok(self.task),
         }
     }
 
-    async fn create(self) -> Result<Handle<W>, Error> {
-        if let Some(error) = self.refused {
-            return Err(ContextError::invalid(&error).into());
-        }
-        let id = match self.transaction {
-            None => self.tasker.create_task(self.task).await?,
-            Some(transaction) => create_in(self.tasker, transaction, self.task).await?,
+    async fn create(mut self) -> Result<Handle<W>, Error> {
+        let (tasker, transaction) = (self.tasker, self.transaction.take());
+        let task = self.into_task()?;
+        let id = match transaction {
+            None => tasker.create_task(task).await?,
+            Some(transaction) => create_in(tasker, transaction, task).await?,
         };
-        Ok(Handle::new(self.tasker, id))
+        Ok(Handle::new(tasker, id))
     }
 }
 

@@ -59,7 +59,7 @@ impl Engine {
                 request.excluded = excluded.unwrap_or(request.excluded);
                 match self.store.claim(request).await {
                     Ok(claimed) => {
-                        self.log_claims(&claimed);
+                        self.note_claims(&claimed);
                         self.start_attempts(claimed.claims, None, Some(slots));
                         more |= claimed.more;
                         due = due.into_iter().chain(claimed.next_due).min();
