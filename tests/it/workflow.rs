@@ -1,11 +1,14 @@
 //! The typed client that `workflow!` makes. What it refuses to compile is in `tests/ui/workflow`.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tasker::prelude::*;
 use tasker::task::WaitKind;
 use tasker::workflow::{Workflow as _, WorkflowError};
 use tasker::{Error, TaskFilter, TaskState};
+use tempfile::TempDir;
 use tokio_postgres::NoTls;
 use validator::Validate;
 
@@ -138,14 +141,50 @@ async fn without_a_type_any_object_is_an_input() {
 
 #[tokio::test]
 async fn the_file_of_a_workflow_may_be_given_besides() {
-    let builder = Tasker::builder().only_listed_handlers().workflow(tour).store_url("memory:");
-    let tasker = builder.template_file("tests/it/workflow.yaml").build().await.unwrap();
-    assert_eq!(tasker.describe().templates, 1);
-    tasker.shutdown().await;
+    let builder = || Tasker::builder().only_listed_handlers().store_url("memory:");
+    let relative = Path::new("tests/it/workflow.yaml");
+    let absolute = relative.canonicalize().unwrap();
+    for file in [relative, &absolute] {
+        for builder in [
+            builder().workflow(tour).template_file(file),
+            builder().template_file(file).workflow(tour),
+            builder().workflow(tour_for_anybody).template_file(file).workflow(tour),
+            builder().workflow(tour).preferred_template_file(file),
+        ] {
+            let read = builder.read_templates().unwrap();
+            assert_eq!(read.len(), 1);
+            let tasker = builder.build().await.unwrap();
+            assert_eq!(tasker.describe().templates, 1);
+            tasker.shutdown().await;
+        }
+    }
     let other = tour::Workflow::TEMPLATE.replace("max_attempts: 1", "max_attempts: 2");
-    let builder = Tasker::builder().only_listed_handlers().workflow(tour).store_url("memory:");
-    let error = builder.template_str("other.yaml", other).build().await.unwrap_err().to_string();
-    assert!(error.contains("template `test/tour/1.2.0` is there twice"), "{error}");
+    for builder in [
+        builder().workflow(tour).template_str("other.yaml", &other),
+        builder().template_str("other.yaml", &other).workflow(tour),
+        builder().workflow(tour).template_file(relative).template_str("copy", tour::Workflow::TEMPLATE),
+    ] {
+        assert_eq!(builder.read_templates().unwrap().len(), 2);
+        let error = builder.build().await.unwrap_err().to_string();
+        assert!(error.contains("template `test/tour/1.2.0` is there twice"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_file_of_a_command_comes_before_the_template_of_a_workflow() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("tour.yaml");
+    std::fs::write(&file, tour::Workflow::TEMPLATE.replace("max_attempts: 1", "max_attempts: 2")).unwrap();
+    let builder = || Tasker::builder().only_listed_handlers().store_url("memory:");
+    for builder in [
+        builder().workflow(tour).preferred_template_file(&file),
+        builder().preferred_template_file(&file).workflow(tour),
+    ] {
+        let tasker = builder.build().await.unwrap();
+        let task = tour::create(&tasker, wish(1)).await.unwrap().wait().await.unwrap();
+        assert_eq!(task.task().step("confirm").unwrap().max_attempts, 2);
+        tasker.shutdown().await;
+    }
 }
 
 #[tokio::test]

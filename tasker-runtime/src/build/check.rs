@@ -54,7 +54,10 @@ impl Builder {
     #[must_use]
     pub fn validate(mut self) -> Validation {
         let elsewhere = load::read(&self.set_aside, &mut Vec::new());
-        let elsewhere = elsewhere.iter().flatten().flat_map(|draft| &draft.template().steps);
+        let elsewhere = elsewhere
+            .iter()
+            .filter_map(|(_, read)| read.as_ref().ok())
+            .flat_map(|draft| &draft.template().steps);
         let mut used: HashSet<_> = elsewhere.map(key).collect();
         let Checked { registry, templates, faults } = self.check_all();
         let mut validation = Validation { templates: templates.len(), diagnostics: Diagnostics::default() };

@@ -1,10 +1,11 @@
 //! Reads templates, and checks what concerns all of them together: names, namespaces, environments, states.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use tasker_template::{
-    Diagnostics, LoadedTemplate, Source, TemplateDraft, nearest, read_file, read_str, template_files,
+    Diagnostics, LoadedTemplate, TaskTemplate, TemplateDraft, nearest, read_file, read_str, template_files,
 };
 
 use crate::build::bind;
@@ -13,18 +14,58 @@ use crate::build::fault::BuildFault;
 use crate::build::registry::Registry;
 use crate::handler::States;
 
-/// Reads all templates. A file that is given several times, by whatever name, is read once.
+/// Where a template comes from, as far as that decides which of two counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The file that a command was given.
+    Preferred,
+    /// A workflow's own template, which is a part of the program.
+    Workflow,
+    /// Any other file, or a text.
+    Other,
+}
+
+/// Which of two templates counts.
+#[derive(Debug, PartialEq, Eq)]
+enum Counts {
+    First,
+    Second,
+}
+
+/// Which of two templates of one namespace, name and version counts; `None` when that is a fault.
+fn which_counts(first: Kind, second: Kind, is_same_text: bool) -> Option<Counts> {
+    match (first, second) {
+        (Kind::Preferred, _) => Some(Counts::First),
+        (_, Kind::Preferred) => Some(Counts::Second),
+        // The template of a workflow is also a file, which may be given besides. A second file is one too many.
+        (_, Kind::Workflow) if is_same_text => Some(Counts::First),
+        (Kind::Workflow, Kind::Other) if is_same_text => Some(Counts::Second),
+        _ => None,
+    }
+}
+
+/// What a template is known by.
+fn key(template: &TaskTemplate) -> String {
+    format!("{}/{}/{}", template.namespace, template.name, template.version)
+}
+
+/// Reads all templates, each with its kind. A file that is given several times, by whatever name, is read once.
 pub(super) fn read(
     sources: &[TemplateSource],
     faults: &mut Vec<BuildFault>,
-) -> Vec<Result<TemplateDraft, Diagnostics>> {
+) -> Vec<(Kind, Result<TemplateDraft, Diagnostics>)> {
     let mut seen = BTreeSet::new();
     let mut is_new = |path: &PathBuf| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone()));
     let mut results = Vec::new();
     for source in sources {
+        let kind = match source {
+            TemplateSource::Preferred(_) => Kind::Preferred,
+            TemplateSource::Workflow(..) => Kind::Workflow,
+            _ => Kind::Other,
+        };
         let files = match source {
             TemplateSource::Text(name, text) | TemplateSource::Workflow(name, text) => {
-                results.push(read_str(name, text));
+                results.push((kind, read_str(name, text)));
                 continue;
             }
             TemplateSource::File(path) | TemplateSource::Preferred(path) => vec![path.clone()],
@@ -37,7 +78,45 @@ pub(super) fn read(
                 }
             },
         };
-        results.extend(files.into_iter().filter(|path| is_new(path)).map(read_file));
+        let new = files.into_iter().filter(|path| is_new(path));
+        results.extend(new.map(|path| (kind, read_file(path))));
+    }
+    results
+}
+
+/// Reads all templates, and leaves out those in whose place another one counts. Where two exclude each other, both
+/// are there.
+pub(super) fn read_those_that_count(
+    sources: &[TemplateSource],
+    faults: &mut Vec<BuildFault>,
+) -> Vec<Result<TemplateDraft, Diagnostics>> {
+    let mut results: Vec<Result<TemplateDraft, Diagnostics>> = Vec::new();
+    let mut seen: HashMap<String, (usize, Kind)> = HashMap::new();
+    for (kind, result) in read(sources, faults) {
+        let Ok(draft) = &result else {
+            results.push(result);
+            continue;
+        };
+        let next = (results.len(), kind);
+        match seen.entry(key(draft.template())) {
+            Entry::Vacant(entry) => {
+                entry.insert(next);
+                results.push(result);
+            }
+            Entry::Occupied(mut entry) => {
+                let (index, first) = *entry.get();
+                let is_same_text =
+                    results[index].as_ref().is_ok_and(|first| first.source().text() == draft.source().text());
+                match which_counts(first, kind, is_same_text) {
+                    Some(Counts::First) => {}
+                    Some(Counts::Second) => {
+                        entry.insert((index, kind));
+                        results[index] = result;
+                    }
+                    None => results.push(result),
+                }
+            }
+        }
     }
     results
 }
@@ -50,22 +129,9 @@ pub(super) fn load(
     runs: impl Fn(&str) -> bool,
     faults: &mut Vec<BuildFault>,
 ) -> Vec<LoadedTemplate> {
-    let results = read(sources, faults);
-    let preferred = sources.iter().find_map(|source| match source {
-        TemplateSource::Preferred(path) => Some(path.display().to_string()),
-        _ => None,
-    });
-    // The template of a workflow is also a file, which may be given besides.
-    let is_of_a_workflow = |one: &Source| {
-        let is_this = |source: &TemplateSource| match source {
-            TemplateSource::Workflow(name, text) => name == one.name() && text == one.text(),
-            _ => false,
-        };
-        sources.iter().any(is_this)
-    };
     let mut loaded: Vec<LoadedTemplate> = Vec::new();
-    let mut seen: HashMap<String, usize> = HashMap::new();
-    for result in results {
+    let mut seen: HashMap<String, (usize, Kind)> = HashMap::new();
+    for (kind, result) in read(sources, faults) {
         let finished = result.and_then(|draft| {
             let mut callables = Diagnostics::default();
             if draft.faults().has_errors() && runs(&draft.template().namespace) {
@@ -79,25 +145,22 @@ pub(super) fn load(
         match finished {
             Err(diagnostics) => faults.push(BuildFault::Templates(diagnostics)),
             Ok(one) => {
-                let template = one.template();
-                let key = format!("{}/{}/{}", template.namespace, template.name, template.version);
-                let second = one.source().name().to_owned();
-                match seen.get(&key).map(|index| &mut loaded[*index]) {
-                    Some(first)
-                        if first.source().text() == one.source().text()
-                            && is_of_a_workflow(first.source()) =>
-                    {
-                        // A second file of this text is one too many.
-                        *first = one;
-                    }
-                    Some(first) if preferred.as_deref() == Some(first.source().name()) => {}
-                    Some(first) => {
-                        let first = first.source().name().to_owned();
-                        faults.push(BuildFault::DuplicateTemplate { template: key, first, second });
+                let key = key(one.template());
+                let Some((index, first_kind)) = seen.get(&key).copied() else {
+                    seen.insert(key, (loaded.len(), kind));
+                    loaded.push(one);
+                    continue;
+                };
+                let first = loaded[index].source();
+                match which_counts(first_kind, kind, first.text() == one.source().text()) {
+                    Some(Counts::First) => {}
+                    Some(Counts::Second) => {
+                        seen.insert(key, (index, kind));
+                        loaded[index] = one;
                     }
                     None => {
-                        seen.insert(key, loaded.len());
-                        loaded.push(one);
+                        let (first, second) = (first.name().to_owned(), one.source().name().to_owned());
+                        faults.push(BuildFault::DuplicateTemplate { template: key, first, second });
                     }
                 }
             }
@@ -165,4 +228,29 @@ pub(super) fn check_states<'t>(
     }
     let fault = |(handler, state, hint)| BuildFault::MissingState { handler, state, hint };
     faults.extend(missing.into_iter().map(fault));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_of_two_templates_counts() {
+        use Counts::{First, Second};
+        use Kind::{Other, Preferred, Workflow};
+        for (first, second, same_text, another_text) in [
+            (Preferred, Preferred, Some(First), Some(First)),
+            (Preferred, Workflow, Some(First), Some(First)),
+            (Preferred, Other, Some(First), Some(First)),
+            (Workflow, Preferred, Some(Second), Some(Second)),
+            (Workflow, Workflow, Some(First), None),
+            (Workflow, Other, Some(Second), None),
+            (Other, Preferred, Some(Second), Some(Second)),
+            (Other, Workflow, Some(First), None),
+            (Other, Other, None, None),
+        ] {
+            assert_eq!(which_counts(first, second, true), same_text, "{first:?} {second:?}");
+            assert_eq!(which_counts(first, second, false), another_text, "{first:?} {second:?}");
+        }
+    }
 }

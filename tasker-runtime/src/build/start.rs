@@ -14,11 +14,12 @@ use crate::client::tasker::Tasker;
 use crate::engine::{Engine, WorkerSettings};
 
 impl Builder {
-    /// Reads the builder's templates, each file once. Fails when a directory cannot be read.
+    /// Reads the builder's templates, each file once, and of two of one name and version the one that counts. Fails
+    /// when a directory cannot be read.
     #[doc(hidden)]
     pub fn read_templates(&self) -> Result<Vec<Result<TemplateDraft, Diagnostics>>, BuildError> {
         let mut faults = Vec::new();
-        let templates = load::read(&self.templates, &mut faults);
+        let templates = load::read_those_that_count(&self.templates, &mut faults);
         if faults.is_empty() { Ok(templates) } else { Err(BuildError::new(faults)) }
     }
 

@@ -43,7 +43,7 @@ impl StepContext {
     ///
     /// # Panics
     ///
-    /// In a [call](crate::testing::call) of a test that has set no runtime with `tasker`.
+    /// In a call of the testing kit (`testing::call`) that has no runtime: set one with `tasker`.
     #[track_caller]
     #[must_use]
     pub fn tasks(&self) -> StepTasks {
