@@ -140,8 +140,11 @@ pub(crate) struct Input {
 
 pub(crate) fn input(attribute: &syn::Attribute, errors: &mut Errors) -> Input {
     const EXAMPLE: &str = "`#[input]`, `#[input(\"field\")]` or `#[input(\"field\", validate)]`";
+    const OPTIONS: [&str; 2] = ["validate", "view"];
     let mut input = Input::default();
     let Some(list) = attribute_list(attribute, EXAMPLE, errors) else { return input };
+    // Anything else is meant to be a field.
+    let is_whole = list.iter().all(|arg| OPTIONS.iter().any(|option| arg.is_named(option)));
     for (index, arg) in list.into_iter().enumerate() {
         let validate = match &arg {
             Arg::Path(path) if path.is_ident("validate") => Some(true),
@@ -155,9 +158,17 @@ pub(crate) fn input(attribute: &syn::Attribute, errors: &mut Errors) -> Input {
             },
             _ => None,
         };
-        if matches!(&arg, Arg::Path(path) if path.is_ident("view")) {
+        if arg.is_named("view") {
             if std::mem::replace(&mut input.view, true) {
                 errors.on(arg.tokens(), "[TSK302] `view` is given twice: keep one");
+            } else if matches!(arg, Arg::Pair(..)) {
+                errors.on(arg.tokens(), "[TSK302] `view` has no value: write `#[input(\"field\", view)]`");
+            } else if is_whole {
+                errors.on(
+                    arg.tokens(),
+                    "[TSK302] `view` goes with a field, `#[input(\"field\", view)]`: the whole input may have any \
+                     type, so leave `view` out",
+                );
             }
             continue;
         }
@@ -173,12 +184,14 @@ pub(crate) fn input(attribute: &syn::Attribute, errors: &mut Errors) -> Input {
                 errors.on(&text, "[TSK304] the field comes first: `#[input(\"field\", validate)]`");
                 input.field = Some(text);
             }
-            other if index > 0 => {
+            Arg::Pair(name, _) if index > 0 => unknown(&name, &OPTIONS, errors),
+            other if index > 0 && !other.told_as_misspelt(&OPTIONS, errors) => {
                 errors.on(
                     other.tokens(),
                     "[TSK304] an input is one field; take further fields as further parameters",
                 );
             }
+            _ if index > 0 => {}
             Arg::Text(text) if text.value().is_empty() => {
                 errors.on(text, "[TSK304] the field's name is empty; for the whole context write `#[input]`");
             }
@@ -240,6 +253,7 @@ pub(crate) enum Target {
 pub(crate) fn depends_on(attribute: &syn::Attribute, errors: &mut Errors) -> Option<DependsOn> {
     const EXAMPLE: &str =
         "`#[depends_on(handler)]`, `#[depends_on(handler, step = \"name\")]` or `#[depends_on(\"step\")]`";
+    const OPTIONS: [&str; 2] = ["step", "view"];
     let list = attribute_list(attribute, EXAMPLE, errors)?;
     let mut list = list.into_iter();
     let target = match list.next() {
@@ -303,7 +317,11 @@ pub(crate) fn depends_on(attribute: &syn::Attribute, errors: &mut Errors) -> Opt
                 errors
                     .on(value.tokens(), "[TSK302] a step is written in quotes: `step = \"create_account\"`");
             }
-            Arg::Pair(name, _) => unknown(&name, &["step"], errors),
+            Arg::Pair(name, _) if name == "view" => {
+                errors.on(name, "[TSK302] `view` has no value: write `#[depends_on(\"step\", view)]`");
+            }
+            Arg::Pair(name, _) => unknown(&name, &OPTIONS, errors),
+            other if other.told_as_misspelt(&OPTIONS, errors) => {}
             other => errors.on(
                 other.tokens(),
                 "[TSK305] a parameter receives one result; take further ones as further parameters",
@@ -377,6 +395,22 @@ enum Value {
 }
 
 impl Arg {
+    /// Whether it is this name, alone or with a value.
+    fn is_named(&self, wanted: &str) -> bool {
+        match self {
+            Self::Path(path) => path.is_ident(wanted),
+            Self::Pair(name, _) => name == wanted,
+            _ => false,
+        }
+    }
+
+    /// Tells a name without a value that is probably meant to be one of these.
+    fn told_as_misspelt(&self, known: &[&str], errors: &mut Errors) -> bool {
+        let Self::Path(path) = self else { return false };
+        let misspelt = path.get_ident().filter(|name| near(&name.to_string(), known).is_some());
+        misspelt.inspect(|name| unknown(name, known, errors)).is_some()
+    }
+
     fn tokens(&self) -> TokenStream {
         match self {
             Self::Text(text) => text.to_token_stream(),

@@ -3,11 +3,12 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Attribute, Data, DeriveInput, Fields, Ident, LitStr, Path, Token, Type};
+use syn::{Attribute, Data, DeriveInput, Fields, Ident, Path, Type};
 use tasker_template::name_hash;
 
 use crate::errors::Errors;
 use crate::model::unraw;
+use crate::serde_attributes::{Serde, in_case};
 
 pub(crate) fn workflow_input(item: TokenStream, krate: Path) -> TokenStream {
     let mut errors = Errors::default();
@@ -61,95 +62,15 @@ fn fields<'i>(item: &'i DeriveInput, errors: &mut Errors) -> Option<Vec<Field<'i
         errors.on(parameter, "[TSK214] the input of a workflow has no generic parameters: write the types");
         return None;
     }
-    let case = Serde::of(&item.attrs).rename_all;
+    let case = Serde::of_struct(&item.attrs, errors).rename_all;
     let mut fields = Vec::new();
     for field in &named.named {
         let Some(ident) = &field.ident else { continue };
-        let serde = Serde::of(&field.attrs);
-        if serde.is_flattened {
-            errors.on(ident, "[TSK214] the fields of a flattened struct are not known here: write them out");
-        } else if !serde.is_skipped {
-            let name = serde.rename.unwrap_or_else(|| in_case(&unraw(ident), case.as_deref()));
-            fields.push(Field { name, ident, ty: &field.ty });
-        }
+        let serde = Serde::of_field(&field.attrs, errors);
+        let name = serde.rename.unwrap_or_else(|| in_case(&unraw(ident), case.as_deref()));
+        fields.push(Field { name, ident, ty: &field.ty });
     }
     Some(fields)
-}
-
-/// What serde's attributes say of a name in JSON. What they say wrongly is serde's to report.
-#[derive(Default)]
-struct Serde {
-    rename: Option<String>,
-    rename_all: Option<String>,
-    is_flattened: bool,
-    is_skipped: bool,
-}
-
-impl Serde {
-    fn of(attributes: &[Attribute]) -> Self {
-        let mut serde = Self::default();
-        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("serde")) {
-            let _ = attribute.parse_nested_meta(|meta| {
-                if meta.path.is_ident("flatten") {
-                    serde.is_flattened = true;
-                } else if meta.path.is_ident("skip") || meta.path.is_ident("skip_serializing") {
-                    serde.is_skipped = true;
-                } else if meta.path.is_ident("rename") {
-                    serde.rename = written_name(&meta)?;
-                } else if meta.path.is_ident("rename_all") {
-                    serde.rename_all = written_name(&meta)?;
-                } else if meta.input.peek(Token![=]) {
-                    meta.value()?.parse::<syn::Expr>()?;
-                } else if meta.input.peek(syn::token::Paren) {
-                    let content;
-                    syn::parenthesized!(content in meta.input);
-                    content.parse::<TokenStream>()?;
-                }
-                Ok(())
-            });
-        }
-        serde
-    }
-}
-
-/// The text of `rename = "…"`, or of `rename(serialize = "…", deserialize = "…")` the one that is written.
-fn written_name(meta: &syn::meta::ParseNestedMeta<'_>) -> syn::Result<Option<String>> {
-    if meta.input.peek(Token![=]) {
-        return meta.value()?.parse::<LitStr>().map(|text| Some(text.value()));
-    }
-    let mut name = None;
-    meta.parse_nested_meta(|inner| {
-        let text = inner.value()?.parse::<LitStr>()?.value();
-        if inner.path.is_ident("serialize") {
-            name = Some(text);
-        }
-        Ok(())
-    })?;
-    Ok(name)
-}
-
-/// A field's name in the case that `rename_all` asks for.
-fn in_case(name: &str, case: Option<&str>) -> String {
-    let capitalized = |word: &str| {
-        let mut characters = word.chars();
-        let first = characters.next().map(|first| first.to_ascii_uppercase());
-        first.into_iter().chain(characters).collect::<String>()
-    };
-    let pascal = || name.split('_').map(capitalized).collect::<String>();
-    match case {
-        Some("lowercase") => name.to_lowercase(),
-        Some("UPPERCASE" | "SCREAMING_SNAKE_CASE") => name.to_uppercase(),
-        Some("kebab-case") => name.replace('_', "-"),
-        Some("SCREAMING-KEBAB-CASE") => name.replace('_', "-").to_uppercase(),
-        Some("PascalCase") => pascal(),
-        Some("camelCase") => {
-            let pascal = pascal();
-            let mut characters = pascal.chars();
-            let first = characters.next().map(|first| first.to_ascii_lowercase());
-            first.into_iter().chain(characters).collect()
-        }
-        _ => name.to_owned(),
-    }
 }
 
 fn expand(item: &DeriveInput, fields: &[Field<'_>], krate: &Path) -> TokenStream {
@@ -187,26 +108,5 @@ fn expand(item: &DeriveInput, fields: &[Field<'_>], krate: &Path) -> TokenStream
             }
             #(#implementations)*
         };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_written_in_the_case_that_serde_writes() {
-        let cases = [
-            ("camelCase", "userInfo"),
-            ("PascalCase", "UserInfo"),
-            ("kebab-case", "user-info"),
-            ("SCREAMING_SNAKE_CASE", "USER_INFO"),
-            ("SCREAMING-KEBAB-CASE", "USER-INFO"),
-            ("UPPERCASE", "USER_INFO"),
-            ("snake_case", "user_info"),
-        ];
-        for (case, written) in cases {
-            assert_eq!(in_case("user_info", Some(case)), written);
-        }
     }
 }

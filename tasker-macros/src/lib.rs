@@ -12,6 +12,7 @@ mod input;
 mod method_path;
 mod methods;
 mod model;
+mod serde_attributes;
 mod validators;
 mod workflow;
 

@@ -17,6 +17,8 @@ mod cases {
     pub(crate) mod raw_identifiers;
     #[path = "references.rs"]
     pub(crate) mod references;
+    #[path = "renamed_fields.rs"]
+    pub(crate) mod renamed_fields;
     #[path = "results.rs"]
     pub(crate) mod results;
     #[path = "smallest.rs"]
@@ -60,6 +62,11 @@ fn raw_identifiers() {
 #[test]
 fn references() {
     cases::references::main();
+}
+
+#[test]
+fn renamed_fields() {
+    cases::renamed_fields::main();
 }
 
 #[test]

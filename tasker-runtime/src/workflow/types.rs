@@ -72,6 +72,10 @@ impl<H, S, T> OptionalStepView<H, S, Option<T>> for Option<T> {}
 /// }
 /// assert_eq!(Signup::FIELDS, ["email", "plan"]);
 /// ```
+///
+/// The derive follows serde's `rename` and `rename_all`. It refuses attributes with which the struct or a field is
+/// written in another form: `transparent`, `into`, `tag`, `flatten`, `with`, `serialize_with`, `skip` and
+/// `skip_serializing`. In a crate that names `tasker` otherwise, write `#[tasker(crate = name)]` on the struct.
 #[diagnostic::on_unimplemented(
     message = "[TSK216] the fields of `{Self}` are not known to `workflow!`",
     label = "this type does not say its fields",
