@@ -4,43 +4,61 @@
 //! [templates](template), and the command line as a library. At its root are the names that most applications
 //! need; [`prelude`] has those of a file of handlers.
 //!
-//! ```
-//! use tasker::prelude::*;
+//! A template, `templates/greeting.yaml`:
 //!
-//! #[step_handler("Greeter")]
-//! async fn greet(#[input("name")] name: String) -> String {
-//!     format!("Hello, {name}!")
-//! }
-//!
-//! #[step_handler("Shouter")]
-//! async fn shout(#[depends_on(greet)] greeting: String) -> String {
-//!     greeting.to_uppercase()
-//! }
-//!
-//! const TEMPLATE: &str = "
+//! ```yaml
 //! name: greeting
 //! namespace_name: docs
 //! version: 1.0.0
 //! steps:
+//!   - name: find_name
+//!     handler: {callable: "Greeting::FindName"}
 //!   - name: greet
-//!     handler: {callable: Greeter}
-//!   - name: shout
-//!     handler: {callable: Shouter}
-//!     dependencies: [greet]
-//! ";
+//!     handler: {callable: "Greeting::Greet"}
+//!     dependencies: [find_name]
+//!     retry: {max_attempts: 5, backoff: exponential, initial_delay: 2, max_delay: 30}
+//! ```
+//!
+//! Its handlers, which [`workflow!`] checks against it while compiling, and the client that it makes of the two:
+//!
+//! ```standalone_crate
+//! use serde::{Deserialize, Serialize};
+//! use tasker::prelude::*;
+//!
+//! #[derive(Serialize, Deserialize, WorkflowInput)]
+//! struct Guest {
+//!     id: u32,
+//! }
+//!
+//! #[step_handler("Greeting::FindName")]
+//! async fn find_name(#[input("id")] id: u32) -> Result<String, StepError> {
+//!     match id {
+//!         7 => Ok("Ada".to_owned()),
+//!         _ => Err(StepError::permanent("nobody has this id").with_code("UNKNOWN_ID")),
+//!     }
+//! }
+//!
+//! #[step_handler("Greeting::Greet")]
+//! async fn greet(#[depends_on(find_name)] name: String) -> String {
+//!     format!("Hello, {name}!")
+//! }
+//!
+//! tasker::workflow! {
+//!     greeting(Guest) = "templates/greeting.yaml" { find_name, greet }
+//! }
 //!
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), tasker::Report> {
-//! let builder = Tasker::builder().template_str("greeting.yaml", TEMPLATE).store_url("memory:");
-//! let tasker = builder.build().await?;
-//! let context = serde_json::json!({ "name": "Ada" });
-//! let id = tasker.create_task(NewTask::new("docs", "greeting", &context)).await?;
-//! let task = tasker.wait(id).await?;
-//! assert_eq!(task.output::<shout>()?, "HELLO, ADA!");
+//! let tasker = Tasker::builder().workflow(greeting).store_url("memory:").build().await?;
+//! let handle = greeting::create(&tasker, Guest { id: 7 }).await?;
+//! assert_eq!(handle.wait().await?.greet, "Hello, Ada!");
 //! # tasker.shutdown().await;
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Templates can also be read when the program starts ([`Builder::templates`]), and tasks be created by their names
+//! ([`NewTask`]).
 //!
 //! # Testing
 //!

@@ -75,8 +75,8 @@ pub async fn run_workflow<W: Workflow>(create: Create<'_, W>, display: Display) 
     }
 }
 
-const IN_TRANSACTION: &str = "a task of `create_in` begins when its transaction is committed, and cannot be run to its \
-    end before: await it, commit, and `wait` for its handle; or run one of `create`";
+const IN_TRANSACTION: &str = "a task of `create_in` begins when its transaction is committed, and cannot be run \
+    to its end before: await it, commit, and `wait` for its handle; or run one of `create`";
 
 /// How code asks for a task besides one with the same context.
 const ANOTHER: &str = "`.identity(IdentityStrategy::AlwaysUnique)`";

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub use handlers::{Account, Database, account, charge, close, open};
+pub use orders::{Wanted, order, order_of_anything, pay, reserve};
 
 mod handlers {
     #[allow(unused_imports, reason = "that they are in scope makes no difference")]
@@ -72,6 +73,50 @@ mod handlers {
     /// Names it.
     #[step_handler("Billing::Account")]
     pub async fn account(#[depends_on(open)] _account: Account) {}
+}
+
+mod orders {
+    use tasker::{WorkflowInput, step_handler};
+
+    /// What is wanted.
+    #[derive(Clone, Debug, serde::Deserialize, serde::Serialize, validator::Validate, WorkflowInput)]
+    #[serde(rename_all = "camelCase")]
+    pub struct Wanted {
+        /// The thing.
+        #[validate(length(min = 1))]
+        pub item: String,
+        /// For whom.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pub for_whom: Option<String>,
+    }
+
+    /// Reserves it.
+    #[step_handler("Ui::Reserve")]
+    pub async fn reserve(
+        #[input("item")] item: String,
+        #[input("forWhom")] for_whom: Option<String>,
+    ) -> String {
+        item + for_whom.as_deref().unwrap_or_default()
+    }
+
+    /// Charges for it.
+    #[step_handler("Ui::Charge")]
+    pub async fn pay(#[depends_on(reserve, step = "steps")] item: String) -> usize {
+        item.len()
+    }
+
+    tasker::workflow! {
+        /// Reserves a thing, and charges for it.
+        pub order(Wanted) = "pass/workflow.yaml" { reserve, pay }
+    }
+
+    tasker::workflow! {
+        /// The same with any input.
+        pub order_of_anything = "pass/workflow.yaml" { steps => reserve, task => pay }
+    }
+
+    // One that nobody uses yet.
+    tasker::workflow! { own(Wanted) = "pass/workflow.yaml" { reserve, pay } }
 }
 
 fn main() {}
