@@ -45,6 +45,7 @@ mod run;
 mod schema;
 mod stop;
 mod store_options;
+mod taken;
 mod task;
 mod time;
 mod validate;

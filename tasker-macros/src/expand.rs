@@ -8,6 +8,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Ident, Path, Type, Visibility};
+use tasker_template::DEFAULT_METHOD;
 
 use crate::args::Args;
 use crate::config::{config_parameter, config_title, read_config};
@@ -21,7 +22,7 @@ pub(crate) fn function(args: &Args, handler: &Handler) -> TokenStream {
     let marker = marker(handler, visibility);
     let method = match &args.method {
         Some(method) => quote!(#method),
-        None => quote!("call"),
+        None => quote!(#DEFAULT_METHOD),
     };
     let registration = registration(args, handler, &method);
     quote! {

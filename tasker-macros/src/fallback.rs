@@ -4,6 +4,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::FnArg;
+use tasker_template::DEFAULT_METHOD;
 
 use crate::args::Args;
 use crate::check;
@@ -22,7 +23,7 @@ pub(crate) fn function(args: &Args, handler: &Handler, messages: Vec<TokenStream
     }
     let mut messages = messages.into_iter();
     let marker = expand::marker(handler, &function.vis);
-    let method = args.method.as_ref().map_or_else(|| "call".to_owned(), syn::LitStr::value);
+    let method = args.method.as_ref().map_or_else(|| DEFAULT_METHOD.to_owned(), syn::LitStr::value);
     let stub = stub(args, handler, &method, &mut messages);
     quote! {
         #(#messages)*

@@ -39,7 +39,7 @@ pub use schema::{HandlerEntry, TemplateSchema};
 pub use source::Source;
 pub use suggest::nearest;
 pub use template::{
-    Backoff, BatchConfig, Environment, EventTemplate, FailureStrategy, HandlerTemplate, Lifecycle,
-    RetryPolicy, StepOverride, StepTemplate, StepType, TaskTemplate,
+    Backoff, BatchConfig, DEFAULT_METHOD, Environment, EventTemplate, FailureStrategy, HandlerTemplate,
+    Lifecycle, RetryPolicy, StepOverride, StepTemplate, StepType, TaskTemplate,
 };
 pub use version::compare_versions;

@@ -9,8 +9,8 @@ use crate::diagnostic::{Code, Span};
 use crate::fields::{Fields, Report, did_you_mean, to_json};
 use crate::node::{Node, Value};
 use crate::template::{
-    Backoff, BatchConfig, Environment, EventTemplate, FailureStrategy, HandlerTemplate, Lifecycle,
-    RetryPolicy, StepOverride, StepTemplate, StepType, TaskTemplate,
+    Backoff, BatchConfig, DEFAULT_METHOD, Environment, EventTemplate, FailureStrategy, HandlerTemplate,
+    Lifecycle, RetryPolicy, StepOverride, StepTemplate, StepType, TaskTemplate,
 };
 
 /// The places of a template's steps and callables in its text.
@@ -163,7 +163,7 @@ fn handler(node: &Node, step: &str, place: &mut StepPlaces, report: &mut Report<
         handler.callable = callable;
         place.callable = span;
     }
-    handler.method = fields.text("method", report).filter(|method| method != "call");
+    handler.method = fields.text("method", report).filter(|method| method != DEFAULT_METHOD);
     handler.initialization = fields.json_map("initialization", report);
     if let Some(node) = fields.get(&["resolver"], report) {
         let message =

@@ -74,6 +74,9 @@ pub struct StepTemplate {
     pub result_schema: Option<Value>,
 }
 
+/// The entry point of a handler that has one only.
+pub const DEFAULT_METHOD: &str = "call";
+
 /// The code that runs a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HandlerTemplate {
@@ -85,6 +88,20 @@ pub struct HandlerTemplate {
     /// Static configuration, readable through the step's context.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub initialization: Map<String, Value>,
+}
+
+impl HandlerTemplate {
+    /// The name of the entry point.
+    ///
+    /// ```
+    /// let yaml = "{name: a, namespace_name: b, version: 1, steps: [{name: s, handler: {callable: C}}]}";
+    /// let template = tasker_template::load_str("demo.yaml", yaml).unwrap().into_template();
+    /// assert_eq!(template.steps[0].handler.method_name(), tasker_template::DEFAULT_METHOD);
+    /// ```
+    #[must_use]
+    pub fn method_name(&self) -> &str {
+        self.method.as_deref().unwrap_or(DEFAULT_METHOD)
+    }
 }
 
 /// How a step comes into being and what its result means.

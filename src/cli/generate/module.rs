@@ -122,7 +122,7 @@ fn stub(
             "#[allow(clippy::too_many_arguments, reason = \"one for each step that it waits for\")]\n",
         );
     }
-    let method = own.named.method.as_ref().filter(|method| *method != "call");
+    let method = own.named.method.as_ref().filter(|method| *method != tasker_template::DEFAULT_METHOD);
     let method = method.map(|method| format!(", method = {method:?}")).unwrap_or_default();
     let parameters: String =
         parameters.iter().map(|(attribute, name, kind)| format!("{attribute} {name}: {kind},")).collect();

@@ -5,40 +5,12 @@ use std::collections::HashSet;
 
 use tasker_template::{camel_case_names, snake_case_names};
 
-/// A handler has a type of its name, and would hide these.
-const TAKEN: [&str; 32] = [
-    "alloc",
-    "core",
-    "serde",
-    "serde_json",
-    "std",
-    "tasker",
-    "tests",
-    "bool",
-    "char",
-    "str",
-    "f32",
-    "f64",
-    "i8",
-    "i16",
-    "i32",
-    "i64",
-    "i128",
-    "isize",
-    "u8",
-    "u16",
-    "u32",
-    "u64",
-    "u128",
-    "usize",
-    "input",
-    "main",
-    "read",
-    "self",
-    "super",
-    "crate",
-    "tokio",
-    "test",
+use crate::cli::taken::IN_PATHS;
+
+/// A handler has a type of its name, and would hide these, as it would those of paths.
+const HIDDEN: [&str; 20] = [
+    "bool", "char", "f32", "f64", "i128", "i16", "i32", "i64", "i8", "input", "isize", "main", "read", "str",
+    "u128", "u16", "u32", "u64", "u8", "usize",
 ];
 
 /// Names for functions and parameters, all different: one for each step.
@@ -94,7 +66,7 @@ fn free(name: &str) -> String {
         "step".to_owned()
     } else if own.starts_with('_') {
         format!("step {name}")
-    } else if TAKEN.contains(&own.as_str()) || TAKEN.contains(&name) {
+    } else if IN_PATHS.iter().chain(&HIDDEN).any(|taken| *taken == own || *taken == name) {
         format!("{name} step")
     } else {
         name.to_owned()

@@ -79,7 +79,7 @@ pub(super) fn handlers(template: &TaskTemplate) -> Vec<Handler<'_>> {
 }
 
 fn key(handler: &HandlerTemplate) -> (&str, &str) {
-    (&handler.callable, handler.method.as_deref().unwrap_or("call"))
+    (&handler.callable, handler.method_name())
 }
 
 #[cfg(test)]

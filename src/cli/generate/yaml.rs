@@ -140,7 +140,11 @@ fn written(heading: &Heading<'_>, all: &[Step<'_>], steps: &[&Step<'_>]) -> Resu
         format!("name: {}\nnamespace_name: {}\nversion: 1.0.0\nsteps:\n", scalar(name), scalar(namespace));
     for step in steps {
         let HandlerInfo { callable, method, .. } = step.handler;
-        let method = if method == "call" { String::new() } else { format!(", method: {}", scalar(method)) };
+        let method = if method == tasker_template::DEFAULT_METHOD {
+            String::new()
+        } else {
+            format!(", method: {}", scalar(method))
+        };
         let own = dependencies(all, step)?;
         let own: Vec<String> = own.into_iter().map(|index| scalar(all[index].name)).collect();
         let dependencies = match own.as_slice() {

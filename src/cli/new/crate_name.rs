@@ -1,29 +1,11 @@
 //! Names that a new crate can have.
 
 use crate::cli::new::files::template_name;
+use crate::cli::taken::IN_PATHS;
 
-/// Names that mean something else where code or Cargo refers to a crate.
-const TAKEN: [&str; 19] = [
-    "alloc",
-    "build",
-    "charge_card",
-    "core",
-    "crate",
-    "deps",
-    "examples",
-    "incremental",
-    "proc_macro",
-    "reserve_item",
-    "self",
-    "serde",
-    "serde_json",
-    "std",
-    "super",
-    "tasker",
-    "test",
-    "tests",
-    "tokio",
-];
+/// Names that mean something else to Cargo, or in the code of a new crate; besides those of paths.
+const TAKEN: [&str; 7] =
+    ["build", "charge_card", "deps", "examples", "incremental", "proc_macro", "reserve_item"];
 
 /// Why a crate cannot be called this; `None` if it can.
 pub(super) fn fault(name: &str) -> Option<String> {
@@ -38,7 +20,7 @@ pub(super) fn fault(name: &str) -> Option<String> {
         Some("a crate's name has at most 64 characters".to_owned())
     } else if template_name(name).starts_with("r#") {
         Some(format!("`{name}` is a keyword of Rust"))
-    } else if TAKEN.contains(&name.replace('-', "_").as_str()) {
+    } else if IN_PATHS.iter().chain(&TAKEN).any(|taken| *taken == name.replace('-', "_")) {
         Some(format!("`{name}` is the name of something else, to Rust, to Cargo, or of what the crate uses"))
     } else {
         None

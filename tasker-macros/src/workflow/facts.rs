@@ -31,7 +31,7 @@ pub(super) fn facts(template: &Template, module: &str) -> Facts {
     let (mut to_name, mut from_name, mut read) = (String::new(), String::new(), String::new());
     for (index, step) in steps.iter().enumerate() {
         let (name, field, variant) = (&step.name, &fields[index], &variants[index]);
-        let method = step.handler.method.as_deref().unwrap_or("call");
+        let method = step.handler.method_name();
         let (key, hash) = (name_hash(&[&step.handler.callable, method]), name_hash(&[name]));
         let (place, line) = (loaded.callable_span(index), loaded.step_span(index).line());
         let (source, mark) = loaded.source().excerpt(place);

@@ -9,7 +9,7 @@ use crate::build::bind;
 use crate::build::builder::Builder;
 use crate::build::fault::BuildFault;
 use crate::build::load::{self, check_environment, check_namespaces, check_states};
-use crate::build::registry::{DEFAULT_METHOD, Registry};
+use crate::build::registry::Registry;
 
 /// A description of a runtime that has been checked.
 pub(super) struct Checked {
@@ -165,6 +165,6 @@ impl Builder {
 
 /// The handler that a step asks for.
 fn key(step: &StepTemplate) -> (String, String) {
-    let method = step.handler.method.as_deref().unwrap_or(DEFAULT_METHOD);
+    let method = step.handler.method_name();
     (step.handler.callable.clone(), method.to_owned())
 }

@@ -112,7 +112,7 @@ impl fmt::Debug for Handler {
 pub(crate) type Key = (String, String);
 
 /// The method of a template's step that names none.
-pub(crate) const DEFAULT_METHOD: &str = "call";
+pub(crate) use tasker_template::DEFAULT_METHOD;
 
 #[derive(Debug, Default)]
 pub(crate) struct Registry(HashMap<Key, Arc<Handler>>);

@@ -14,7 +14,6 @@ use tasker_template::StepIndex;
 use uuid::Uuid;
 
 use crate::build::bind::BoundTemplate;
-use crate::build::registry::DEFAULT_METHOD;
 use crate::handler::StepHandler;
 
 /// A task at one moment: its state, its steps, and every attempt that has ended.
@@ -214,7 +213,7 @@ impl Task {
             .map(|step| Step {
                 name: step.name.clone(),
                 callable: step.handler.callable.clone(),
-                method: step.handler.method.clone().unwrap_or_else(|| DEFAULT_METHOD.to_owned()),
+                method: step.handler.method_name().to_owned(),
                 dependencies: step.dependencies.clone(),
                 state: StepState::Pending,
                 max_attempts: step.retry.attempts(),

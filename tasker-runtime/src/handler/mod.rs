@@ -96,7 +96,7 @@ pub trait StepHandler: 'static {
     /// The `handler.callable` by which a template names this handler.
     const CALLABLE: &'static str;
     /// The `handler.method` by which a template names this handler; the template's default is `call`.
-    const METHOD: &'static str = "call";
+    const METHOD: &'static str = tasker_template::DEFAULT_METHOD;
     /// The steps whose results it reads; it is given no others.
     const DEPENDS_ON: &'static [Dependency] = &[];
     /// The fields of the task's context that it takes one by one.

@@ -10,7 +10,7 @@ use std::task::Poll;
 use tasker_template::TaskTemplate;
 use tokio_util::sync::CancellationToken;
 
-use crate::build::registry::{DEFAULT_METHOD, Handler, Key, Registry};
+use crate::build::registry::{Handler, Key, Registry};
 use crate::clock::Clock;
 use crate::handler::step_error::StepError;
 use crate::handler::{StepContext, StepFuture, StepHandler, StepOutcome};
@@ -102,7 +102,7 @@ pub(crate) fn unknown_step<'a>(steps: impl Iterator<Item = &'a str> + Clone, wan
 /// The steps of a template by name, with the keys of their handlers.
 fn staged(template: &TaskTemplate) -> impl Iterator<Item = (String, Key)> {
     template.steps.iter().map(|step| {
-        let method = step.handler.method.as_deref().unwrap_or(DEFAULT_METHOD);
+        let method = step.handler.method_name();
         (step.name.clone(), (step.handler.callable.clone(), method.to_owned()))
     })
 }

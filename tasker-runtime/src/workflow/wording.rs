@@ -38,7 +38,7 @@ pub(super) const fn place(template: &TemplateFacts, step: &StepPlan, text: &mut 
 /// A callable, with its method unless that is the usual one.
 pub(super) const fn key(callable: &str, method: &str, text: &mut Text) {
     text.quote(callable);
-    if !is_same(method, "call") {
+    if !is_same(method, tasker_template::DEFAULT_METHOD) {
         text.push(" with the method ");
         text.quote(method);
     }

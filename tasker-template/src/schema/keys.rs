@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::bounds;
 use crate::schema::shape::Shape;
-use crate::template::{Backoff, FailureStrategy, RetryPolicy, StepType};
+use crate::template::{Backoff, DEFAULT_METHOD, FailureStrategy, RetryPolicy, StepType};
 
 /// What is said of a key that other Taskers have, and that has no meaning here.
 const NO_MEANING: &str = "Has no meaning here: it is read over with a warning.";
@@ -191,7 +191,7 @@ pub(super) fn handler() -> Shape {
             "method",
             Shape::text()
                 .about("The entry point of a handler that has several: what `method = \"…\"` says.")
-                .default(json!("call")),
+                .default(json!(DEFAULT_METHOD)),
         )
         .key("initialization", initialization())
         .without_effect("resolver", "Has no effect: a callable is looked up as it is written.")

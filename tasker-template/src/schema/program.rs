@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-/// The method of a handler that has no others.
-const DEFAULT_METHOD: &str = "call";
+use crate::template::DEFAULT_METHOD;
 
 /// A handler as the schema of template files shows it.
 ///
