@@ -165,6 +165,21 @@ async fn a_dependency_that_is_no_ancestor_is_refused() {
 }
 
 #[tokio::test]
+async fn a_dependency_that_waits_for_its_reader_is_not_to_be_waited_for() {
+    let later = "- {name: welcome, handler: {callable: 'B::Welcome'}}\n\
+                 - {name: account, handler: {callable: 'B::Account'}, dependencies: [welcome]}\n";
+    let itself = "- {name: account, handler: {callable: 'B::Welcome'}}\n";
+    for (steps, why, way_out) in [
+        (later, "reads step `account`, which waits for it", "or change the `dependencies` of `account`"),
+        (itself, "reads step `account`, which is the step itself", "name the step whose result this is"),
+    ] {
+        let error = refused(builder(steps).state(Mailer)).await;
+        assert!(error.contains(why) && error.contains(way_out), "{error}");
+        assert!(!error.contains("add `account` to the dependencies"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_path_dependency_must_be_the_handler_that_the_template_runs() {
     let error = refused(
         builder(

@@ -267,13 +267,20 @@ fn check_dependency(
     };
     let this = StepIndex::try_from(index).unwrap_or(StepIndex::MAX);
     if !plan.is_ancestor(found, this) {
-        let message = format!(
-            "{} of step `{}` reads step `{wanted}`, which may not be complete by then",
-            handler.described(),
-            step.name
-        );
-        let suggestion =
-            format!("add `{wanted}` to the dependencies of this step, or of one that it depends on");
+        // As `workflow!` says it (`workflow/verify.rs`).
+        let (why, suggestion) = if found == this {
+            ("is the step itself", "name the step whose result this is".to_owned())
+        } else if plan.is_ancestor(this, found) {
+            let suggestion =
+                format!("read a step that is complete before, or change the `dependencies` of `{wanted}`");
+            ("waits for it", suggestion)
+        } else {
+            let suggestion =
+                format!("add `{wanted}` to the dependencies of this step, or of one that it depends on");
+            ("may not be complete by then", suggestion)
+        };
+        let message =
+            format!("{} of step `{}` reads step `{wanted}`, which {why}", handler.described(), step.name);
         faults.push(loaded.source().error(span, Code::NotAnAncestor, message, Some(suggestion)));
     }
     if let Some((callable, method)) = dependency.handler {
