@@ -1,13 +1,14 @@
 //! What the types of a handler say of themselves.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::Type;
+use syn::spanned::Spanned as _;
 
 use crate::model::{Handler, Source, option_of};
 
 /// The schemas of what a handler takes and returns, where its types have some.
-pub(crate) fn schemas(handler: &Handler, output: &TokenStream) -> TokenStream {
+pub(crate) fn schemas(handler: &Handler) -> TokenStream {
     let (mut input, mut fields, mut configs) = (None, Vec::new(), Vec::new());
     for parameter in &handler.parameters {
         let ty = parameter.owned();
@@ -19,11 +20,13 @@ pub(crate) fn schemas(handler: &Handler, output: &TokenStream) -> TokenStream {
         }
     }
     let input = input.unwrap_or_else(|| quote!(::core::option::Option::None));
+    // What is wrong with the type has been reported at its place.
+    let result = quote_spanned!(handler.result.ty().span()=> <__tasker::Described<Self::Output>>::returned());
     quote! {
         #[allow(unused_imports)]
         use __tasker::Undescribed as _;
         __tasker::HandlerSchemas {
-            result: <__tasker::Described<#output>>::returned(),
+            result: #result,
             input: #input,
             input_fields: ::std::vec![#(#fields),*],
             configs: ::std::vec![#(#configs),*],
@@ -32,5 +35,5 @@ pub(crate) fn schemas(handler: &Handler, output: &TokenStream) -> TokenStream {
 }
 
 fn taken(ty: &Type) -> TokenStream {
-    quote!(<__tasker::Described<#ty>>::taken())
+    quote_spanned!(ty.span()=> <__tasker::Described<#ty>>::taken())
 }

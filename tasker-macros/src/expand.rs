@@ -44,7 +44,7 @@ pub(crate) fn registration(args: &Args, handler: &Handler, method: &TokenStream)
     let input_fields = handler.parameters.iter().filter_map(input_field);
     let configs = handler.parameters.iter().filter_map(config_parameter);
     let reads_other_configs = handler.parameters.iter().any(may_read_configs);
-    let schemas = schemas(handler, &output);
+    let schemas = schemas(handler);
     let fits = fits(handler);
     let body = body(handler);
     let title = handler.title();

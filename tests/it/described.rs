@@ -107,6 +107,24 @@ fn of_types_that_say_nothing_nothing_is_told() {
     );
 }
 
+#[derive(Debug, Serialize, JsonSchema, WorkflowInput)]
+struct Order {
+    cents: u64,
+    note: Option<String>,
+}
+
+// The test that it writes compares `Order` with the template's `input_schema`.
+tasker::workflow! {
+    pub described_order(Order) = "tests/it/described.yaml" { charge }
+}
+
+#[test]
+#[should_panic(expected = "`input_schema` refuses what the workflow's input is written as: at `cents`")]
+fn an_input_that_the_template_refuses_fails_the_test_of_its_workflow() {
+    let schema = serde_json::json!({"properties": {"cents": {"type": "string"}}, "required": ["cents"]});
+    tasker::__private::workflow::check_values::<described_order::Workflow>(Some(schema));
+}
+
 #[test]
 fn editors_know_the_configuration_of_a_handler() {
     let builder = Tasker::builder().only_listed_handlers().handler::<charge>().handler::<opaque>();

@@ -294,11 +294,19 @@ fn types(invocation: &Invocation, index: usize, entry: usize, span: Span) -> Tok
 fn test(invocation: &Invocation) -> TokenStream {
     let name = invocation.name.to_string();
     let test = format_ident!("{}_fits_its_handlers", name.trim_start_matches("r#"));
+    let input = match &invocation.input {
+        Some(_) => quote!({
+            #[allow(unused_imports)]
+            use __w::Undescribed as _;
+            <__w::Described<Input>>::returned()
+        }),
+        None => quote!(::core::option::Option::None),
+    };
     quote! {
         #[cfg(test)]
         #[test]
         fn #test() {
-            __w::check_values::<Workflow>();
+            __w::check_values::<Workflow>(#input);
         }
     }
 }

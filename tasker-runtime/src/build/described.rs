@@ -44,6 +44,16 @@ pub(crate) fn check(loaded: &LoadedTemplate, step: usize, handler: &Handler, fau
     }
 }
 
+/// Warns of contexts that a workflow's input is written as and the template refuses.
+pub(crate) fn check_input(loaded: &LoadedTemplate, input: &Value, faults: &mut Diagnostics) {
+    let Some(schema) = &loaded.template().input_schema else { return };
+    for gap in gaps(input, schema) {
+        let difference = difference(&gap, "the type", "the schema");
+        let message = format!("`input_schema` refuses what the workflow's input is written as: {difference}");
+        faults.push(warning(loaded, &format!("/input_schema{}", gap.refuses_at), message));
+    }
+}
+
 fn gaps(narrow: &Value, wide: &Value) -> impl Iterator<Item = Gap> {
     // A schema that says nothing of a value contradicts no type.
     let is_open = |gap: &Gap| gap.keyword == "type" && gap.accepts == "any";

@@ -4,7 +4,7 @@ pub(crate) mod bind;
 pub(crate) mod builder;
 pub(crate) mod check;
 mod configs;
-mod described;
+pub(crate) mod described;
 pub(crate) mod fault;
 pub(crate) mod handlers;
 pub(crate) mod load;

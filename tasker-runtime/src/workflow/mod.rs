@@ -87,7 +87,7 @@ pub trait Workflow: Copy + Debug + Send + Sync + 'static {
 pub(crate) mod private {
     pub use crate::client::task::{OutputError, Task};
     pub use crate::client::tasker::Tasker;
-    pub use crate::handler::private::{Unvalidated, Validated};
+    pub use crate::handler::private::{Described, Undescribed, Unvalidated, Validated};
     pub use crate::handler::{Registration, StepHandler};
     pub use crate::workflow::create::Executor;
     pub use crate::workflow::listed_type::{

@@ -7,7 +7,7 @@
 #![deny(redundant_lifetimes, unnameable_types, variant_size_differences, private_interfaces)]
 #![forbid(unsafe_code)]
 
-pub use handlers::{Account, Database, account, charge, close, open};
+pub use handlers::{Account, Database, Payments, account, charge, close, open};
 pub use orders::{Wanted, order, order_of_anything, pay, reserve};
 
 mod handlers {
@@ -30,6 +30,44 @@ mod handlers {
     #[derive(Clone, Debug)]
     pub struct Database {
         _url: String,
+    }
+
+    /// Entry points of one callable.
+    #[derive(Debug)]
+    pub struct Payments {
+        _url: String,
+    }
+
+    #[step_handler("Payments")]
+    impl Payments {
+        /// Authorizes a payment.
+        pub async fn authorize(&self, #[config("currency")] currency: String) -> String {
+            currency
+        }
+
+        /// Takes it.
+        ///
+        /// # Errors
+        ///
+        /// Never.
+        pub(crate) fn call(
+            &self,
+            #[depends_on(payments::authorize)] currency: &String,
+            #[config] gateway: Option<Account>,
+        ) -> Result<String, StepError> {
+            drop(gateway);
+            Ok(currency.clone())
+        }
+
+        fn refund(&self, _: StepContext) -> Refund {
+            Refund { refunded: true }
+        }
+    }
+
+    /// What only this module knows.
+    #[derive(serde::Serialize)]
+    struct Refund {
+        refunded: bool,
     }
 
     /// Opens an account.
