@@ -12,6 +12,7 @@ mod configs;
 mod crash;
 mod described;
 mod diagnostics;
+mod diff_cli;
 mod digits;
 mod doctor;
 mod doctor_cli;

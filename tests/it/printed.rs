@@ -37,6 +37,7 @@ fn a_full_disk_under_the_output_is_an_error_of_every_command() {
     for arguments in [
         &["graph", TEMPLATE][..],
         &["validate", TEMPLATE],
+        &["diff", TEMPLATE, TEMPLATE],
         &["validate", "--json", TEMPLATE],
         &["task", "list", "--store", &store],
         &["task", "list", "--json", "--store", &store],
