@@ -220,7 +220,7 @@ fn compiled(schema: &Value) -> Option<Validator> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_global_rejects: 1_000_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, max_global_rejects: 1_000_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn without_gaps_every_value_is_accepted((narrow, wide) in pair()) {

@@ -153,6 +153,15 @@ fn a_field_that_was_not_declared_is_told_apart() {
 }
 
 #[test]
+fn a_field_that_fits_a_pattern_is_none_of_the_others() {
+    let closed = json!({"patternProperties": {"^a": {"type": "integer"}}, "additionalProperties": false});
+    let mut with_field = closed.clone();
+    with_field["properties"] = json!({"a": {"type": "string"}});
+    has_gap(closed.clone(), with_field, ("a", "type", GapKind::Refused));
+    is_narrower(closed, json!({"additionalProperties": {"type": "number"}}));
+}
+
+#[test]
 fn what_would_take_for_ever_is_given_up() {
     // Each level has all combinations of the levels below.
     let deep = |leaf: &str| {
