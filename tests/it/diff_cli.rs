@@ -87,16 +87,16 @@ fn what_breaks_comes_first_with_its_line_and_the_last_line_sums_up() {
 shop/order 1.0.0 -> shop/order 1.1.0
 
 breaks tasks in flight and callers
-  b.yaml:16:5   `result_schema` of step `charge` allows results that it refused: `cents`: `required` yes -> no; \
-readers do not expect them, and in tasks in flight the old schema refuses them
+  b.yaml:16:5   `result_schema` of step `charge` allows results that it refused: `cents`: `required` yes -> \
+no; readers do not expect them, and in tasks in flight the old schema refuses them
 
 breaks tasks in flight
-  b.yaml:11:25  step `reserve` is run by `Hold`, and was by `Reserve`; tasks in flight ask for `Reserve`, which no \
-step has any more: keep that handler until they end
+  b.yaml:11:25  step `reserve` is run by `Hold`, and was by `Reserve`; tasks in flight ask for `Reserve`, \
+which no step has any more: keep that handler until they end
 
 breaks nothing
-  b.yaml:3:10   the version is 1.1.0, and was 1.0.0: the same context or idempotency key makes a new task, also \
-where version 1.0.0 has one
+  b.yaml:3:10   the version is 1.1.0, and was 1.0.0: the same context or idempotency key makes a new task, \
+also where version 1.0.0 has one
   b.yaml:8:5    `input_schema` declares `note`, and refuses only contexts that had it without being declared
   b.yaml:14:22  `timeout_seconds` of step `charge`: none -> 9
 

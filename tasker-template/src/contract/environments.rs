@@ -19,8 +19,8 @@ impl Comparison<'_, '_> {
             match find(&after.environments, name) {
                 None => {
                     let message = format!(
-                        "the environment `{name}` is gone: tasks in flight that were created in it are left to \
-                         workers of it, and none starts in an environment that no template has"
+                        "the environment `{name}` is gone: tasks in flight that were created in it are left \
+                         to workers of it, and none starts in an environment that no template has"
                     );
                     let on = At { after: None, ..at };
                     self.add(ChangeKind::Environment, Breaks::TASKS_IN_FLIGHT, &on, message);

@@ -11,8 +11,8 @@ impl Comparison<'_, '_> {
         let (before, after) = (self.before.template(), self.after.template());
         if before.namespace != after.namespace {
             let message = format!(
-                "the namespace is `{}`, and was `{}`: callers ask for `{}/{}`, and a worker that is limited to \
-                 namespaces of the new template leaves tasks in flight alone",
+                "the namespace is `{}`, and was `{}`: callers ask for `{}/{}`, and a worker that is limited \
+                 to namespaces of the new template leaves tasks in flight alone",
                 after.namespace, before.namespace, before.namespace, before.name
             );
             self.add(ChangeKind::Namespace, Breaks::BOTH, &At::top("namespace_name"), message);
@@ -26,8 +26,8 @@ impl Comparison<'_, '_> {
         }
         if before.version != after.version {
             let message = format!(
-                "the version is {}, and was {}: the same context or idempotency key makes a new task, also where \
-                 version {} has one",
+                "the version is {}, and was {}: the same context or idempotency key makes a new task, also \
+                 where version {} has one",
                 after.version, before.version, before.version
             );
             self.add(ChangeKind::Version, Breaks::NOTHING, &At::top("version"), message);
@@ -74,8 +74,8 @@ impl Comparison<'_, '_> {
             return;
         }
         let message = format!(
-            "the version is still {}: tasks in flight keep the template that they were created with, and nobody can \
-             tell the two apart; write another `version`",
+            "the version is still {}: tasks in flight keep the template that they were created with, and \
+             nobody can tell the two apart; write another `version`",
             after.version
         );
         let at = At::top("version");

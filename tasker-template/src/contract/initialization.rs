@@ -34,8 +34,8 @@ impl Comparison<'_, '_> {
                 ),
                 Key::OtherType => (
                     Breaks::TASKS_IN_FLIGHT,
-                    "is of another type; a handler that reads the new one fails in tasks in flight, which have the \
-                     old one",
+                    "is of another type; a handler that reads the new one fails in tasks in flight, which \
+                     have the old one",
                 ),
                 Key::Removed => (Breaks::NOTHING, "is gone"),
                 Key::OtherValue => (Breaks::NOTHING, "has another value; tasks in flight keep the old one"),

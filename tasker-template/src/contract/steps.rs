@@ -169,8 +169,8 @@ impl Comparison<'_, '_> {
         let on = at.key("dependencies");
         if !fresh.is_empty() {
             let message = format!(
-                "step `{name}` waits for {} too; if its handler reads that, it fails in tasks in flight, where the \
-                 step did not wait for it",
+                "step `{name}` waits for {} too; if its handler reads that, it fails in tasks in flight, \
+                 where the step did not wait for it",
                 quoted(fresh)
             );
             self.add(ChangeKind::Dependencies, Breaks::TASKS_IN_FLIGHT, &on, message);

@@ -284,7 +284,8 @@ fn places_are_those_of_the_keyword_in_both_files() {
         BASE.replace("{callable: Charge}", &format!("{{callable: Charge}}\n    result_schema:\n{schema}"))
     };
     let before = with(
-        "      type: object\n      $defs: {m: {maximum: 5}}\n      properties:\n        a: {$ref: '#/$defs/m'}",
+        "      type: object\n      $defs: {m: {maximum: 5}}\n      properties:\n        \
+         a: {$ref: '#/$defs/m'}",
     );
     let after = with("      type: object\n      properties:\n        a:\n          maximum: 9");
     let change = changes(&before, &after).remove(1);

@@ -73,7 +73,8 @@ fn a_keyword_of_another_type_says_nothing() {
 #[test]
 fn a_gap_says_where_it_is_and_what_each_side_says() {
     let schema = |minimum: u64| {
-        json!({"type": "object", "properties": {"lines": {"type": "array", "items": {"$ref": "#/$defs/line"}}},
+        json!({"type": "object",
+            "properties": {"lines": {"type": "array", "items": {"$ref": "#/$defs/line"}}},
             "$defs": {"line": {"properties": {"cents": {"minimum": minimum}}}}})
     };
     let all = schema_gaps(&schema(0), &schema(1));
