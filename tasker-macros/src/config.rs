@@ -5,8 +5,8 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{LitStr, Type};
 
-use crate::expand::validation_of;
 use crate::model::{Parameter, Source, Validation, option_of};
+use crate::validation::validation_of;
 
 /// What the handler takes of its configuration, with the functions that check it before anything runs.
 pub(crate) fn config_parameter(parameter: &Parameter) -> Option<TokenStream> {

@@ -15,6 +15,7 @@ use crate::config::{config_parameter, config_title, read_config};
 use crate::described::schemas;
 use crate::fits::fits;
 use crate::model::{Handler, Output, Owner, Parameter, Source, Validation, arguments, option_of, unraw};
+use crate::validation::validation_of;
 
 /// The user's function, the type that stands for it, and its registration.
 pub(crate) fn function(args: &Args, handler: &Handler) -> TokenStream {
@@ -315,47 +316,6 @@ fn extraction(parameter: &Parameter, value: &Ident) -> TokenStream {
         Source::Unknown => return TokenStream::new(),
     };
     extract(value, &quote!(__tasker::#read(&#context, #name)))
-}
-
-/// Returns `fail`, which may use `__tasker_error`, when a value is not valid.
-pub(crate) fn validation_of(
-    ty: &Type,
-    value: &Ident,
-    validation: Validation,
-    what: &str,
-    fail: &TokenStream,
-) -> TokenStream {
-    let (inner, is_optional) = option_of(ty).map_or((ty, false), |inner| (inner, true));
-    let input = format_ident!("__tasker_input");
-    let (check, otherwise) = match validation {
-        Validation::Declined => return TokenStream::new(),
-        Validation::Asked => {
-            (quote_spanned!(inner.span()=> __tasker::check_input::<#inner>(#input, #what)), None)
-        }
-        Validation::IfPossible => {
-            (quote!(__tasker::Validated(#input).check_input(#what)), Some(quote!(Unvalidated)))
-        }
-        Validation::IfPossibleOrPlain => (
-            quote_spanned!(inner.span()=> __tasker::Validated(#input).check_input(#what)),
-            Some(quote!(PlainUnvalidated)),
-        ),
-    };
-    let otherwise = otherwise.into_iter();
-    let some = match is_optional {
-        true => quote!(::core::option::Option::as_ref(&#value)),
-        false => quote!(::core::option::Option::Some(&#value)),
-    };
-    quote! {
-        if let ::core::option::Option::Some(#input) = #some {
-            #(
-                #[allow(unused_imports)]
-                use __tasker::#otherwise as _;
-            )*
-            if let ::core::result::Result::Err(__tasker_error) = #check {
-                return #fail;
-            }
-        }
-    }
 }
 
 fn extract(value: &Ident, read: &TokenStream) -> TokenStream {

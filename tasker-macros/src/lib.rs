@@ -13,6 +13,7 @@ mod method_path;
 mod methods;
 mod model;
 mod serde_attributes;
+mod validation;
 mod validators;
 mod workflow;
 
