@@ -1,11 +1,10 @@
 //! The code of a workflow without mistakes of its own: its module, and the checks for the compiler.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::Ident;
-use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use tasker_template::{name_hash, snake_case_names};
 
@@ -28,10 +27,13 @@ pub(super) fn workflow(invocation: &Invocation, template: &Template, listed: &[L
     let template = template.loaded.template();
     let (namespace, title, version) = (&template.namespace, &template.name, &template.version);
     let file = invocation.file.value();
-    let registrations = invocation.entries.iter().enumerate().map(|(index, entry)| {
-        let shown = entry.shown();
-        quote!(__w::Registration::of::<<__TaskerHandlers as __w::Nth<#index>>::Handler>(#shown))
-    });
+    let registrations =
+        invocation.entries.iter().enumerate().fold(String::new(), |mut text, (index, entry)| {
+            let (handler, shown) = (handler_at(index), entry.shown());
+            let _ = write!(text, "__w::Registration::of::<{handler}>({shown:?}),");
+            text
+        });
+    let registrations = written(&registrations);
     let about = format!("The workflow `{namespace}/{title}`, version {version}: `{file}`.");
     let test = test(invocation);
     let conditions: Vec<_> = invocation.conditions().collect();
@@ -83,7 +85,7 @@ pub(super) fn workflow(invocation: &Invocation, template: &Template, listed: &[L
                 type Step = #name::Step;
 
                 fn handlers() -> ::std::vec::Vec<__w::Registration> {
-                    ::std::vec![#(#registrations),*]
+                    ::std::vec![#registrations]
                 }
 
                 fn step(name: &str) -> ::core::option::Option<#name::Step> {
@@ -100,9 +102,11 @@ pub(super) fn workflow(invocation: &Invocation, template: &Template, listed: &[L
     }
 }
 
-/// Code that was written as text.
+/// Code that was written as text. The compiler reads it at once: `proc_macro2` would read it before, with a parser of
+/// its own, which is most often not optimized.
 fn written(text: &str) -> TokenStream {
-    text.parse().expect("what `facts` writes is Rust")
+    let tokens: proc_macro::TokenStream = text.parse().expect("what is written here is Rust");
+    tokens.into()
 }
 
 /// The part of the module that every workflow has alike.
@@ -183,19 +187,25 @@ fn client(invocation: &Invocation) -> TokenStream {
 
 /// What the user names: the listed handlers and the input, as types.
 fn named(invocation: &Invocation) -> TokenStream {
-    let handlers = invocation.entries.iter().enumerate().map(|(index, entry)| {
+    let mut places = String::new();
+    let mut handlers = TokenStream::new();
+    for (index, entry) in invocation.entries.iter().enumerate() {
         let span = located(entry.span());
         // The path is used once, as a type, so that the compiler reports a wrong one once.
         let (path, listed) = (&entry.path, format_ident!("__TaskerListed{index}", span = span));
-        quote_spanned! {span=>
+        handlers.extend(quote_spanned! {span=>
             type #listed = #path;
-            impl __w::Nth<#index> for __TaskerHandlers {
-                type Handler = <__w::Choose<#listed, { __w::Probe::<#listed>::IS_HANDLER }> as
-                    __w::Choice>::Handler;
-            }
             const _: () = __w::is_handler::<#listed>();
-        }
-    });
+        });
+        let _ = write!(
+            places,
+            "impl __w::Nth<{index}> for __TaskerHandlers {{
+                type Handler = <__w::Choose<{listed}, {{ __w::Probe::<{listed}>::IS_HANDLER }}> as
+                    __w::Choice>::Handler;
+            }}"
+        );
+    }
+    let places = written(&places);
     // Not of the public trait, for then the input's type would have to be as public as the workflow.
     let input = invocation.input.as_ref().map(|ty| {
         quote_spanned! {ty.span()=>
@@ -207,7 +217,8 @@ fn named(invocation: &Invocation) -> TokenStream {
     quote! {
         #[allow(unused_imports)]
         use __w::AnyType as _;
-        #(#handlers)*
+        #handlers
+        #places
         #input
     }
 }
@@ -215,16 +226,18 @@ fn named(invocation: &Invocation) -> TokenStream {
 /// What each listed handler declares.
 fn handlers(invocation: &Invocation, listed: &[Listed]) -> TokenStream {
     let name = &invocation.name;
-    let entries = listed.iter().map(|Listed { entry, step }| {
-        let shown = invocation.entries[*entry].shown();
+    let entries = listed.iter().fold(String::new(), |mut text, Listed { entry, step }| {
+        let (handler, shown) = (handler_at(*entry), invocation.entries[*entry].shown());
         let step = match step {
-            Some(step) => quote!(::core::option::Option::Some(#step)),
-            None => quote!(::core::option::Option::None),
+            Some(step) => format!("::core::option::Option::Some({step})"),
+            None => "::core::option::Option::None".to_owned(),
         };
-        quote!(__w::ListedHandler::of::<<__TaskerHandlers as __w::Nth<#entry>>::Handler>(#shown, #step))
+        let _ = write!(text, "__w::ListedHandler::of::<{handler}>({shown:?}, {step}),");
+        text
     });
+    let entries = written(&entries);
     quote! {
-        const HANDLERS: &[__w::ListedHandler] = &[#(#entries),*];
+        const HANDLERS: &[__w::ListedHandler] = &[#entries];
         const FACTS: &__w::TemplateFacts = &#name::TEMPLATE;
     }
 }
@@ -235,45 +248,62 @@ fn outputs(invocation: &Invocation, template: &Template) -> TokenStream {
     let (name, span) = (&invocation.name, located(invocation.file.span()));
     let steps = &template.loaded.template().steps;
     let fields = snake_case_names(steps.iter().map(|step| step.name.as_str()));
-    let outputs = steps.iter().zip(fields).enumerate().map(|(index, (step, field))| {
+    let mut outputs = String::new();
+    let mut bound = TokenStream::new();
+    for (index, (step, field)) in steps.iter().zip(fields).enumerate() {
         let hash = name_hash(&[&step.name]);
-        let field: Ident = syn::parse_str(&field).expect("the names of fields are identifiers");
         // The constant has a name, for the compiler shows that of one which cannot be evaluated.
-        let handler = format_ident!("handler_of_{}", field.unraw());
-        quote_spanned! {span=>
+        let handler = format_ident!("handler_of_{}", field.trim_start_matches("r#"), span = span);
+        bound.extend(quote_spanned! {span=>
             #[allow(non_upper_case_globals)]
             const #handler: usize = __w::bind(FACTS, HANDLERS, #index);
-            impl __w::StepOutput<#hash> for __TaskerHandlers {
-                type Step = #name::steps::#field;
-                type Output = <<__TaskerHandlers as __w::Nth<{ #handler }>>::Handler as __w::StepHandler>::Output;
-            }
-        }
-    });
-    outputs.collect()
+        });
+        let _ = write!(
+            outputs,
+            "impl __w::StepOutput<{hash}> for __TaskerHandlers {{
+                type Step = {name}::steps::{field};
+                type Output = <{} as __w::StepHandler>::Output;
+            }}",
+            handler_at(format_args!("{{ {handler} }}")),
+        );
+    }
+    bound.extend(written(&outputs));
+    bound
+}
+
+/// The listed handler at a place of the list, as a type.
+fn handler_at(index: impl std::fmt::Display) -> String {
+    format!("<__TaskerHandlers as __w::Nth<{index}>>::Handler")
 }
 
 /// What is checked of each handler. Errors point to its path.
 fn checks(invocation: &Invocation, listed: &[Listed]) -> TokenStream {
     let mut compared = HashSet::new();
-    let checks = listed.iter().enumerate().map(|(index, Listed { entry, .. })| {
+    let (mut aliases, mut checks) = (String::new(), TokenStream::new());
+    for (index, Listed { entry, .. }) in listed.iter().enumerate() {
         let listed = &invocation.entries[*entry];
         let span = located(listed.span());
+        checks.extend(quote_spanned!(span=> const _: () = __w::check(FACTS, HANDLERS, #index);));
         // Types are those of the handler, for however many steps it is listed.
-        let types = compared.insert(listed.shown()).then(|| types(invocation, index, *entry, span));
-        quote_spanned! {span=>
-            const _: () = __w::check(FACTS, HANDLERS, #index);
-            #types
+        if compared.insert(listed.shown()) {
+            checks.extend(types(invocation, index, span));
+            // One that does not say its types has none to compare.
+            let handler = handler_at(entry);
+            let _ = write!(
+                aliases,
+                "type __TaskerTyped{index} = <__w::Choose<{handler}, {{
+                    <{handler} as __w::StepHandler>::SAYS_ITS_TYPES
+                }}> as __w::Choice>::Handler;"
+            );
         }
-    });
-    checks.collect()
+    }
+    checks.extend(written(&aliases));
+    checks
 }
 
 /// What is compared of the types of a handler.
-fn types(invocation: &Invocation, index: usize, entry: usize, span: Span) -> TokenStream {
-    // One that does not say its types has none to compare.
-    let listed = quote_spanned!(span=> <__TaskerHandlers as __w::Nth<#entry>>::Handler);
-    let says = quote_spanned!(span=> <#listed as __w::StepHandler>::SAYS_ITS_TYPES);
-    let handler = quote_spanned!(span=> <__w::Choose<#listed, { #says }> as __w::Choice>::Handler);
+fn types(invocation: &Invocation, index: usize, span: Span) -> TokenStream {
+    let handler = format_ident!("__TaskerTyped{index}", span = span);
     let fields = invocation.input.as_ref().map(|ty| {
         let (name, fields) =
             (quote!(<#ty as __w::WorkflowInput>::NAME), quote!(<#ty as __w::WorkflowInput>::FIELDS));

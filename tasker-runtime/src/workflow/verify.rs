@@ -225,8 +225,16 @@ const fn listing(template: &TemplateFacts, handlers: &[ListedHandler], handler: 
     }
     let mut step = 0;
     while step < template.steps.len() {
+        if runs(listed, &template.steps[step]) {
+            return;
+        }
+        step += 1;
+    }
+    // Only here, for it compares each step with each handler.
+    let mut step = 0;
+    while step < template.steps.len() {
         // A callable without a handler may be a misspelling of this one's; one error is enough.
-        if runs(listed, &template.steps[step]) || handler_of(template, handlers, step).is_none() {
+        if handler_of(template, handlers, step).is_none() {
             return;
         }
         step += 1;
