@@ -51,13 +51,13 @@ use std::time::Instant;
 #[proc_macro]
 pub fn workflow(tokens: proc_macro::TokenStream) -> proc_macro::TokenStream {{
     let mut times = String::new();
-    for _ in 0..4 {{
+    for round in 0..4 {{
         let tokens = tokens.clone();
         let begun = Instant::now();
         let made: proc_macro::TokenStream = workflow::workflow(tokens.into(), syn::parse_quote!(::tasker)).into();
         let _ = writeln!(times, "{{}}", begun.elapsed().as_secs_f64() * 1e3);
-        let first = made.to_string();
-        assert!(!first.contains("compile_error"), "{{first}}");
+        // It has made its code, not messages about mistakes.
+        assert!(round < 3 || !made.to_string().contains("compile_error"), "{{made}}");
     }}
     let home = std::env::var("CARGO_MANIFEST_DIR").expect("Cargo says where the crate is");
     let text = std::fs::read_to_string(home + "/../template/bench.yaml").expect("the template is beside the crate");

@@ -34,7 +34,10 @@ pub(crate) struct Entry {
 impl Entry {
     /// The path as a person writes it, without the spaces of its tokens.
     pub(crate) fn shown(&self) -> String {
-        self.path.to_token_stream().to_string().replace(' ', "")
+        // Of its names, for the compiler would have to be asked for the text of tokens.
+        let names: Vec<String> = self.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        let root = if self.path.leading_colon.is_some() { "::" } else { "" };
+        format!("{root}{}", names.join("::"))
     }
 
     /// Where errors about the handler point: the path's last name.
