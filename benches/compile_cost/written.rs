@@ -85,7 +85,7 @@ pub fn write(directory: &Path, number: usize, modules: usize) -> Written {
         fs::write(directory.join(package).join(format!("src/{file}.rs")), format!("{list}{code}")).unwrap();
     }
     let entries: String = (0..number).fold(String::new(), |mut text, index| {
-        let _ = write!(text, "        {},\n", homes[index].path(&steps[index].name, false));
+        let _ = writeln!(text, "        {},", homes[index].path(&steps[index].name, false));
         text
     });
     let list = format!("pub bench(handlers::Order) = \"../template/bench.yaml\" {{\n{entries}    }}");
