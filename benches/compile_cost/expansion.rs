@@ -28,7 +28,8 @@ pub struct Times {
 pub fn write(directory: &Path, version: &str, list: &str, root: &Path) {
     let sources = root.join("tasker-macros/src");
     let manifest = format!(
-        "[package]\nname = \"timed\"\nversion = \"{version}\"\nedition = \"2024\"\n\n[lib]\nproc-macro = true\n\n\
+        "[package]\nname = \"timed\"\nversion = \"{version}\"\nedition = \"2024\"\n\n\
+         [lib]\nproc-macro = true\n\n\
          [dependencies]\nproc-macro2 = \"1\"\nquote = \"1\"\nsyn = {{ version = \"3\", \
          features = [\"full\"] }}\ntasker-template = {{ path = {:?} }}\n",
         root.join("tasker-template")
@@ -54,13 +55,15 @@ pub fn workflow(tokens: proc_macro::TokenStream) -> proc_macro::TokenStream {{
     for round in 0..4 {{
         let tokens = tokens.clone();
         let begun = Instant::now();
-        let made: proc_macro::TokenStream = workflow::workflow(tokens.into(), syn::parse_quote!(::tasker)).into();
+        let made = workflow::workflow(tokens.into(), syn::parse_quote!(::tasker));
+        let made = proc_macro::TokenStream::from(made);
         let _ = writeln!(times, "{{}}", begun.elapsed().as_secs_f64() * 1e3);
         // It has made its code, not messages about mistakes.
         assert!(round < 3 || !made.to_string().contains("compile_error"), "{{made}}");
     }}
     let home = std::env::var("CARGO_MANIFEST_DIR").expect("Cargo says where the crate is");
-    let text = std::fs::read_to_string(home + "/../template/bench.yaml").expect("the template is beside the crate");
+    let text = std::fs::read_to_string(home + "/../template/bench.yaml");
+    let text = text.expect("the template is beside the crate");
     let begun = Instant::now();
     let loaded = tasker_template::load_str("bench.yaml", &text).expect("the template is valid");
     let _ = writeln!(times, "{{}}", begun.elapsed().as_secs_f64() * 1e3);

@@ -75,7 +75,7 @@ fn main() {
     }
 
     println!("\nOne expansion, in a compiler of its own each time, ms: min / median / max\n");
-    println!("| macros compiled with | steps | first call | of it, reading the template | called again |");
+    println!("| macros compiled with | steps | first call | the template read once more | called again |");
     println!("| --- | --- | --- | --- | --- |");
     for settings in Settings::ALL {
         for written in &written {
@@ -103,8 +103,8 @@ fn main() {
         options.rounds
     );
     println!(
-        "| macros compiled with | steps | what is checked | with `workflow!` | without | added, median of the pairs \
-         | added processor time |"
+        "| macros compiled with | steps | what is checked | with `workflow!` | without \
+         | added, median of the pairs | added processor time |"
     );
     println!("| --- | --- | --- | --- | --- | --- | --- |");
     for settings in [Settings::Dev, Settings::Advised] {

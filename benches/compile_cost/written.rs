@@ -218,7 +218,8 @@ pub async fn {name}(
 }
 
 fn main_function() -> String {
-    "mod flow;\n\n#[tokio::main]\nasync fn main() {\n    flow::run().await.expect(\"the workflow completes\");\n}\n"
+    "mod flow;\n\n#[tokio::main]\nasync fn main() {\n\
+     \x20   flow::run().await.expect(\"the workflow completes\");\n}\n"
         .to_owned()
 }
 
