@@ -207,33 +207,36 @@ pub(crate) fn input(attribute: &syn::Attribute, errors: &mut Errors) -> Input {
     input
 }
 
-/// The key in `#[config("key")]`; `None` for the whole configuration.
-pub(crate) fn config(attribute: &syn::Attribute, errors: &mut Errors) -> Option<LitStr> {
-    let list = attribute_list(attribute, "`#[config]` or `#[config(\"key\")]`", errors)?;
-    let mut list = list.into_iter();
-    let key = match list.next()? {
-        Arg::Text(text) if text.value().is_empty() => {
-            errors.on(text, "[TSK319] the key is empty; for the whole configuration write `#[config]`");
-            None
+/// The key in `#[config("key")]`, `None` for the whole configuration; and the value of `validate` or `validate = …`.
+pub(crate) fn config(attribute: &syn::Attribute, errors: &mut Errors) -> (Option<LitStr>, Option<bool>) {
+    const EXAMPLE: &str = "`#[config]`, `#[config(\"key\")]` or `#[config(\"key\", validate)]`";
+    let (mut key, mut validate) = (None, None);
+    let Some(list) = attribute_list(attribute, EXAMPLE, errors) else { return (key, validate) };
+    for (index, arg) in list.into_iter().enumerate() {
+        match arg {
+            Arg::Path(path) if path.is_ident("validate") => validate = Some(true),
+            Arg::Pair(name, value) if name == "validate" => match value.tokens().to_string().as_str() {
+                "true" => validate = Some(true),
+                "false" => validate = Some(false),
+                _ => errors.on(value.tokens(), "[TSK302] write `validate`, or `validate = false`"),
+            },
+            other if index > 0 => errors.on(
+                other.tokens(),
+                "[TSK319] a parameter takes one key, which comes first: take further ones as further parameters",
+            ),
+            Arg::Text(text) if text.value().is_empty() => {
+                errors.on(text, "[TSK319] the key is empty; for the whole configuration write `#[config]`");
+            }
+            Arg::Text(text) => key = Some(text),
+            Arg::Path(path) => {
+                let key = spelled(&path);
+                errors.on(path, format!("[TSK319] the key is written in quotes: `#[config(\"{key}\")]`"));
+            }
+            other => errors
+                .on(other.tokens(), "[TSK319] a configuration is one key, in quotes: `#[config(\"url\")]`"),
         }
-        Arg::Text(text) => Some(text),
-        Arg::Path(path) => {
-            let key = spelled(&path);
-            errors.on(path, format!("[TSK319] the key is written in quotes: `#[config(\"{key}\")]`"));
-            None
-        }
-        other => {
-            errors.on(other.tokens(), "[TSK319] a configuration is one key, in quotes: `#[config(\"url\")]`");
-            None
-        }
-    };
-    for other in list {
-        errors.on(
-            other.tokens(),
-            "[TSK319] a parameter takes one key: take further ones as further parameters",
-        );
     }
-    key
+    (key, validate)
 }
 
 /// The arguments of `#[depends_on(…)]`.

@@ -39,7 +39,13 @@ pub(crate) fn rules(handler: &Handler, errors: &mut Errors) {
         if is_step_handler(attribute) {
             errors.on(
                 attribute,
-                "[TSK314] a function is one handler: write a second function that calls this one",
+                match handler.owner {
+                    None => "[TSK314] a function is one handler: write a second function that calls this one",
+                    Some(_) => {
+                        "[TSK314] the attribute of the block makes each method a handler, with its name as the \
+                         method: remove this one"
+                    }
+                },
             );
         }
     }
@@ -176,15 +182,20 @@ fn itself(handler: &Handler, errors: &mut Errors) {
 /// Reports a result or a field that two parameters take: one of them was probably meant to be another.
 fn duplicates(handler: &Handler, errors: &mut Errors) {
     let (mut steps, mut fields, mut keys) = (HashMap::new(), HashMap::new(), HashMap::new());
+    let is_whole = |parameter: &&Parameter| matches!(parameter.source, Source::Config { key: None, .. });
+    for parameter in handler.parameters.iter().filter(is_whole).skip(1) {
+        let message = "[TSK306] another parameter receives the whole configuration already: use that one";
+        errors.on(&parameter.written, message);
+    }
     for parameter in &handler.parameters {
         let (seen, name, what) = match &parameter.source {
             Source::Step { step, .. } | Source::Handler { step, .. } => {
                 (&mut steps, step, "the result of step")
             }
             Source::Input { field: Some(field), .. } => (&mut fields, field, "the field"),
-            Source::Config { key: Some(key) } => (&mut keys, key, "the value of the configuration"),
+            Source::Config { key: Some(key), .. } => (&mut keys, key, "the value of the configuration"),
             Source::Input { field: None, .. }
-            | Source::Config { key: None }
+            | Source::Config { key: None, .. }
             | Source::Extracted
             | Source::Unknown => continue,
         };

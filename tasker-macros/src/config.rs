@@ -5,19 +5,19 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{LitStr, Type};
 
-use crate::model::{Parameter, Source, Validation, option_of};
+use crate::model::{Parameter, Source, option_of};
 use crate::validation::validation_of;
 
 /// What the handler takes of its configuration, with the functions that check it before anything runs.
 pub(crate) fn config_parameter(parameter: &Parameter) -> Option<TokenStream> {
-    let Source::Config { key } = &parameter.source else { return None };
+    let Source::Config { key, validation } = &parameter.source else { return None };
     let (ty, name) = (parameter.owned(), &parameter.name);
     let value = format_ident!("__tasker_value");
     let read = read_config(ty, key.as_ref(), &quote!(__tasker_config));
     let validated = validation_of(
         ty,
         &value,
-        Validation::IfPossible,
+        *validation,
         &config_title(key.as_ref()),
         &quote!(::core::result::Result::Err(__tasker::refused_config(__tasker_error))),
     );

@@ -15,7 +15,8 @@ pub(crate) fn schemas(handler: &Handler) -> TokenStream {
         match &parameter.source {
             Source::Input { field: None, .. } => input = Some(taken(ty)),
             Source::Input { field: Some(_), .. } => fields.push(taken(ty)),
-            Source::Config { .. } => configs.push(taken(option_of(ty).unwrap_or(ty))),
+            Source::Config { key: None, .. } => configs.push(taken(option_of(ty).unwrap_or(ty))),
+            Source::Config { .. } => configs.push(taken(ty)),
             _ => {}
         }
     }

@@ -14,7 +14,7 @@ use crate::args::Args;
 use crate::config::{config_parameter, config_title, read_config};
 use crate::described::schemas;
 use crate::fits::fits;
-use crate::model::{Handler, Output, Owner, Parameter, Source, Validation, arguments, option_of, unraw};
+use crate::model::{Handler, Output, Owner, Parameter, Source, arguments, is_named, option_of, unraw};
 use crate::validation::validation_of;
 
 /// The user's function, the type that stands for it, and its registration.
@@ -53,7 +53,10 @@ pub(crate) fn registration(args: &Args, handler: &Handler, method: &TokenStream)
         // That of the attribute.
         None => (None, Span::call_site()),
         Some(Owner { ty, .. }) => (
-            Some(quote_spanned!(ty.span()=> __tasker_requires.push(__tasker::object_required::<#ty>());)),
+            {
+                let requires = format_ident!("__tasker_requires");
+                Some(quote_spanned!(ty.span()=> #requires.push(__tasker::object_required::<#ty>());))
+            },
             handler.name().span(),
         ),
     };
@@ -70,6 +73,7 @@ pub(crate) fn registration(args: &Args, handler: &Handler, method: &TokenStream)
 
             #[automatically_derived]
             impl __tasker::StepHandler for #name {
+                const NAME: &'static str = #title;
                 const CALLABLE: &'static str = #callable;
                 const METHOD: &'static str = #method;
                 const DEPENDS_ON: &'static [__tasker::Dependency] = &[#(#dependencies),*];
@@ -115,7 +119,8 @@ fn input_field(parameter: &Parameter) -> Option<TokenStream> {
 
 /// Whether a parameter gets its value by itself, perhaps from the configuration.
 fn may_read_configs(parameter: &Parameter) -> bool {
-    matches!(parameter.source, Source::Extracted) && !is_called_state(parameter.owned())
+    let ty = parameter.owned();
+    matches!(parameter.source, Source::Extracted) && !is_called_state(ty) && !is_named(ty, &["ResultWrites"])
 }
 
 /// The type that stands for the function: same name, other namespace.
@@ -223,8 +228,9 @@ fn body(handler: &Handler) -> TokenStream {
     let (object, function) = match &handler.owner {
         None => (None, quote!(#name)),
         Some(Owner { ty, .. }) => {
-            let read = quote_spanned!(ty.span()=> __tasker::object::<#ty>(&__tasker_context));
-            (Some(extract(&format_ident!("__tasker_self"), &read)), quote!(#ty::#name))
+            let (context, this) = (format_ident!("__tasker_context"), format_ident!("__tasker_self"));
+            let read = quote_spanned!(ty.span()=> __tasker::object::<#ty>(&#context));
+            (Some(extract(&this, &read)), quote!(#ty::#name))
         }
     };
     let this = object.as_ref().map(|_| quote!(&__tasker_self,));
@@ -297,12 +303,12 @@ fn extraction(parameter: &Parameter, value: &Ident) -> TokenStream {
             Some(inner) => (quote_spanned!(ty.span()=> optional_dependency::<#inner>), step),
             None => (quote_spanned!(ty.span()=> dependency::<#ty>), step),
         },
-        Source::Config { key } => {
+        Source::Config { key, validation } => {
             let read = read_config(ty, key.as_ref(), &quote!(__tasker::configuration(&#context)));
             let extracted = extract(value, &read);
             let title = config_title(key.as_ref());
             let fail = quote!(__tasker::StepOutcome::Fail(__tasker::refused_config(__tasker_error)));
-            let validated = validation_of(ty, value, Validation::IfPossible, &title, &fail);
+            let validated = validation_of(ty, value, *validation, &title, &fail);
             return quote!(#extracted #validated);
         }
         Source::Extracted if is_called_state(ty) => {

@@ -11,11 +11,12 @@ use tasker_template::snake_case_names;
 
 use crate::args::Args;
 use crate::errors::Errors;
-use crate::model::{Handler, Owner, unraw};
+use crate::model::{Handler, Owner, is_ours, unraw};
 use crate::{check, expand, fallback};
 
 pub(crate) fn block(args: &Args, mut block: ItemImpl, mut errors: Errors) -> TokenStream {
     let Some(owner) = owner(args, &block, &mut errors) else {
+        block.items.iter_mut().for_each(without_ours);
         return fallback::item(block.into_token_stream(), errors);
     };
     let conditions: Vec<_> = block.attrs.iter().filter(|one| one.path().is_ident("cfg")).cloned().collect();
@@ -29,6 +30,7 @@ pub(crate) fn block(args: &Args, mut block: ItemImpl, mut errors: Errors) -> Tok
             ),
         }
     }
+    block.items.iter_mut().for_each(without_ours);
     for handler in &handlers {
         check::rules(handler, &mut errors);
     }
@@ -38,12 +40,13 @@ pub(crate) fn block(args: &Args, mut block: ItemImpl, mut errors: Errors) -> Tok
     }
     let markers = handlers.iter().map(|handler| expand::marker(handler, &outside(&handler.function.vis)));
     let module = &owner.module;
-    let about = format!("The step handlers of `{}`, as types.", owner.ty.to_token_stream());
+    let about = format!("The step handlers of `{}`, as types.", spelled(&owner.ty));
+    let visibility = widest(&handlers);
     let module = quote! {
         #(#conditions)*
         #[doc = #about]
         #[allow(missing_docs, unreachable_pub, unused)]
-        pub mod #module {
+        #visibility mod #module {
             #(#markers)*
         }
     };
@@ -99,8 +102,10 @@ fn owner(args: &Args, block: &ItemImpl, errors: &mut Errors) -> Option<Owner> {
             let ty = ty.path.clone();
             let last = ty.segments.last()?.ident.clone();
             let module = snake_case_names([unraw(&last).as_str()]).pop()?;
-            let plain = syn::parse_str::<Ident>(&module).map(|_| Ident::new(&module, last.span()));
-            let module = plain.unwrap_or_else(|_| Ident::new_raw(&module, last.span()));
+            let module = match module.strip_prefix("r#") {
+                Some(keyword) => Ident::new_raw(keyword, last.span()),
+                None => Ident::new(&module, last.span()),
+            };
             Some(Owner { ty, module })
         }
         other => {
@@ -118,13 +123,13 @@ fn handler(
     errors: &mut Errors,
 ) -> Option<Handler> {
     let receiver = method.sig.receiver().cloned();
-    let is_shared = |one: &syn::Receiver| matches!(one.kind, ReceiverKind::Reference(_, _, None));
+    let is_shared = |one: &syn::Receiver| matches!(one.kind, ReceiverKind::Reference(_, None, None));
     match &receiver {
         Some(receiver) if is_shared(receiver) => {}
         Some(receiver) => errors
             .on(receiver, "[TSK320] an entry point takes `&self`, for several attempts run at the same time"),
         None => {
-            let ty = owner.ty.to_token_stream();
+            let ty = spelled(&owner.ty);
             errors.on(
                 &method.sig.ident,
                 format!(
@@ -149,6 +154,34 @@ fn handler(
         }
     }
     Some(handler)
+}
+
+/// Removes the attributes that are ours: the compiler knows none of them.
+fn without_ours(item: &mut ImplItem) {
+    let ImplItem::Fn(method) = item else { return };
+    method.attrs.retain(|attribute| !check::is_step_handler(attribute));
+    for argument in &mut method.sig.inputs {
+        if let FnArg::Typed(argument) = argument {
+            argument.attrs.retain(|attribute| !is_ours(attribute));
+        }
+    }
+}
+
+/// The widest visibility of the methods, which their module has.
+fn widest(handlers: &[Handler]) -> Visibility {
+    let all = || handlers.iter().map(|handler| &handler.function.vis);
+    if let Some(public) = all().find(|one| matches!(one, Visibility::Public(_))) {
+        return public.clone();
+    }
+    match all().any(|one| matches!(one, Visibility::Restricted(_))) {
+        true => syn::parse_quote!(pub(crate)),
+        false => Visibility::Inherited,
+    }
+}
+
+/// A path as a person writes it.
+fn spelled(path: &Path) -> String {
+    path.to_token_stream().to_string().replace(' ', "")
 }
 
 /// The tokens with the struct in place of `Self`.

@@ -82,7 +82,7 @@ pub(crate) enum Source {
     /// A step that runs this handler.
     Handler { path: Path, step: LitStr },
     /// A value of `handler.initialization`, or all of it.
-    Config { key: Option<LitStr> },
+    Config { key: Option<LitStr>, validation: Validation },
     /// A type with `FromStep`, which gets its value by itself.
     Extracted,
     /// Unknown: the attributes were wrong, which has been reported.
@@ -229,7 +229,7 @@ fn meant(attribute: &Attribute) -> Option<&'static str> {
     args::near(&attribute.path().get_ident()?.to_string(), &OURS)
 }
 
-fn is_ours(attribute: &Attribute) -> bool {
+pub(crate) fn is_ours(attribute: &Attribute) -> bool {
     OURS.iter().any(|name| attribute.path().is_ident(name))
 }
 
@@ -243,7 +243,8 @@ fn source(attributes: &[Attribute], errors: &mut Errors) -> Source {
         return Source::Input { field, validation: Validation::of(validate), view };
     }
     if attribute.path().is_ident("config") {
-        return Source::Config { key: args::config(attribute, errors) };
+        let (key, validate) = args::config(attribute, errors);
+        return Source::Config { key, validation: Validation::of(validate) };
     }
     let Some(dependency) = args::depends_on(attribute, errors) else { return Source::Unknown };
     match dependency.target {

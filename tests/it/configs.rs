@@ -37,6 +37,24 @@ async fn optional(#[config] gateway: Option<Gateway>) -> bool {
     gateway.is_some()
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Means {
+    Card { digits: u32 },
+    Cash,
+}
+
+#[step_handler("Configs::Means")]
+async fn means(#[config("means")] means: Means) -> u32 {
+    match means {
+        Means::Card { digits } => digits,
+        Means::Cash => 0,
+    }
+}
+
+#[step_handler("Configs::Ignored")]
+async fn ignored(#[config] _: serde::de::IgnoredAny) {}
+
 /// A template of one step.
 fn template(callable: &str, initialization: &str) -> String {
     format!(
@@ -56,6 +74,7 @@ fn builder(yaml: &str) -> tasker::Builder {
     let builder = Tasker::builder().only_listed_handlers().store_url("memory:");
     let builder =
         builder.handler::<whole>().handler::<keys>().handler::<with_context>().handler::<optional>();
+    let builder = builder.handler::<means>().handler::<ignored>();
     builder.template_str("configs.yaml", yaml)
 }
 
@@ -123,6 +142,28 @@ fn each_fault_has_its_place_in_the_template() {
         one("Keys", "{url: a, gateway: {url: b}}"),
         "TSK413 8:47 step `fetch`: `gateway` of the handler's initialization is invalid: `url` is no URL"
     );
+}
+
+#[test]
+fn a_value_within_an_enum_has_its_place() {
+    let faults = faults(&template("Means", "{means: {card: {digits: many}}}"));
+    assert!(faults.len() == 1 && faults[0].0 == "TSK413 8:47", "{faults:?}");
+}
+
+#[test]
+fn a_configuration_that_is_ignored_is_no_matter() {
+    assert_eq!(faults(&template("Ignored", "{url: a}")), []);
+}
+
+#[test]
+fn what_an_environment_gives_to_all_steps_is_not_meant_for_each() {
+    let of_all = "environments:\n  test:\n    steps:\n      - name: NAME\n        handler: {initialization: {region: eu}}\n";
+    let warnings = |name: &str| {
+        let yaml = template("Keys", "{url: a}") + &of_all.replace("NAME", name);
+        let validation = builder(&yaml).environment("test").validate();
+        validation.diagnostics.iter().filter(|fault| fault.code.number().to_string() == "TSK414").count()
+    };
+    assert_eq!((warnings("ALL"), warnings("fetch")), (0, 1));
 }
 
 #[test]

@@ -58,7 +58,8 @@ steps:
     result_schema: {result}
 "
     );
-    let builder = Tasker::builder().only_listed_handlers().handler::<charge>().handler::<opaque>();
+    let builder =
+        Tasker::builder().only_listed_handlers().handler::<charge>().handler::<opaque>().handler::<tree>();
     let validation = builder.template_str("described.yaml", yaml).validate();
     assert!(validation.is_valid(), "{}", validation.diagnostics);
     let of_types = validation.diagnostics.iter().filter(|fault| fault.code.number().to_string() == "TSK415");
@@ -107,6 +108,44 @@ fn of_types_that_say_nothing_nothing_is_told() {
     );
 }
 
+/// It contains others of its kind.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Tree {
+    children: Vec<Tree>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Means {
+    Card { digits: u32 },
+    Cash,
+}
+
+#[step_handler("Described::Tree")]
+async fn tree(#[input("tree")] tree: Tree, #[config("tree")] other: Option<Tree>) -> usize {
+    tree.children.len() + other.map_or(0, |other| other.children.len())
+}
+
+#[step_handler("Described::Means")]
+async fn means(#[config] means: Means) -> u32 {
+    match means {
+        Means::Card { digits } => digits,
+        Means::Cash => 0,
+    }
+}
+
+#[step_handler("Described::Optional")]
+async fn optional(#[config] gateway: Option<Gateway>) -> bool {
+    gateway.is_some()
+}
+
+#[test]
+fn of_a_type_that_contains_itself_nothing_wrong_is_told() {
+    let input = "{properties: {tree: {$ref: '#/$defs/tree'}}, required: [tree], $defs: {tree: {type: object, \
+                 required: [children], properties: {children: {type: array, items: {$ref: '#/$defs/tree'}}}}}}";
+    assert_eq!(warnings(input, "{type: integer}", "Tree"), [""; 0]);
+}
+
 #[derive(Debug, Serialize, JsonSchema, WorkflowInput)]
 struct Order {
     cents: u64,
@@ -128,6 +167,7 @@ fn an_input_that_the_template_refuses_fails_the_test_of_its_workflow() {
 #[test]
 fn editors_know_the_configuration_of_a_handler() {
     let builder = Tasker::builder().only_listed_handlers().handler::<charge>().handler::<opaque>();
+    let builder = builder.handler::<tree>().handler::<means>().handler::<optional>();
     let schema = builder.template_schema().unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let template = |callable: &str, initialization: serde_json::Value| {
@@ -142,5 +182,10 @@ fn editors_know_the_configuration_of_a_handler() {
     assert!(!is_valid("Described::Charge", serde_json::json!({"tries": 3})));
     assert!(is_valid("Described::Opaque", serde_json::json!({"limit": 3})));
     assert!(!is_valid("Described::Opaque", serde_json::json!({"limti": 3})));
+    assert!(is_valid("Described::Opaque", serde_json::json!({"limit": null})));
+    assert!(is_valid("Described::Optional", serde_json::json!({})));
+    assert!(is_valid("Described::Means", serde_json::json!({"kind": "card", "digits": 3})));
+    assert!(!is_valid("Described::Means", serde_json::json!({"kind": "cheque"})));
+    assert!(is_valid("Described::Tree", serde_json::json!({"tree": {"children": []}})));
     assert!(schema.to_string().contains("Where payments go."));
 }

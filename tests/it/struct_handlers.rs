@@ -121,7 +121,7 @@ async fn a_handler_is_written_without_the_macro() {
 async fn a_struct_that_is_not_given_is_missed_at_the_start() {
     let builder = Tasker::builder().only_listed_handlers().workflow(payment).store_url("memory:");
     let error = builder.build().await.unwrap_err().to_string();
-    assert!(error.contains("TSK407") && error.contains("Payments"), "{error}");
+    assert!(error.contains("TSK407") && error.contains("is a method of `"), "{error}");
     assert!(error.contains("add `.state(…)`"), "{error}");
 }
 
@@ -131,6 +131,7 @@ fn a_method_is_known_by_its_struct_and_its_line() {
     let handlers = builder.handlers();
     let refund = &handlers[0];
     assert_eq!((refund.callable.as_str(), refund.method.as_str()), ("StructHandlers::Payments", "refund"));
+    assert_eq!(refund.name, "Payments::refund");
     let location = refund.location.unwrap();
     let line = include_str!("struct_handlers.rs").lines().nth(location.line as usize - 1).unwrap();
     assert!(location.file.ends_with("struct_handlers.rs") && line.contains("fn refund"), "{location} {line}");

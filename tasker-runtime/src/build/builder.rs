@@ -134,8 +134,9 @@ impl Builder {
     /// linker drops their crate, or [`only_listed_handlers`](Self::only_listed_handlers) is set.
     #[must_use]
     pub fn handler<H: StepHandler>(mut self) -> Self {
-        let name = std::any::type_name::<H>();
-        let registration = Registration::of::<H>(name.rsplit("::").next().unwrap_or(name));
+        let path = std::any::type_name::<H>().split('<').next().unwrap_or_default();
+        let name = if H::NAME.is_empty() { path.rsplit("::").next().unwrap_or(path) } else { H::NAME };
+        let registration = Registration::of::<H>(name);
         self.listed.push(listed(&registration));
         self
     }

@@ -1,6 +1,8 @@
 //! Checks what templates give to handlers in `handler.initialization`.
 
-use tasker_template::{Code, Diagnostic, Diagnostics, LoadedTemplate, Severity, TaskTemplate, nearest};
+use tasker_template::{
+    Code, Diagnostic, Diagnostics, LoadedTemplate, Severity, StepOverride, TaskTemplate, nearest,
+};
 
 use crate::build::registry::Handler;
 use crate::handler::config::{Config, escaped};
@@ -60,7 +62,11 @@ impl StepConfig<'_> {
             Some(whole) => (whole.unused)(self.config()),
             None => self.config().keys().map(|key| vec![key.clone()]).collect(),
         };
-        unused.retain(|path| !taken.contains(&path[0].as_str()));
+        unused.retain(|path| {
+            let Some(key) = path.first() else { return false };
+            // What an environment gives to all steps is not meant for each of them.
+            !taken.contains(&key.as_str()) && !self.change(key).is_some_and(|(_, is_for_all)| is_for_all)
+        });
         let mut warnings = Diagnostics::default();
         for path in unused {
             let pointer: String = path.iter().map(|key| format!("/{}", escaped(key))).collect();
@@ -91,17 +97,23 @@ impl StepConfig<'_> {
         source.diagnostic(severity, span, code, message, suggestion)
     }
 
-    /// The step of the environment that gives a value.
+    /// Where the environment gives a value, if it does.
     fn changed(&self, pointer: &str) -> Option<String> {
+        let key = pointer.split('/').nth(1)?.replace("~1", "/").replace("~0", "~");
+        let environment = escaped(self.template.environment.as_ref()?);
+        self.change(&key).map(|(index, _)| format!("/environments/{environment}/steps/{index}"))
+    }
+
+    /// Which entry of the environment gives the value of a key, and whether it does so for all steps.
+    fn change(&self, key: &str) -> Option<(usize, bool)> {
         let environment = self.template.environment.as_ref()?;
-        let key = pointer.split('/').nth(1)?;
         let name = &self.template.steps[self.step].name;
-        let mut own = self.template.environments.iter().filter(|one| one.name == *environment);
-        let index = own.next()?.steps.iter().rposition(|change| {
-            let has_key = change.initialization.keys().any(|given| escaped(given) == key);
-            has_key && (change.name == "ALL" || change.name == *name)
-        })?;
-        Some(format!("/environments/{}/steps/{index}", escaped(environment)))
+        let own = self.template.environments.iter().find(|one| one.name == *environment)?;
+        let gives = |change: &StepOverride| {
+            (change.name == "ALL" || change.name == *name) && change.initialization.contains_key(key)
+        };
+        let index = own.steps.iter().rposition(gives)?;
+        Some((index, own.steps[index].name == "ALL"))
     }
 }
 

@@ -65,6 +65,9 @@ fn gaps(narrow: &Value, wide: &Value) -> impl Iterator<Item = Gap> {
 
 fn difference(gap: &Gap, accepts: &str, refuses: &str) -> String {
     let value = if gap.value.is_empty() { String::new() } else { format!("at `{}`, ", gap.value) };
+    if gap.keyword == "required" {
+        return format!("{value}{accepts} does not require a value, and {refuses} does");
+    }
     format!("{value}{accepts} has {}, and {refuses} {}", gap.accepts, gap.refuses)
 }
 
@@ -80,7 +83,7 @@ fn taken(schemas: &HandlerSchemas, handler: &Handler) -> Option<Value> {
     let mut properties = Map::new();
     let mut required = Vec::new();
     for (parameter, schema) in handler.input_fields.iter().zip(&schemas.input_fields) {
-        if let Some(schema) = schema {
+        if let Some(schema) = schema.as_ref().filter(|schema| !has_references(schema)) {
             properties.insert(parameter.name.to_owned(), schema.clone());
             if !parameter.optional {
                 required.push(parameter.name);
@@ -92,39 +95,54 @@ fn taken(schemas: &HandlerSchemas, handler: &Handler) -> Option<Value> {
 
 /// The schema of a handler's configuration, as far as its types describe themselves.
 pub(crate) fn config_schema(handler: &Handler) -> Option<Value> {
-    let schemas = (handler.schemas)().configs;
-    let mut whole = Map::new();
-    let (mut properties, mut required) = (Map::new(), Vec::new());
-    let mut is_known = !handler.reads_other_configs;
-    for (parameter, schema) in handler.configs.iter().zip(schemas) {
-        match (parameter.key, schema) {
-            (Some(key), schema) => {
-                properties.insert(key.to_owned(), schema.unwrap_or(Value::Bool(true)));
+    if handler.configs.is_empty() {
+        return None;
+    }
+    let (mut schema, mut properties, mut required) = (Map::new(), Map::new(), Vec::new());
+    // With keys alone, there are no others.
+    let mut is_closed = !handler.reads_other_configs;
+    for (parameter, described) in handler.configs.iter().zip((handler.schemas)().configs) {
+        match (parameter.key, described) {
+            (Some(key), described) => {
+                let described = described.filter(|schema| !has_references(schema));
+                properties.insert(key.to_owned(), described.unwrap_or(Value::Bool(true)));
                 if !parameter.optional {
                     required.push(Value::from(key));
                 }
             }
-            (None, Some(Value::Object(schema))) => whole = schema,
-            (None, _) => is_known = false,
+            (None, described) => {
+                if let Some(Value::Object(whole)) = described {
+                    schema = whole;
+                }
+                is_closed &= schema.get("additionalProperties") == Some(&Value::Bool(false));
+                if parameter.optional {
+                    schema.remove("required");
+                }
+            }
         }
     }
-    if handler.configs.is_empty() {
-        return None;
+    if let Some(Value::Object(own)) = schema.remove("properties") {
+        properties.extend(own);
     }
-    let entry =
-        |whole: &mut Map<String, Value>, key: &str, empty: Value| whole.entry(key).or_insert(empty).take();
-    let mut all = entry(&mut whole, "properties", json!({})).as_object().cloned().unwrap_or_default();
-    all.extend(properties);
-    let mut needed = entry(&mut whole, "required", json!([])).as_array().cloned().unwrap_or_default();
-    needed.extend(required);
-    let is_open = whole.get("additionalProperties").is_some_and(|other| *other != Value::Bool(false));
-    whole.insert("type".to_owned(), json!("object"));
-    whole.insert("properties".to_owned(), Value::Object(all));
-    whole.insert("required".to_owned(), Value::Array(needed));
-    if is_known && !is_open {
-        whole.insert("additionalProperties".to_owned(), Value::Bool(false));
+    if let Some(Value::Array(own)) = schema.remove("required") {
+        required.extend(own);
+    }
+    if !is_closed {
+        schema.remove("additionalProperties");
     } else {
-        whole.remove("additionalProperties");
+        schema.insert("additionalProperties".to_owned(), Value::Bool(false));
     }
-    Some(Value::Object(whole))
+    schema.insert("type".to_owned(), json!("object"));
+    schema.insert("properties".to_owned(), Value::Object(properties));
+    schema.insert("required".to_owned(), Value::Array(required));
+    Some(Value::Object(schema))
+}
+
+/// Whether a schema refers to parts of itself, which are elsewhere once it is a part of another.
+fn has_references(schema: &Value) -> bool {
+    match schema {
+        Value::Object(keywords) => keywords.contains_key("$ref") || keywords.values().any(has_references),
+        Value::Array(items) => items.iter().any(has_references),
+        _ => false,
+    }
 }

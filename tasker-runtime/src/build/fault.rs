@@ -50,13 +50,15 @@ pub enum BuildFault {
         second: String,
     },
     /// A handler takes a state that the builder was not given.
-    #[error("{handler} takes `State<{state}>`, but the builder was given none: {hint}")]
+    #[error("{handler} {}, but the builder was given none: {hint}", wants(state, *is_own))]
     #[non_exhaustive]
     MissingState {
         /// The handler and where it is.
         handler: String,
         /// The type.
         state: &'static str,
+        /// Whether the handler is a method of that type.
+        is_own: bool,
         /// What to do about it.
         hint: String,
     },
@@ -120,6 +122,10 @@ impl BuildFault {
             Self::Store(_) => Code::UnusableStore,
         })
     }
+}
+
+fn wants(state: &str, is_own: bool) -> String {
+    if is_own { format!("is a method of `{state}`") } else { format!("takes `State<{state}>`") }
 }
 
 impl BuildError {

@@ -223,10 +223,11 @@ pub(super) fn check_states<'t>(
             continue;
         };
         for requirement in handler.requires.iter().filter(|requirement| !states.has(**requirement)) {
-            missing.insert((handler.described(), requirement.name, states.instead_of(*requirement)));
+            let hint = states.instead_of(*requirement);
+            missing.insert((handler.described(), requirement.name, requirement.or_shared, hint));
         }
     }
-    let fault = |(handler, state, hint)| BuildFault::MissingState { handler, state, hint };
+    let fault = |(handler, state, is_own, hint)| BuildFault::MissingState { handler, state, is_own, hint };
     faults.extend(missing.into_iter().map(fault));
 }
 

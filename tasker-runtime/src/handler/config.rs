@@ -58,16 +58,19 @@ pub(crate) const INVALID_CONFIG: &str = "INVALID_CONFIG";
 /// Reads a value of a configuration, or all of it.
 pub(crate) fn read<T: DeserializeOwned>(config: &Config, key: Option<&str>) -> Result<T, StepError> {
     let (value, what) = match key {
-        None => (Value::Object(config.clone()), "the handler's initialization".to_owned()),
-        Some(key) => {
-            let value = config.get(key).cloned().unwrap_or_default();
-            (value, format!("`{key}` of the handler's initialization"))
-        }
+        None => (None, "the handler's initialization".to_owned()),
+        Some(key) => (
+            Some(config.get(key).unwrap_or(&Value::Null)),
+            format!("`{key}` of the handler's initialization"),
+        ),
     };
-    let is_missing = value.is_null() && key.is_some();
-    serde_path_to_error::deserialize(value).map_err(|error| match is_missing {
-        true => StepError::permanent(format!("{what} is missing")).with_code(INVALID_CONFIG),
-        false => invalid(&what, key, &error),
+    let read = match value {
+        None => serde_path_to_error::deserialize(config),
+        Some(value) => serde_path_to_error::deserialize(value),
+    };
+    read.map_err(|error| match value {
+        Some(Value::Null) => StepError::permanent(format!("{what} is missing")).with_code(INVALID_CONFIG),
+        _ => invalid(&what, key, &error),
     })
 }
 
@@ -81,7 +84,8 @@ fn invalid(
         match segment {
             Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
             Segment::Map { key } => pointer.push_str(&format!("/{}", escaped(key))),
-            Segment::Enum { .. } | Segment::Unknown => {}
+            Segment::Enum { variant } => pointer.push_str(&format!("/{}", escaped(variant))),
+            Segment::Unknown => {}
         }
     }
     let path = match error.path().iter().next() {
@@ -103,7 +107,6 @@ pub(crate) fn escaped(key: &str) -> String {
 pub(crate) mod private {
     use serde::Deserialize;
     use serde_ignored::Path;
-    use serde_json::Value;
 
     use super::{Config, INVALID_CONFIG, read};
     use crate::handler::{StepContext, StepError};
@@ -133,9 +136,8 @@ pub(crate) mod private {
     /// The values of a configuration that `T` does not have.
     pub fn unused_config<T: for<'de> Deserialize<'de>>(config: &Config) -> Vec<Vec<String>> {
         let mut unused = Vec::new();
-        let value = Value::Object(config.clone());
         let mut add = |path: Path<'_>| unused.push(keys(&path));
-        match serde_ignored::deserialize::<_, _, T>(value, &mut add) {
+        match serde_ignored::deserialize::<_, _, T>(config, &mut add) {
             Ok(_) => unused,
             // That it cannot be read is reported elsewhere.
             Err(_) => Vec::new(),

@@ -35,8 +35,8 @@ use crate::handler::step_error::StepError;
 #[diagnostic::on_unimplemented(
     message = "[TSK309] a step handler cannot take a parameter of type `{Self}`",
     label = "where does this come from?",
-    note = "mark it `#[input]` (the task's context), `#[input(\"field\")]`, or `#[depends_on(handler)]` \
-            (another step's result), or take `State<{Self}>` or `StepContext`"
+    note = "mark it `#[input]` (the task's context), `#[input(\"field\")]`, `#[depends_on(handler)]` \
+            (another step's result) or `#[config]`, or take `State<{Self}>` or `StepContext`"
 )]
 pub trait FromStep: Sized {
     /// Takes the value for one attempt.
@@ -102,7 +102,7 @@ pub struct StateRequirement {
     /// The type of the value behind an `Arc`.
     shared: TypeId,
     /// Whether a value behind an `Arc` will do.
-    or_shared: bool,
+    pub(crate) or_shared: bool,
     pub(crate) name: &'static str,
 }
 

@@ -93,6 +93,8 @@ pub use tasker_store::{SqlValue, SqlWrite};
             `#[depends_on(\"step\")]`"
 )]
 pub trait StepHandler: 'static {
+    /// What messages call it; by default, its type.
+    const NAME: &'static str = "";
     /// The `handler.callable` by which a template names this handler.
     const CALLABLE: &'static str;
     /// The `handler.method` by which a template names this handler; the template's default is `call`.

@@ -21,6 +21,8 @@ pub struct TemplateFacts {
 pub struct StepPlan {
     /// Its name.
     pub name: &'static str,
+    /// The hash of its name.
+    pub hash: u64,
     /// The line of its name.
     pub line: u32,
     /// The callable of its handler.
@@ -82,8 +84,9 @@ impl TemplateFacts {
     /// The index of the step of this name.
     pub(super) const fn index(&self, name: &str) -> Option<usize> {
         let mut index = 0;
+        let hash = name_hash(&[name]);
         while index < self.steps.len() {
-            if is_same(self.steps[index].name, name) {
+            if self.steps[index].hash == hash && is_same(self.steps[index].name, name) {
                 return Some(index);
             }
             index += 1;
@@ -104,15 +107,22 @@ pub(super) const fn runs(handler: &ListedHandler, step: &StepPlan) -> bool {
         && is_same(handler.method, step.method)
 }
 
+/// Whether the handler runs the step, and is not listed for another one.
+pub(super) const fn runs_here(template: &TemplateFacts, handler: &ListedHandler, step: usize) -> bool {
+    let is_for_another = matches!(handler.step, Some(own) if own != step);
+    !is_for_another && runs(handler, &template.steps[step])
+}
+
 /// The listed handler that runs a step.
 pub(super) const fn handler_of(
     template: &TemplateFacts,
     handlers: &[ListedHandler],
     step: usize,
 ) -> Option<usize> {
-    let mut index = 0;
+    let (wanted, mut index) = (&template.steps[step], 0);
     while index < handlers.len() {
-        if runs(&handlers[index], &template.steps[step]) {
+        // A call takes the compiler much longer than a comparison.
+        if handlers[index].key == wanted.key && runs(&handlers[index], wanted) {
             return Some(index);
         }
         index += 1;

@@ -3,7 +3,7 @@
 
 use crate::handler::Dependency;
 use crate::workflow::configs;
-use crate::workflow::plan::{ListedHandler, StepPlan, TemplateFacts, handler_of, runs};
+use crate::workflow::plan::{ListedHandler, StepPlan, TemplateFacts, handler_of, runs, runs_here};
 use crate::workflow::text::{Text, is_same};
 use crate::workflow::wording::{NOBODY, consider, draw, help, key, place, separate};
 
@@ -195,7 +195,7 @@ const fn listing(template: &TemplateFacts, handlers: &[ListedHandler], handler: 
     }
     let mut other = 0;
     while other < handler {
-        if is_rival(listed, &handlers[other]) {
+        if handlers[other].key == listed.key && is_rival(listed, &handlers[other]) {
             text.push("[TSK205] two listed handlers have the callable ");
             key(listed.callable, listed.method, text);
             text.push(": ");
@@ -225,7 +225,7 @@ const fn listing(template: &TemplateFacts, handlers: &[ListedHandler], handler: 
     }
     let mut step = 0;
     while step < template.steps.len() {
-        if runs(listed, &template.steps[step]) {
+        if listed.key == template.steps[step].key && runs(listed, &template.steps[step]) {
             return;
         }
         step += 1;
@@ -264,8 +264,7 @@ const fn all_reads(template: &TemplateFacts, handlers: &[ListedHandler], handler
     let listed = &handlers[handler];
     let mut step = 0;
     while step < template.steps.len() {
-        let is_for_another = matches!(listed.step, Some(own) if own != step);
-        if !is_for_another && runs(listed, &template.steps[step]) {
+        if listed.key == template.steps[step].key && runs_here(template, listed, step) {
             let mut dependency = 0;
             while dependency < listed.depends_on.len() {
                 reads(template, handlers, handler, step, dependency, text);
