@@ -32,7 +32,7 @@ pub(super) fn facts(template: &Template, module: &str) -> Facts {
     for (index, step) in steps.iter().enumerate() {
         let (name, field, variant) = (&step.name, &fields[index], &variants[index]);
         let method = step.handler.method_name();
-        let (key, hash) = (name_hash(&[&step.handler.callable, method]), name_hash(&[name]));
+        let (key, hash) = (key(step), name_hash(&[name]));
         let (place, line) = (loaded.callable_span(index), loaded.step_span(index).line());
         let (source, mark) = loaded.source().excerpt(place);
         let (before, marked) = (source[..mark.start].chars().count(), source[mark].chars().count().max(1));
@@ -62,6 +62,10 @@ pub(super) fn facts(template: &Template, module: &str) -> Facts {
              __w::ReadBack<<__TaskerHandlers as __w::StepOutput<{hash}>>::Step>>::read_back(&task, {name:?})?,"
         );
     }
+    let (mut by_name, mut by_key): (Vec<usize>, Vec<usize>) =
+        ((0..steps.len()).collect(), (0..steps.len()).collect());
+    by_name.sort_by_key(|step| name_hash(&[&steps[*step].name]));
+    by_key.sort_by_key(|step| key(&steps[*step]));
     let ancestors: String = ancestors(loaded.plan()).iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "\\x{byte:02x}");
         text
@@ -71,7 +75,8 @@ pub(super) fn facts(template: &Template, module: &str) -> Facts {
         facts.module,
         "#[doc(hidden)] pub(super) mod steps {{ {types} }}
         #[doc(hidden)] pub(super) const TEMPLATE: __w::TemplateFacts = __w::TemplateFacts {{
-            file: {file:?}, steps: &[{plans}], ancestors: b\"{ancestors}\" }};
+            file: {file:?}, steps: &[{plans}], by_name: &{by_name:?}, by_key: &{by_key:?},
+            ancestors: b\"{ancestors}\" }};
         /// The results of a task that is complete.
         pub struct Completed {{ {results} pub(super) __task: __w::Task }}
         /// The steps of the workflow.
@@ -92,6 +97,11 @@ pub(super) fn facts(template: &Template, module: &str) -> Facts {
         }}"
     );
     facts
+}
+
+/// The hash of the step's callable and method.
+fn key(step: &StepTemplate) -> u64 {
+    name_hash(&[&step.handler.callable, step.handler.method_name()])
 }
 
 /// The keys of a step's configuration, those of all environments included.

@@ -1,21 +1,19 @@
 //! Whether steps give their handlers the values that they take from `handler.initialization`.
 
-use crate::workflow::plan::{ListedHandler, TemplateFacts, runs_here};
+use crate::workflow::plan::{ListedHandler, TemplateFacts};
 use crate::workflow::text::{Text, is_same};
 use crate::workflow::wording::{NOBODY, consider, help, place, separate};
 
 /// What is missing in the configurations that the template gives to a handler, in each step that it is listed for.
 pub(super) const fn missing(template: &TemplateFacts, listed: &ListedHandler, text: &mut Text) {
-    let mut step = if listed.configs.is_empty() { template.steps.len() } else { 0 };
-    while step < template.steps.len() {
-        if listed.key == template.steps[step].key && runs_here(template, listed, step) {
-            let mut index = 0;
-            while index < listed.configs.len() {
-                missing_value(template, listed, step, index, text);
-                index += 1;
-            }
+    let mut next = template.next_of(listed, None);
+    while let Some(step) = next {
+        let mut index = 0;
+        while index < listed.configs.len() {
+            missing_value(template, listed, step, index, text);
+            index += 1;
         }
-        step += 1;
+        next = template.next_of(listed, Some(step));
     }
 }
 

@@ -12,6 +12,10 @@ pub struct TemplateFacts {
     pub file: &'static str,
     /// Its steps, in the order of the file.
     pub steps: &'static [StepPlan],
+    /// The indexes of the steps in the order of the hashes of their names.
+    pub by_name: &'static [usize],
+    /// The indexes of the steps in the order of their keys, and of the file.
+    pub by_key: &'static [usize],
     /// A row of bits for each step: which steps are its ancestors.
     pub ancestors: &'static [u8],
 }
@@ -83,13 +87,46 @@ impl ListedHandler {
 impl TemplateFacts {
     /// The index of the step of this name.
     pub(super) const fn index(&self, name: &str) -> Option<usize> {
-        let mut index = 0;
         let hash = name_hash(&[name]);
-        while index < self.steps.len() {
-            if self.steps[index].hash == hash && is_same(self.steps[index].name, name) {
-                return Some(index);
+        let (mut low, mut high) = (0, self.by_name.len());
+        while low < high {
+            let middle = (low + high) / 2;
+            if self.steps[self.by_name[middle]].hash < hash { low = middle + 1 } else { high = middle }
+        }
+        while low < self.by_name.len() && self.steps[self.by_name[low]].hash == hash {
+            if is_same(self.steps[self.by_name[low]].name, name) {
+                return Some(self.by_name[low]);
             }
-            index += 1;
+            low += 1;
+        }
+        None
+    }
+
+    /// The first place in `by_key` that has this key, if any has.
+    const fn first_of(&self, key: u64) -> usize {
+        let (mut low, mut high) = (0, self.by_key.len());
+        while low < high {
+            let middle = (low + high) / 2;
+            if self.steps[self.by_key[middle]].key < key { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
+    /// The next step behind `after` that the handler runs, and is not listed for another one; in the order of the
+    /// file.
+    pub(super) const fn next_of(&self, handler: &ListedHandler, after: Option<usize>) -> Option<usize> {
+        let mut place = self.first_of(handler.key);
+        while place < self.by_key.len() && self.steps[self.by_key[place]].key == handler.key {
+            let step = self.by_key[place];
+            let is_behind = match after {
+                Some(after) => step > after,
+                None => true,
+            };
+            let is_for_another = matches!(handler.step, Some(own) if own != step);
+            if is_behind && !is_for_another && runs(handler, &self.steps[step]) {
+                return Some(step);
+            }
+            place += 1;
         }
         None
     }
@@ -105,12 +142,6 @@ pub(super) const fn runs(handler: &ListedHandler, step: &StepPlan) -> bool {
     handler.key == step.key
         && is_same(handler.callable, step.callable)
         && is_same(handler.method, step.method)
-}
-
-/// Whether the handler runs the step, and is not listed for another one.
-pub(super) const fn runs_here(template: &TemplateFacts, handler: &ListedHandler, step: usize) -> bool {
-    let is_for_another = matches!(handler.step, Some(own) if own != step);
-    !is_for_another && runs(handler, &template.steps[step])
 }
 
 /// The listed handler that runs a step.

@@ -3,7 +3,7 @@
 
 use crate::handler::Dependency;
 use crate::workflow::configs;
-use crate::workflow::plan::{ListedHandler, StepPlan, TemplateFacts, handler_of, runs, runs_here};
+use crate::workflow::plan::{ListedHandler, StepPlan, TemplateFacts, handler_of, runs};
 use crate::workflow::text::{Text, is_same};
 use crate::workflow::wording::{NOBODY, consider, draw, help, key, place, separate};
 
@@ -223,12 +223,8 @@ const fn listing(template: &TemplateFacts, handlers: &[ListedHandler], handler: 
         }
         return;
     }
-    let mut step = 0;
-    while step < template.steps.len() {
-        if listed.key == template.steps[step].key && runs(listed, &template.steps[step]) {
-            return;
-        }
-        step += 1;
+    if template.next_of(listed, None).is_some() {
+        return;
     }
     // Only here, for it compares each step with each handler.
     let mut step = 0;
@@ -262,16 +258,14 @@ const fn is_rival(one: &ListedHandler, other: &ListedHandler) -> bool {
 /// What is wrong with the steps that a handler reads, in each step that it is listed for.
 const fn all_reads(template: &TemplateFacts, handlers: &[ListedHandler], handler: usize, text: &mut Text) {
     let listed = &handlers[handler];
-    let mut step = 0;
-    while step < template.steps.len() {
-        if listed.key == template.steps[step].key && runs_here(template, listed, step) {
-            let mut dependency = 0;
-            while dependency < listed.depends_on.len() {
-                reads(template, handlers, handler, step, dependency, text);
-                dependency += 1;
-            }
+    let mut next = template.next_of(listed, None);
+    while let Some(step) = next {
+        let mut dependency = 0;
+        while dependency < listed.depends_on.len() {
+            reads(template, handlers, handler, step, dependency, text);
+            dependency += 1;
         }
-        step += 1;
+        next = template.next_of(listed, Some(step));
     }
 }
 
