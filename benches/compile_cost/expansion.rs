@@ -13,7 +13,7 @@ use crate::figures::Figures;
 /// The variable with the file that times are written to.
 pub const VARIABLE: &str = "TASKER_EXPANSION_TIMES";
 
-/// Milliseconds.
+/// How long each part took, in milliseconds.
 #[derive(Debug)]
 pub struct Times {
     /// Of the first call in a process

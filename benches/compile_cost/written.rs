@@ -1,5 +1,6 @@
-//! The crates that are compiled: `handlers` has the handlers of the first half of the steps, `with` and `without` have
-//! those of the others and start the workflow, the one by `workflow!`, the other by reading the template at the start.
+//! The crates that are compiled: `handlers` has the handlers of the first half of the steps, `with` and `without`
+//! have those of the others and start the workflow, the one by `workflow!`, the other by reading the template at the
+//! start.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -32,7 +32,7 @@ pub enum Failure {
     Step {
         /// The step's name.
         step: &'static str,
-        /// Why.
+        /// Why the step failed.
         message: String,
     },
     /// Another process has the file.

@@ -123,7 +123,7 @@ impl Args {
 const EXAMPLE: &str = "`#[step_handler(\"Namespace::Handler\")]`";
 
 /// A path as a person writes it: without the spaces of its tokens.
-fn spelled(path: &Path) -> String {
+pub(crate) fn spelled(path: &Path) -> String {
     path.to_token_stream().to_string().replace(' ', "")
 }
 

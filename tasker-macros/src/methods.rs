@@ -9,7 +9,7 @@ use syn::{
 };
 use tasker_template::snake_case_names;
 
-use crate::args::Args;
+use crate::args::{Args, spelled};
 use crate::errors::Errors;
 use crate::model::{Handler, Owner, is_ours, unraw};
 use crate::{check, expand, fallback};
@@ -177,11 +177,6 @@ fn widest(handlers: &[Handler]) -> Visibility {
         true => syn::parse_quote!(pub(crate)),
         false => Visibility::Inherited,
     }
-}
-
-/// A path as a person writes it.
-fn spelled(path: &Path) -> String {
-    path.to_token_stream().to_string().replace(' ', "")
 }
 
 /// The tokens with the struct in place of `Self`.

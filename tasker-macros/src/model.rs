@@ -173,8 +173,8 @@ impl Handler {
 
 /// Reports an item that is not a function.
 fn no_function(item: &TokenStream, error: syn::Error, errors: &mut Errors) {
-    const METHOD: &str = "[TSK314] `#[step_handler]` goes on a function of its own, or on the whole `impl` block of a \
-         struct";
+    const METHOD: &str = "[TSK314] `#[step_handler]` goes on a function of its own, or on the whole `impl` \
+         block of a struct";
     if let Ok(method) = syn::parse2::<syn::TraitItemFn>(item.clone()) {
         return errors.on(method.sig.ident, METHOD);
     }

@@ -1,7 +1,7 @@
 //! The hash of names.
 
-/// The hash by which names are compared while compiling, where a type cannot carry a text: 64-bit FNV-1a of the parts,
-/// with a zero after each.
+/// The hash by which names are compared while compiling, where a type cannot carry a text: 64-bit FNV-1a of the
+/// parts, with a zero after each.
 ///
 /// ```
 /// use tasker_template::name_hash;

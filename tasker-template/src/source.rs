@@ -105,7 +105,8 @@ impl Source {
         }
     }
 
-    /// The text around a place, at most its line and some hundred bytes of it, and the range of the place in that text.
+    /// The text around a place, at most its line and some hundred bytes of it, and the range of the place in that
+    /// text.
     ///
     /// ```
     /// let yaml = "{name: a, namespace_name: b, version: 1, steps: [{name: s, handler: {callable: C}}]}";

@@ -157,7 +157,8 @@ fn a_configuration_that_is_ignored_is_no_matter() {
 
 #[test]
 fn what_an_environment_gives_to_all_steps_is_not_meant_for_each() {
-    let of_all = "environments:\n  test:\n    steps:\n      - name: NAME\n        handler: {initialization: {region: eu}}\n";
+    let of_all = "environments:\n  test:\n    steps:\n      - name: NAME\n        \
+                  handler: {initialization: {region: eu}}\n";
     let warnings = |name: &str| {
         let yaml = template("Keys", "{url: a}") + &of_all.replace("NAME", name);
         let validation = builder(&yaml).environment("test").validate();

@@ -70,7 +70,8 @@ const OPEN: &str = "{type: object}";
 
 #[test]
 fn schemas_that_have_what_the_types_have_are_no_matter() {
-    let input = "{type: object, required: [cents], properties: {cents: {type: integer, minimum: 1}, note: {type: string}}}";
+    let input = "{type: object, required: [cents], \
+                 properties: {cents: {type: integer, minimum: 1}, note: {type: string}}}";
     let result = "{type: object, required: [id], properties: {id: {type: string}, lines: {type: array}}}";
     assert_eq!(warnings(input, result, "Charge"), [""; 0]);
     // A bound is finer than a type.

@@ -46,8 +46,8 @@ pub(super) fn run(builder: Builder, options: &Options, program: &Program) -> Exi
     if let Some(out) = options.destination.out.as_ref().filter(|_| code == ExitCode::SUCCESS) {
         let module = out.file_stem().unwrap_or_default().display();
         say(&format!(
-            "Declare it with `mod {module};`. It needs the crates tasker (for its test with the feature `testing`), serde \
-             with `derive`, and serde_json."
+            "Declare it with `mod {module};`. It needs the crates tasker (for its test with the feature `testing`), \
+             serde with `derive`, and serde_json."
         ));
     }
     code

@@ -38,8 +38,8 @@ pub(super) fn facts(template: &Template, module: &str) -> Facts {
         let (before, marked) = (source[..mark.start].chars().count(), source[mark].chars().count().max(1));
         let _ = write!(
             plans,
-            "__w::StepPlan {{ name: {name:?}, hash: {hash}, line: {line}, callable: {:?}, method: {method:?}, key: {key}, \
-             place: ({}, {}), source: {source:?}, mark: ({before}, {marked}), config: &{:?} }},",
+            "__w::StepPlan {{ name: {name:?}, hash: {hash}, line: {line}, callable: {:?}, \
+             method: {method:?}, key: {key}, place: ({}, {}), source: {source:?}, mark: ({before}, {marked}), config: &{:?} }},",
             step.handler.callable,
             place.line(),
             place.column(),

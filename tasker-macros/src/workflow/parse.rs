@@ -1,7 +1,6 @@
 //! The grammar of `workflow!`.
 
 use proc_macro2::{Span, TokenStream};
-use quote::ToTokens as _;
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::{Attribute, Ident, LitStr, Path, Token, Type, Visibility, braced, parenthesized};
@@ -103,7 +102,7 @@ impl Invocation {
         }
         for entry in &entries {
             if let Some(handler) = method_path::handler_of_method(&entry.path) {
-                let method = entry.path.to_token_stream().to_string().replace(' ', "");
+                let method = entry.shown();
                 let message = format!("[TSK215] `{method}` is a method: list its handler, `{handler}`");
                 errors.on(&entry.path, message);
             }

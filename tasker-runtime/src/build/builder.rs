@@ -199,8 +199,8 @@ impl Builder {
         self
     }
 
-    /// A value that handlers can take as [`State<T>`](crate::State), if it is `Clone`; or the struct whose methods are
-    /// handlers, by itself or in an `Arc`.
+    /// A value that handlers can take as [`State<T>`](crate::State), if it is `Clone`; or the struct whose methods
+    /// are handlers, by itself or in an `Arc`.
     #[must_use]
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         if !self.states.insert(value) {

@@ -10,8 +10,8 @@ use crate::build::registry::{Handler, Registry};
 
 impl Builder {
     /// The JSON schema of the template files of this program, by which editors complete and check them: that
-    /// of [`TemplateSchema`], with the callables and methods of its handlers, the keys of their configurations, and the
-    /// namespaces of its templates. With the feature `schemars`, types that implement `JsonSchema` say what these
+    /// of [`TemplateSchema`], with the callables and methods of its handlers, the keys of their configurations, and
+    /// the namespaces of its templates. With the feature `schemars`, types that implement `JsonSchema` say what these
     /// keys have.
     ///
     /// In namespaces that it does not [serve](Self::namespaces), other programs run the steps: the callables

@@ -190,8 +190,8 @@ impl StepContext {
     ///
     /// # Errors
     ///
-    /// When it gave none of this type; the error is permanent. [`StepHandler::requires`](crate::StepHandler::requires)
-    /// has this checked at the start.
+    /// When it gave none of this type; the error is permanent.
+    /// [`StepHandler::requires`](crate::StepHandler::requires) has this checked at the start.
     pub fn state<T: Clone + Send + Sync + 'static>(&self) -> Result<T, StepError> {
         State::from_step(self).map(|State(value)| value)
     }

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-/// The JSON schemas of what a handler takes and returns. Those of types that do not describe themselves are `None`: with
-/// the feature `schemars`, a type does that implements `JsonSchema`.
+/// The JSON schemas of what a handler takes and returns. Those of types that do not describe themselves are `None`:
+/// with the feature `schemars`, a type does that implements `JsonSchema`.
 ///
 /// ```
 /// use tasker::{StepHandler, step_handler};

@@ -52,9 +52,9 @@ pub use tasker_store::{SqlValue, SqlWrite};
 ///
 /// # By hand
 ///
-/// An implementation without the macro reads what it needs from the [`StepContext`], so that `workflow!` and the start
-/// check only the names of the steps in [`DEPENDS_ON`](Self::DEPENDS_ON). It does not register itself: list it in
-/// `workflow!`, or with [`Builder::handler`](crate::Builder::handler).
+/// An implementation without the macro reads what it needs from the [`StepContext`], so that `workflow!` and the
+/// start check only the names of the steps in [`DEPENDS_ON`](Self::DEPENDS_ON). It does not register itself: list it
+/// in `workflow!`, or with [`Builder::handler`](crate::Builder::handler).
 ///
 /// ```
 /// use tasker::handler::{Dependency, StepFuture, StateRequirement};

@@ -8,8 +8,8 @@ use crate::build::described;
 use crate::build::fault::BuildError;
 use crate::workflow::Workflow;
 
-/// Checks the schemas of a workflow's template, and the configurations of its handlers in each environment. `input` is
-/// the schema of its input, if its type describes itself. What is a warning of the start is a mistake here.
+/// Checks the schemas of a workflow's template, and the configurations of its handlers in each environment. `input`
+/// is the schema of its input, if its type describes itself. What is a warning of the start is a mistake here.
 ///
 /// # Panics
 ///

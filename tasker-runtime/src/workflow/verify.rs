@@ -51,11 +51,11 @@ pub const fn check(template: &TemplateFacts, handlers: &[ListedHandler], handler
 
 /// What of the types that a handler takes can be compared: nothing is, where a name is wrong already.
 pub(super) mod compared {
-    /// Nothing.
+    /// No type is compared.
     pub(crate) const NONE: u8 = 0;
     /// What it must have; something that it may do without is not there.
     pub(crate) const REQUIRED: u8 = 1;
-    /// All.
+    /// All types are compared.
     pub(crate) const ALL: u8 = 2;
 }
 

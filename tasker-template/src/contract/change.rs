@@ -107,13 +107,13 @@ pub struct Breaks {
 }
 
 impl Breaks {
-    /// Nobody.
+    /// The change breaks nobody.
     pub const NOTHING: Self = Self { tasks_in_flight: false, callers: false };
-    /// Tasks in flight.
+    /// The change breaks tasks in flight.
     pub const TASKS_IN_FLIGHT: Self = Self { tasks_in_flight: true, callers: false };
-    /// Callers.
+    /// The change breaks those who create tasks or read their results.
     pub const CALLERS: Self = Self { tasks_in_flight: false, callers: true };
-    /// Tasks in flight and callers.
+    /// The change breaks both.
     pub const BOTH: Self = Self { tasks_in_flight: true, callers: true };
 
     /// Whether it breaks anybody.

@@ -20,7 +20,8 @@ pub(super) struct Document<'s> {
     has_embedded: bool,
 }
 
-/// Keywords that say nothing of whether a value is valid. `$defs` and `definitions` matter where they are referred to.
+/// Keywords that say nothing of whether a value is valid. `$defs` and `definitions` matter where they are referred
+/// to.
 const ANNOTATIONS: [&str; 18] = [
     "$anchor",
     "$comment",
